@@ -1,0 +1,117 @@
+//! A payload as it was sent, and what became of it.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::digest::Digest;
+use crate::json::Pointer;
+
+/// Where a delivery stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// Kept, not yet worked on or being worked on.
+    Received,
+    /// Applied: what it said is what the entities say.
+    Applied,
+    /// It said what was already known; nothing changed.
+    Unchanged,
+    /// The payload breaks its description; nothing was applied.
+    Rejected,
+    /// The host could not finish it (a mapper used up its delivery's means, the store failed); nothing was applied.
+    Failed,
+    /// The process ended before it was answered; it is never applied by itself.
+    Interrupted,
+}
+
+/// A payload to be kept, before anything is done with it.
+#[derive(Debug, Clone)]
+pub struct Received {
+    /// UUIDv7.
+    pub id: Uuid,
+    /// The operation of the partner's description that it came by.
+    pub operation: String,
+    /// When its last byte was read.
+    pub at: Timestamp,
+    /// The body, decoded unless `content_encoding` says that it could not be; `None` when it was too large to keep.
+    pub body: Option<std::sync::Arc<[u8]>>,
+    /// The encoding that `body` is still in.
+    pub content_encoding: Option<String>,
+    /// SHA-256 of `body`, taken while reading.
+    pub sha256: [u8; 32],
+    /// Bytes of `body`, or of what was read of it when it was too large.
+    pub size: u64,
+}
+
+/// What became of a delivery: stored with it and told to the client.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// Where it ended.
+    pub status: Status,
+    /// What it did, per kind of entity, by name.
+    pub counts: std::collections::BTreeMap<String, Counts>,
+    /// How the payload breaks its description: every violation up to the limit.
+    pub rejections: Vec<Note>,
+    /// Records that the mapper declined.
+    pub refusals: Vec<Note>,
+    /// Records on which the mapper trapped.
+    pub faults: Vec<Note>,
+    /// Records that refer to an entity that is not there yet.
+    pub parked: Vec<Note>,
+    /// What was accepted but looks wrong.
+    pub warnings: Vec<Note>,
+    /// How many more notes there were than the limits let through.
+    pub omitted: usize,
+}
+
+/// What a delivery did to the entities of one kind.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// New ones.
+    pub created: u64,
+    /// Ones with a changed field, or back after having been removed.
+    pub updated: u64,
+    /// Ones that the payload speaks of and that are as they were.
+    pub unchanged: u64,
+    /// Ones that are now `tobedeleted`.
+    pub removed: u64,
+}
+
+/// One thing to tell about a payload, by place and shape, never by value.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Note {
+    /// Where in the payload.
+    pub pointer: Pointer,
+    /// What kind of thing, for programs: `required`, `type`, `unknown-property`, `fault`, …
+    pub code: String,
+    /// What it is, for people.
+    pub message: String,
+}
+
+impl Report {
+    /// A report that says nothing but how it ended.
+    pub fn new(status: Status) -> Self {
+        Self {
+            status,
+            counts: std::collections::BTreeMap::new(),
+            rejections: Vec::new(),
+            refusals: Vec::new(),
+            faults: Vec::new(),
+            parked: Vec::new(),
+            warnings: Vec::new(),
+            omitted: 0,
+        }
+    }
+}
+
+/// What must all be as it was for an identical payload to be answered without being worked on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Applied {
+    /// SHA-256 of the body that was applied last.
+    pub sha256: [u8; 32],
+    /// Mapper, description, canonical schemas, options and operation.
+    pub setting: Digest,
+    /// The stored state of the scope's records right after it was applied.
+    pub state: Digest,
+}

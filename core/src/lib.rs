@@ -1,0 +1,27 @@
+//! Rollcall's library: a partner's payload in, canonical entities and a change feed out.
+//!
+//! The modules stand in the order in which a payload passes them; each imports only those above it.
+
+pub mod clock;
+pub mod digest;
+pub mod identity;
+pub mod json;
+pub mod limits;
+
+pub mod validate;
+
+pub mod table;
+
+pub mod canonical;
+
+pub mod description;
+
+pub mod delivery;
+
+pub mod record;
+
+pub mod map;
+
+pub mod store;
+
+pub mod ingest;

@@ -1,0 +1,121 @@
+//! Every limit of the runtime: its name, what it bounds, its default. Each is a setting under `limits:` in the
+//! server's configuration.
+//!
+//! To add one: add a field with its unit at the end of its name, say what happens when it is reached, give it a
+//! default below.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The limits of one server. `limits:` in the configuration changes single ones; the others keep their default.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Bytes of a request body, after decompression. More is answered with 413.
+    pub body_bytes_max: u64,
+    /// Bytes of a request body as sent, before decompression. More is answered with 413.
+    pub body_wire_bytes_max: u64,
+    /// How many bytes come out of one byte of a compressed body, on the whole. More is a bomb: 413.
+    pub body_expansion_max: u64,
+    /// Seconds that the rest of a refused body is read and thrown away, so that its sender can read the answer.
+    pub body_drain_seconds_max: u64,
+    /// Seconds that a client may take to send its request's body.
+    pub body_read_seconds_max: u64,
+    /// Bytes of a body that is kept with a rejected delivery; a larger one is not kept.
+    pub rejected_body_bytes_max: u64,
+    /// Levels of nesting in a JSON body. Deeper is malformed.
+    pub json_depth_max: u32,
+    /// Violations listed in one answer. The answer says how many more there are.
+    pub violations_max: usize,
+    /// Warnings kept with one delivery; further ones are counted.
+    pub warnings_max: usize,
+    /// Rows in one page of a list.
+    pub page_rows_max: u32,
+    /// Bytes of records that are handed to one mapper instance at a time.
+    pub batch_bytes: usize,
+    /// Deliveries of one connection that may wait for their turn; further ones are answered with 503.
+    pub queue_deliveries_max: usize,
+    /// Deliveries of one partner that are mapped at the same time.
+    pub partner_mappings_max: usize,
+    /// What the sandbox grants to a mapper.
+    pub mapper: MapperLimits,
+}
+
+/// What the sandbox grants to one mapper instance, that is to one batch of records.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct MapperLimits {
+    /// Fuel (about: WebAssembly instructions) for a batch, beside what its bytes add. Running out is a fault.
+    pub fuel_base: u64,
+    /// Fuel added for every byte of a batch's records: large input may take longer.
+    pub fuel_per_byte: u64,
+    /// Fuel that one delivery may use up in all, retries while narrowing a fault down included.
+    pub fuel_per_delivery_max: u64,
+    /// Milliseconds of wall-clock time for a batch. Guards the host; reaching it is the host's error, not a fault.
+    pub deadline_ms: u64,
+    /// Bytes of linear memory.
+    pub memory_bytes_max: usize,
+    /// Elements of a table.
+    pub table_elements_max: usize,
+    /// Bytes of WebAssembly stack.
+    pub stack_bytes_max: usize,
+    /// Bytes that are lifted out of the guest per call.
+    pub result_bytes_max: usize,
+    /// Contributions that one record may give.
+    pub contributions_per_record_max: usize,
+    /// Diagnostics that one record may give; further ones are counted.
+    pub diagnostics_per_record_max: usize,
+    /// Bytes of one source id, diagnostic code or message.
+    pub text_bytes_max: usize,
+    /// Levels of nesting in one value.
+    pub depth_max: u32,
+    /// Records of one delivery that may fault before the delivery is given up.
+    pub faults_per_delivery_max: usize,
+    /// Bytes of a component file.
+    pub component_bytes_max: u64,
+    /// Instances alive at the same time, over all partners.
+    pub instances_max: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body_bytes_max: 128 << 20,
+            body_wire_bytes_max: 128 << 20,
+            body_expansion_max: 200,
+            body_drain_seconds_max: 30,
+            body_read_seconds_max: 120,
+            rejected_body_bytes_max: 1 << 20,
+            json_depth_max: 64,
+            violations_max: 100,
+            warnings_max: 100,
+            page_rows_max: 10_000,
+            batch_bytes: 128 << 10,
+            queue_deliveries_max: 32,
+            partner_mappings_max: 4,
+            mapper: MapperLimits::default(),
+        }
+    }
+}
+
+impl Default for MapperLimits {
+    fn default() -> Self {
+        Self {
+            fuel_base: 50_000_000,
+            fuel_per_byte: 5_000,
+            fuel_per_delivery_max: 500_000_000_000,
+            deadline_ms: 30_000,
+            memory_bytes_max: 64 << 20,
+            table_elements_max: 10_000,
+            stack_bytes_max: 512 << 10,
+            result_bytes_max: 32 << 20,
+            contributions_per_record_max: 100_000,
+            diagnostics_per_record_max: 20,
+            text_bytes_max: 1_024,
+            depth_max: 16,
+            faults_per_delivery_max: 100,
+            component_bytes_max: 32 << 20,
+            instances_max: 64,
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! Keeps everything: deliveries with their bodies, foreign records with their contributions, canonical entities with
+//! their place in the feed. [`Store`] is what the pipeline and the readers need of a database; nothing else knows SQL.
+//!
+//! A [`Commit`] is one transaction: records, entities, feed and the delivery's report, or none of them.
+
+pub mod read;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use crate::canonical::{Canonical, KindId};
+use crate::delivery::{Applied, Received, Report};
+use crate::description::{Partner, RecordTypeId};
+use crate::digest::Digest;
+use crate::table::Cell;
+
+/// A foreign record's number within its connection; never used twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RecordId(pub i64);
+
+/// A connection as the store knows it.
+#[derive(Debug, Clone)]
+pub struct Connection {
+    /// Its number in the database; led by its tenant in every table.
+    pub id: i64,
+    /// Its tenant's name.
+    pub tenant: String,
+    /// Its name within the tenant.
+    pub name: String,
+    /// Its partner's name.
+    pub partner: String,
+    /// Counts its commits. A commit that was planned on an older generation is refused.
+    pub generation: i64,
+    /// The next free [`RecordId`].
+    pub next_record: i64,
+    /// The last applied snapshot, if any.
+    pub applied: Option<Applied>,
+}
+
+/// A stored record, as far as planning needs it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldRecord {
+    /// Its number.
+    pub id: RecordId,
+    /// What it is.
+    pub of: RecordTypeId,
+    /// Its key.
+    pub key: String,
+    /// What it was when it was last mapped well; `None` if it has to be mapped again whatever it is now.
+    pub digest: Option<Digest>,
+}
+
+/// A stored entity, as far as planning needs it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldEntity {
+    /// Digest of its folded fields.
+    pub digest: Digest,
+    /// Whether it is `active`; else `tobedeleted`.
+    pub active: bool,
+    /// Whether all its contributions say the same.
+    pub uniform: bool,
+    /// The records that contribute to it; the first is the one with the smallest key. Empty when it is not active.
+    pub contributors: Vec<RecordId>,
+}
+
+/// What to do with one foreign record.
+#[derive(Debug)]
+pub enum RecordStep<'a> {
+    /// Write it, new or over the one with the same id.
+    Put(RecordRow<'a>),
+    /// It is absent from a complete payload: delete it.
+    Remove(RecordTypeId, RecordId),
+}
+
+/// A record to be written.
+#[derive(Debug)]
+pub struct RecordRow<'a> {
+    /// What it is.
+    pub of: RecordTypeId,
+    /// Its number.
+    pub id: RecordId,
+    /// Whether there is no row of it yet.
+    pub new: bool,
+    /// Its key.
+    pub key: &'a str,
+    /// See [`HeldRecord::digest`].
+    pub digest: Option<Digest>,
+    /// Canonical JSON.
+    pub ancestors: &'a [u8],
+    /// One per column of its table.
+    pub cells: Vec<Cell<'a>>,
+    /// Members that its schema does not know, as a canonical JSON object; `None` if there are none.
+    pub unknown: Option<String>,
+    /// Its encoded contributions; `None` keeps those that are stored, because the new ones are not good.
+    pub contributions: Option<Vec<u8>>,
+}
+
+/// What to do with one canonical entity.
+#[derive(Debug)]
+pub enum EntityStep<'a> {
+    /// Write it and give it the next place in the feed.
+    Put(EntityRow<'a>),
+    /// Other records contribute now, but it says the same: no place in the feed.
+    Relink(EntityLink),
+    /// Nobody speaks of it any more: mark it `tobedeleted`, at the next place in the feed.
+    Retire(KindId, Uuid),
+}
+
+/// Who contributes to an entity.
+#[derive(Debug)]
+pub struct EntityLink {
+    /// Its kind.
+    pub kind: KindId,
+    /// Its id.
+    pub sourced_id: Uuid,
+    /// See [`HeldEntity::uniform`].
+    pub uniform: bool,
+    /// See [`HeldEntity::contributors`].
+    pub contributors: Vec<RecordId>,
+}
+
+/// An entity to be written.
+#[derive(Debug)]
+pub struct EntityRow<'a> {
+    /// Who contributes, and which entity it is.
+    pub link: EntityLink,
+    /// Whether there is no row of it yet.
+    pub new: bool,
+    /// The partner's own id.
+    pub source_id: &'a str,
+    /// Digest of the folded fields.
+    pub digest: Digest,
+    /// One per field of its kind.
+    pub cells: Vec<Cell<'a>>,
+}
+
+/// One transaction.
+#[derive(Debug)]
+pub struct Commit<'a> {
+    /// The connection, as it was when this was planned.
+    pub connection: &'a Connection,
+    /// The delivery that caused it.
+    pub delivery: Uuid,
+    /// When; becomes `dateLastModified` of what changes.
+    pub at: Timestamp,
+    /// The next free record number afterwards.
+    pub next_record: i64,
+    /// What may be skipped from now on.
+    pub applied: Option<Applied>,
+    /// What happens to foreign records.
+    pub records: Vec<RecordStep<'a>>,
+    /// What happens to canonical entities.
+    pub entities: Vec<EntityStep<'a>>,
+    /// What the delivery's report says.
+    pub report: &'a Report,
+}
+
+/// Why the store could not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Someone else committed to the connection meanwhile; plan again.
+    #[error("the connection has changed since this was planned")]
+    Stale,
+    /// A table cannot become what the schema now says by adding to it.
+    #[error("table {table} cannot be changed by adding to it: {reason}")]
+    Breaking {
+        /// The table.
+        table: String,
+        /// What does not fit.
+        reason: String,
+    },
+    /// What is stored is not what we wrote.
+    #[error("{0}")]
+    Inconsistent(String),
+    /// The database said no.
+    #[error("the database failed")]
+    Database(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// What the pipeline and the readers need of a database.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Creates or extends the tables of all canonical kinds. Only ever adds.
+    async fn prepare_canonical(&self, canonical: &Canonical) -> Result<(), StoreError>;
+
+    /// Creates or extends the tables of a partner's records. Only ever adds.
+    async fn prepare_partner(&self, partner: &Partner) -> Result<(), StoreError>;
+
+    /// The connection called `name` of `tenant`, made if it is new.
+    async fn connection(&self, tenant: &str, name: &str, partner: &str) -> Result<Connection, StoreError>;
+
+    /// Keeps a payload durably: when this returns, it survives the end of the process.
+    async fn receive(&self, connection: &Connection, received: &Received) -> Result<(), StoreError>;
+
+    /// Ends a delivery that changes nothing (rejected, unchanged, failed).
+    async fn settle(&self, delivery: Uuid, at: Timestamp, report: &Report) -> Result<(), StoreError>;
+
+    /// Marks every delivery that a past process left unanswered as interrupted; says how many.
+    async fn interrupt_unanswered(&self, at: Timestamp) -> Result<u64, StoreError>;
+
+    /// All records of a connection.
+    async fn held_records(&self, connection: &Connection, partner: &Partner) -> Result<Vec<HeldRecord>, StoreError>;
+
+    /// The encoded contributions of the given records, in the same order; empty where there are none.
+    async fn contributions(
+        &self,
+        connection: &Connection,
+        partner: &Partner,
+        records: &[(RecordTypeId, RecordId)],
+    ) -> Result<Vec<Vec<u8>>, StoreError>;
+
+    /// The given entities, in the same order.
+    async fn held_entities(
+        &self,
+        connection: &Connection,
+        canonical: &Canonical,
+        entities: &[(KindId, Uuid)],
+    ) -> Result<Vec<Option<HeldEntity>>, StoreError>;
+
+    /// Applies a plan in one transaction; says the feed's new end.
+    async fn commit(&self, canonical: &Canonical, partner: &Partner, commit: Commit<'_>) -> Result<i64, StoreError>;
+}

@@ -1,0 +1,243 @@
+//! What readers ask of a store. Every question names its tenant: nothing is ever read across tenants.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::StoreError;
+use crate::canonical::{Canonical, KindId};
+use crate::delivery::{Report, Status};
+
+/// A question for entities of one kind.
+#[derive(Debug, Clone)]
+pub struct EntityQuery {
+    /// Whose.
+    pub tenant: String,
+    /// Of which kind.
+    pub kind: KindId,
+    /// Only of the connection with this name.
+    pub connection: Option<String>,
+    /// Only active (`true`) or only `tobedeleted` ones.
+    pub active: Option<bool>,
+    /// Only those for which this holds.
+    pub filter: Option<Filter>,
+    /// Sorted by this field, then by `sourcedId`; by `sourcedId` alone where it is `None`.
+    pub sort: Option<Sort>,
+    /// Which of them.
+    pub page: Page,
+    /// Whether to count all that match.
+    pub count: bool,
+}
+
+/// Which part of a list.
+#[derive(Debug, Clone, Copy)]
+pub enum Page {
+    /// At most `limit`, from the one at `offset`.
+    Offset {
+        /// At most so many.
+        limit: u32,
+        /// So many are left out before.
+        offset: u64,
+    },
+    /// At most `limit`, after the one with this id. Only without [`EntityQuery::sort`].
+    After {
+        /// At most so many.
+        limit: u32,
+        /// The last one already seen.
+        after: Option<Uuid>,
+    },
+}
+
+/// By which field to sort.
+#[derive(Debug, Clone)]
+pub struct Sort {
+    /// A scalar field, or `sourcedId`, `status`, `dateLastModified`.
+    pub field: String,
+    /// Largest first.
+    pub descending: bool,
+}
+
+/// A condition on an entity's fields.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Filter {
+    /// A field compares so to a value. In a list, any item will do.
+    Compare {
+        /// Member names: `["roles", "role"]`; references are compared by `sourcedId`.
+        path: Vec<String>,
+        /// How.
+        operator: Operator,
+        /// With what.
+        value: String,
+    },
+    /// Both.
+    And(Box<Filter>, Box<Filter>),
+    /// Either.
+    Or(Box<Filter>, Box<Filter>),
+}
+
+/// How a field compares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operator {
+    /// `=`
+    Equal,
+    /// `!=`
+    NotEqual,
+    /// `>`
+    Greater,
+    /// `>=`
+    GreaterOrEqual,
+    /// `<`
+    Less,
+    /// `<=`
+    LessOrEqual,
+    /// `~`: contains, whatever the case.
+    Contains,
+}
+
+/// Why a question cannot be asked.
+#[derive(Debug, thiserror::Error)]
+pub enum QueryError {
+    /// A filter or sort names a field that the kind does not have, or that cannot be compared.
+    #[error("there is no field `{0}` to filter or sort by")]
+    UnknownField(String),
+    /// The store could not answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Entities, each as a JSON object: `sourcedId`, `status`, `dateLastModified` and the kind's fields; references are
+/// plain `sourcedId`s, absent fields are left out.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entities {
+    /// All that match, if that was asked for.
+    pub total: Option<u64>,
+    /// The page.
+    pub rows: Vec<Map<String, Value>>,
+}
+
+/// One entity in the feed, at the place of its latest change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Change {
+    /// Its place; the cursor.
+    pub sequence: i64,
+    /// The kind's name.
+    pub kind: String,
+    /// Its id.
+    pub sourced_id: Uuid,
+    /// The connection's name.
+    pub connection: String,
+    /// `active` or `tobedeleted`.
+    pub status: String,
+    /// When.
+    pub date_last_modified: Timestamp,
+}
+
+/// Which records an entity comes from.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Source {
+    /// The connection's name.
+    pub connection: String,
+    /// The partner's name.
+    pub partner: String,
+    /// The record type's name.
+    pub record: String,
+    /// The record's key.
+    pub key: Value,
+    /// The delivery that last changed the record.
+    pub delivery: Uuid,
+    /// The entity's own id in the partner's words.
+    pub source_id: String,
+    /// Whether this record's word goes where several disagree.
+    pub leads: bool,
+}
+
+/// A delivery, without its body.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Delivery {
+    /// Its id.
+    pub id: Uuid,
+    /// The connection's name.
+    pub connection: String,
+    /// The partner's name.
+    pub partner: String,
+    /// The operation it came by.
+    pub operation: String,
+    /// Where it stands.
+    pub status: Status,
+    /// When it was received.
+    pub received_at: Timestamp,
+    /// When it was finished.
+    pub finished_at: Option<Timestamp>,
+    /// SHA-256 of the body, hexadecimal.
+    pub sha256: String,
+    /// Bytes of the body.
+    pub size: u64,
+    /// What became of it.
+    pub report: Option<Report>,
+}
+
+/// The body of a delivery, as it was sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredBody {
+    /// The bytes.
+    pub bytes: Vec<u8>,
+    /// The encoding that they are still in.
+    pub content_encoding: Option<String>,
+}
+
+/// What readers ask of a store.
+#[async_trait]
+pub trait Reader: Send + Sync {
+    /// Entities of one kind.
+    async fn entities(&self, canonical: &Canonical, query: &EntityQuery) -> Result<Entities, QueryError>;
+
+    /// One entity.
+    async fn entity(
+        &self,
+        canonical: &Canonical,
+        tenant: &str,
+        kind: KindId,
+        sourced_id: Uuid,
+    ) -> Result<Option<Map<String, Value>>, StoreError>;
+
+    /// Where one entity comes from; `None` if there is no such entity.
+    async fn provenance(
+        &self,
+        canonical: &Canonical,
+        tenant: &str,
+        kind: KindId,
+        sourced_id: Uuid,
+    ) -> Result<Option<Vec<Source>>, StoreError>;
+
+    /// The feed after a cursor, over all kinds, in order.
+    async fn changes(
+        &self,
+        canonical: &Canonical,
+        tenant: &str,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<Change>, StoreError>;
+
+    /// Deliveries, newest first, before the given one.
+    async fn deliveries(
+        &self,
+        tenant: &str,
+        connection: Option<&str>,
+        before: Option<Uuid>,
+        limit: u32,
+    ) -> Result<Vec<Delivery>, StoreError>;
+
+    /// One delivery.
+    async fn delivery(&self, tenant: &str, id: Uuid) -> Result<Option<Delivery>, StoreError>;
+
+    /// The body of one delivery; `None` if there is no such delivery or its body was not kept.
+    async fn body(&self, tenant: &str, id: Uuid) -> Result<Option<StoredBody>, StoreError>;
+
+    /// Whether the database answers.
+    async fn ping(&self) -> Result<(), StoreError>;
+}
