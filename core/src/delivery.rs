@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::digest::Digest;
-use crate::json::Pointer;
+use crate::note::Note;
 
 /// Where a delivery stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,17 +76,6 @@ pub struct Counts {
     pub unchanged: u64,
     /// Ones that are now `tobedeleted`.
     pub removed: u64,
-}
-
-/// One thing to tell about a payload, by place and shape, never by value.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Note {
-    /// Where in the payload.
-    pub pointer: Pointer,
-    /// What kind of thing, for programs: `required`, `type`, `unknown-property`, `fault`, …
-    pub code: String,
-    /// What it is, for people.
-    pub message: String,
 }
 
 impl Report {

@@ -131,6 +131,39 @@ impl Pointer {
     }
 }
 
+impl Pointer {
+    /// Goes down one step in place; [`ascend`](Self::ascend) with the result goes back up.
+    pub fn descend(&mut self, step: impl PointerStep) -> usize {
+        let length = self.0.len();
+        step.push_to(self);
+        length
+    }
+
+    /// Goes back up to where [`descend`](Self::descend) started.
+    pub fn ascend(&mut self, length: usize) {
+        self.0.truncate(length);
+    }
+}
+
+/// A step of a pointer: a member's name or an item's index.
+pub trait PointerStep {
+    /// Appends the step.
+    fn push_to(self, pointer: &mut Pointer);
+}
+
+impl PointerStep for &str {
+    fn push_to(self, pointer: &mut Pointer) {
+        pointer.push(self);
+    }
+}
+
+impl PointerStep for usize {
+    fn push_to(self, pointer: &mut Pointer) {
+        pointer.0.push('/');
+        pointer.0.push_str(&self.to_string());
+    }
+}
+
 impl From<String> for Pointer {
     fn from(pointer: String) -> Self {
         Self(pointer)

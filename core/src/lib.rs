@@ -7,6 +7,7 @@ pub mod digest;
 pub mod identity;
 pub mod json;
 pub mod limits;
+pub mod note;
 
 pub mod validate;
 
