@@ -5,6 +5,8 @@
 
 pub mod read;
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -34,6 +36,8 @@ pub struct Connection {
     pub generation: i64,
     /// The next free [`RecordId`].
     pub next_record: i64,
+    /// How many active entities it has, per kind, by name.
+    pub active: BTreeMap<String, u64>,
     /// The last applied snapshot, if any.
     pub applied: Option<Applied>,
 }
@@ -146,6 +150,8 @@ pub struct Commit<'a> {
     pub at: Timestamp,
     /// The next free record number afterwards.
     pub next_record: i64,
+    /// See [`Connection::active`], afterwards.
+    pub active: BTreeMap<String, u64>,
     /// What may be skipped from now on.
     pub applied: Option<Applied>,
     /// What happens to foreign records.
