@@ -102,6 +102,12 @@ pub enum Join {
 }
 
 impl Canonical {
+    /// The kinds as given; a [`KindId`] is an index into them. `digest` is that of all they were made from.
+    pub fn from_kinds(kinds: Vec<Kind>, digest: Digest) -> Self {
+        let by_name = (0..).map(KindId).zip(&kinds).map(|(id, kind)| (kind.name.clone(), id)).collect();
+        Self { kinds, by_name, digest }
+    }
+
     /// All kinds; a [`KindId`] is an index into them.
     pub fn kinds(&self) -> &[Kind] {
         &self.kinds
