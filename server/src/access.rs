@@ -1,0 +1,140 @@
+//! Turns a caller's credential into a [`Principal`]: who it is, and so what it may do.
+//!
+//! Three roles, never mixed: a connection sends, a reader reads one tenant, an operator does everything.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use rollcall_core::ingest::Sender;
+
+use crate::config::{Config, ConfigError};
+use crate::credential::{CredentialDigest, Keyring};
+
+/// Everyone that the configuration knows.
+#[derive(Debug)]
+pub struct Access {
+    keyring: Keyring,
+    known: HashMap<CredentialDigest, Principal>,
+    tenants: Vec<String>,
+}
+
+/// Who calls.
+#[derive(Debug, Clone)]
+pub enum Principal {
+    /// A partner system.
+    Connection(Arc<Connection>),
+    /// Someone who reads one tenant.
+    Reader {
+        /// The tenant's name.
+        tenant: String,
+    },
+    /// Someone who does everything.
+    Operator,
+}
+
+/// A partner system that may send.
+#[derive(Debug)]
+pub struct Connection {
+    /// Its partner's name.
+    pub partner: String,
+    /// Where what it sends belongs.
+    pub sender: Sender,
+}
+
+impl Access {
+    /// Everyone in `config`.
+    pub fn new(config: &Config) -> Result<Self, ConfigError> {
+        let mut book = Book::default();
+        for (name, digests) in &config.operators {
+            book.add(&format!("operators.{name}"), digests, &Principal::Operator)?;
+        }
+        for (tenant, of) in &config.tenants {
+            for (name, digests) in &of.readers {
+                let reader = Principal::Reader { tenant: tenant.to_string() };
+                book.add(&format!("tenants.{tenant}.readers.{name}"), digests, &reader)?;
+            }
+        }
+        for (tenant, name, connection) in config.connections() {
+            let sender = Sender {
+                tenant: tenant.to_string(),
+                connection: name.to_string(),
+                options: Arc::new(connection.options.clone()),
+            };
+            let sending = Arc::new(Connection { partner: connection.partner.to_string(), sender });
+            let place = format!("tenants.{tenant}.connections.{name}");
+            book.add(&place, &connection.credentials, &Principal::Connection(sending))?;
+        }
+        Ok(Self {
+            keyring: Keyring::new(&config.credential_key),
+            known: book.known,
+            tenants: config.tenants.keys().map(ToString::to_string).collect(),
+        })
+    }
+
+    /// Whose credential this is.
+    pub fn principal(&self, credential: &str) -> Option<&Principal> {
+        self.known.get(&self.keyring.digest(credential))
+    }
+
+    /// All tenants' names.
+    pub fn tenants(&self) -> &[String] {
+        &self.tenants
+    }
+}
+
+/// Collects principals, and where each credential was first seen.
+#[derive(Default)]
+struct Book {
+    known: HashMap<CredentialDigest, Principal>,
+    places: HashMap<CredentialDigest, String>,
+}
+
+impl Book {
+    fn add(&mut self, place: &str, digests: &[CredentialDigest], principal: &Principal) -> Result<(), ConfigError> {
+        for digest in digests {
+            if let Some(first) = self.places.insert(*digest, place.to_owned()) {
+                return Err(ConfigError::SharedCredential { first, second: place.to_owned() });
+            }
+            self.known.insert(*digest, principal.clone());
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Access, Principal};
+    use crate::config::{Config, ConfigError, Secret};
+    use crate::credential::Keyring;
+
+    fn config(yaml: &str) -> Config {
+        let key = Secret::from("k".repeat(32));
+        let keyring = Keyring::new(&key);
+        let mut text = yaml.to_owned();
+        for word in ["OPS", "READ", "SEND"] {
+            text = text.replace(word, &keyring.digest(word).to_string());
+        }
+        Config { credential_key: key, ..serde_yaml::from_str(&text).unwrap() }
+    }
+
+    #[test]
+    fn each_credential_names_its_role() {
+        let access = Access::new(&config(
+            "operators: {o: [OPS]}\ntenants: {t: {readers: {r: [READ]}, connections: {c: {partner: p, credentials: [SEND]}}}}",
+        ))
+        .unwrap();
+        assert!(matches!(access.principal("OPS"), Some(Principal::Operator)));
+        assert!(matches!(access.principal("READ"), Some(Principal::Reader { tenant }) if tenant == "t"));
+        let Some(Principal::Connection(connection)) = access.principal("SEND") else { panic!("no connection") };
+        assert_eq!((connection.partner.as_str(), connection.sender.connection.as_str()), ("p", "c"));
+        assert!(access.principal("send").is_none());
+    }
+
+    #[test]
+    fn one_credential_cannot_be_two_callers() {
+        let shared = config("operators: {o: [OPS]}\ntenants: {t: {readers: {r: [OPS]}}}");
+        let error = Access::new(&shared).unwrap_err();
+        assert!(matches!(error, ConfigError::SharedCredential { .. }));
+        assert!(error.to_string().contains("tenants.t.readers.r"));
+    }
+}

@@ -1,0 +1,367 @@
+//! Turns a YAML file, the environment and the command line into a checked [`Config`].
+//!
+//! What is said later wins: default, file, environment (`ROLLCALL_…`), command line. Only what differs from machine to
+//! machine can be said outside the file; who may do what is said in one place.
+//!
+//! To add a setting: a documented field with a default here, a line in `rollcall.example.yaml`, and, if it differs
+//! from machine to machine, an argument in [`Overrides`]. `BLESS=1 cargo test -p rollcall` renews the schema.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use rollcall_core::limits::Limits;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::credential::CredentialDigest;
+
+/// Everything that a server can be told.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where to listen. Port 0 takes a free one.
+    #[schemars(with = "String")]
+    pub listen: SocketAddr,
+    /// What links in answers start with. Without it: what the caller used.
+    pub public_url: Option<String>,
+    /// Where everything is kept: `sqlite:<file>`.
+    pub database_url: String,
+    /// One folder per partner, and `canonical/`.
+    pub schemas_dir: PathBuf,
+    /// `<partner>.wasm` files.
+    pub mappers_dir: PathBuf,
+    /// Compiled mappers are kept here from one start to the next; without it they are compiled at every start.
+    pub cache_dir: Option<PathBuf>,
+    /// What the log looks like.
+    pub log: Log,
+    /// The key that credential digests are made with, at least 32 characters.
+    pub credential_key: Secret,
+    /// Every limit of the runtime.
+    pub limits: Limits,
+    /// Who owns data, by name.
+    pub tenants: BTreeMap<Name, Tenant>,
+    /// Who may do everything, by name: the digests of their tokens.
+    pub operators: BTreeMap<Name, Vec<CredentialDigest>>,
+}
+
+/// What the log looks like.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// For people or for programs.
+    pub format: LogFormat,
+    /// What is logged, as in `RUST_LOG`: `info,rollcall_core=debug`.
+    pub filter: String,
+}
+
+/// For whom the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Pretty,
+    /// One JSON object per line.
+    Json,
+}
+
+/// Someone who owns data.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tenant {
+    /// Who may read it, by name: the digests of their tokens.
+    pub readers: BTreeMap<Name, Vec<CredentialDigest>>,
+    /// Who may send to it, by name.
+    pub connections: BTreeMap<Name, Connection>,
+}
+
+/// A partner system that sends data of one tenant.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Connection {
+    /// Which description and mapper it uses.
+    pub partner: Name,
+    /// The digests of the credentials that it may send with.
+    pub credentials: Vec<CredentialDigest>,
+    /// What the partner's description lets a connection choose.
+    #[serde(default = "no_options")]
+    pub options: Value,
+}
+
+/// A short name: letters, digits, `.`, `-` and `_`, at most 64 of them, led by a letter or digit.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
+pub struct Name(#[schemars(regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"))] String);
+
+/// A text that no log and no error may show.
+#[derive(Clone, Default, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+/// What the environment and the command line can change.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct Overrides {
+    /// Address and port to listen on; port 0 takes a free one
+    #[arg(long, env = "ROLLCALL_LISTEN", value_name = "ADDRESS")]
+    pub listen: Option<SocketAddr>,
+    /// What links in answers start with, `https://rollcall.example.org`
+    #[arg(long, env = "ROLLCALL_PUBLIC_URL", value_name = "URL")]
+    pub public_url: Option<String>,
+    /// Database, `sqlite:<file>`
+    #[arg(long, env = "ROLLCALL_DATABASE_URL", value_name = "URL")]
+    pub database_url: Option<String>,
+    /// Folder of the descriptions
+    #[arg(long, env = "ROLLCALL_SCHEMAS_DIR", value_name = "DIR")]
+    pub schemas_dir: Option<PathBuf>,
+    /// Folder of the mappers (`<partner>.wasm`)
+    #[arg(long, env = "ROLLCALL_MAPPERS_DIR", value_name = "DIR")]
+    pub mappers_dir: Option<PathBuf>,
+    /// Private folder for compiled mappers
+    #[arg(long, env = "ROLLCALL_CACHE_DIR", value_name = "DIR")]
+    pub cache_dir: Option<PathBuf>,
+    /// What the log looks like
+    #[arg(long, env = "ROLLCALL_LOG_FORMAT", value_name = "FORMAT")]
+    pub log_format: Option<LogFormat>,
+    /// What is logged, `info,rollcall_core=debug`
+    #[arg(long, env = "ROLLCALL_LOG", value_name = "FILTER")]
+    pub log: Option<String>,
+    /// Key that credential digests are made with (only by environment: a command line is public)
+    #[arg(skip)]
+    pub credential_key: Option<Secret>,
+}
+
+/// The environment variable that holds the credential key.
+pub const CREDENTIAL_KEY_VARIABLE: &str = "ROLLCALL_CREDENTIAL_KEY";
+
+/// Fewest characters of a credential key.
+const KEY_CHARACTERS_MIN: usize = 32;
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file is not there, or cannot be read.
+    #[error("failed to read the configuration {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file does not say what it should. The message of the parser shows the place.
+    #[error("the configuration {} is not valid:\n{message}", path.display())]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// Place and reason.
+        message: String,
+    },
+    /// There is no key, or a weak one.
+    #[error("`credential_key` needs at least {KEY_CHARACTERS_MIN} characters (or set {CREDENTIAL_KEY_VARIABLE})")]
+    WeakKey,
+    /// Two things share one credential, so that nobody could tell who is calling.
+    #[error("one credential digest stands at both {first} and {second}")]
+    SharedCredential {
+        /// Where it stands first.
+        first: String,
+        /// Where it stands again.
+        second: String,
+    },
+}
+
+impl Config {
+    /// Reads a file and lets `overrides` win over it.
+    pub fn load(path: &Path, overrides: Overrides) -> Result<Self, ConfigError> {
+        let text =
+            std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        let mut config = Self::parse(&text)
+            .map_err(|error| ConfigError::Invalid { path: path.to_owned(), message: error.to_string() })?;
+        config.apply(overrides);
+        if config.credential_key.expose().chars().count() < KEY_CHARACTERS_MIN {
+            return Err(ConfigError::WeakKey);
+        }
+        Ok(config)
+    }
+
+    /// Reads the text of a file.
+    fn parse(text: &str) -> Result<Self, serde_yaml::Error> {
+        serde_yaml::from_str(text)
+    }
+
+    /// Lets `overrides` win.
+    pub fn apply(&mut self, overrides: Overrides) {
+        fn set<T>(setting: &mut T, value: Option<T>) {
+            if let Some(value) = value {
+                *setting = value;
+            }
+        }
+        set(&mut self.listen, overrides.listen);
+        set(&mut self.database_url, overrides.database_url);
+        set(&mut self.schemas_dir, overrides.schemas_dir);
+        set(&mut self.mappers_dir, overrides.mappers_dir);
+        set(&mut self.log.format, overrides.log_format);
+        set(&mut self.log.filter, overrides.log);
+        set(&mut self.credential_key, overrides.credential_key);
+        self.public_url = overrides.public_url.or(self.public_url.take());
+        self.cache_dir = overrides.cache_dir.or(self.cache_dir.take());
+    }
+
+    /// Every connection with its tenant's and its own name.
+    pub fn connections(&self) -> impl Iterator<Item = (&Name, &Name, &Connection)> {
+        self.tenants.iter().flat_map(|(tenant, of)| of.connections.iter().map(move |(name, is)| (tenant, name, is)))
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            public_url: None,
+            database_url: "sqlite:rollcall.db".to_owned(),
+            schemas_dir: PathBuf::from("schemas"),
+            mappers_dir: PathBuf::from("target/mappers"),
+            cache_dir: None,
+            log: Log::default(),
+            credential_key: Secret::default(),
+            limits: Limits::default(),
+            tenants: BTreeMap::new(),
+            operators: BTreeMap::new(),
+        }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { format: LogFormat::Pretty, filter: "info".to_owned() }
+    }
+}
+
+impl Overrides {
+    /// Adds what may only come from the environment.
+    #[must_use]
+    pub fn with_environment(mut self) -> Self {
+        self.credential_key = std::env::var(CREDENTIAL_KEY_VARIABLE).ok().map(Secret);
+        self
+    }
+}
+
+impl Name {
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for Name {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let plain = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '.' | '-' | '_');
+        if text.len() <= 64 && text.starts_with(|first: char| first.is_ascii_alphanumeric()) && text.chars().all(plain)
+        {
+            Ok(Self(text))
+        } else {
+            Err("a name is made of letters, digits, `.`, `-` and `_`, at most 64, led by a letter or digit")
+        }
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Secret {
+    /// The text itself: only for those who need it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// What a connection chooses that chooses nothing.
+fn no_options() -> Value {
+    Value::Object(serde_json::Map::new())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::{Config, ConfigError, Name, Overrides, Secret};
+
+    const EXAMPLE: &str = include_str!("../rollcall.example.yaml");
+
+    #[test]
+    fn the_example_says_what_the_defaults_are() {
+        let example = Config::parse(EXAMPLE).unwrap();
+        let default = Config::default();
+        assert_eq!(example.limits, default.limits);
+        assert_eq!(example.listen, default.listen);
+        assert_eq!(example.database_url, default.database_url);
+        assert_eq!(example.connections().count(), 1);
+    }
+
+    #[test]
+    fn the_schema_is_fresh() {
+        let schema = schemars::schema_for!(Config);
+        let fresh = serde_json::to_string_pretty(&schema).unwrap() + "\n";
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config.schema.json");
+        if std::env::var_os("BLESS").is_some() {
+            std::fs::write(&path, &fresh).unwrap();
+        }
+        assert_eq!(std::fs::read_to_string(path).unwrap_or_default(), fresh, "run the tests with BLESS=1");
+    }
+
+    #[test]
+    fn mistakes_are_named_with_their_place() {
+        let cases = [
+            ("listne: 127.0.0.1:1\n", "listne"),
+            ("tenants: {'a b': {}}\n", "letters, digits"),
+            ("tenants:\n  a:\n    connections:\n      c: {partner: p, credentials: [abc]}\n", "64 hexadecimal digits"),
+            ("limits: {body_bytes_max: many}\n", "body_bytes_max"),
+            ("tenants: {a: {}, a: {}}\n", "duplicate"),
+        ];
+        for (text, expected) in cases {
+            let message = Config::parse(text).unwrap_err().to_string();
+            assert!(message.contains(expected), "{message}");
+            assert!(message.contains("line"), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_weak_key_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rollcall.yaml");
+        std::fs::write(&path, "credential_key: short\n").unwrap();
+        assert!(matches!(Config::load(&path, Overrides::default()), Err(ConfigError::WeakKey)));
+        let key = Some(Secret::from("k".repeat(32)));
+        assert!(Config::load(&path, Overrides { credential_key: key, ..Overrides::default() }).is_ok());
+    }
+
+    #[test]
+    fn secrets_are_not_shown() {
+        let config = Config { credential_key: Secret::from("hush".to_owned()), ..Config::default() };
+        assert!(!format!("{config:?}").contains("hush"));
+    }
+
+    #[test]
+    fn names_cannot_be_mistaken() {
+        for bad in ["", "-a", "a\nb", "a/b", "é"] {
+            assert!(Name::try_from(bad.to_owned()).is_err(), "{bad:?}");
+        }
+    }
+}

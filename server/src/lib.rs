@@ -1,0 +1,6 @@
+//! The `rollcall` server: HTTP around [`rollcall_core`], and nothing of a partner. The `rollcall` program is a thin
+//! command line around this library.
+
+pub mod access;
+pub mod config;
+pub mod credential;
