@@ -1,0 +1,43 @@
+# What a developer does by hand, each by one word. `make help` lists them.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test bench soak check fmt clean
+
+CARGO ?= cargo
+SOAK_MINUTES ?= 60
+
+help: ## list what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## add the WebAssembly target that mappers are built for (the others do this by themselves)
+	@rustup target list --installed 2>/dev/null | grep -qx wasm32-unknown-unknown || rustup target add wasm32-unknown-unknown
+
+demo: setup ## build, start on 127.0.0.1:8080 with an empty database, post every partner's examples, keep serving
+	$(CARGO) build --release --locked --package rollcall
+	$(CARGO) run --release --locked --package mapper-artifacts -- --out target/mappers
+	target/release/rollcall demo
+
+test: setup ## run every test: unit, property, conformance, hostile-mapper, architecture, end-to-end
+	$(CARGO) test --locked --workspace
+
+bench: setup ## measure release builds against the Node peer and write the figures into BENCHMARKS.md
+	cd tests/bench/peer && npm ci --silent
+	$(CARGO) bench --locked --package rollcall --bench peer
+
+soak: setup ## run the end-to-end tests again and again for SOAK_MINUTES (60) minutes, until one fails
+	@end=$$(( $$(date +%s) + $(SOAK_MINUTES) * 60 )); rounds=0; \
+	while [ $$(date +%s) -lt $$end ]; do \
+		$(CARGO) test --locked --quiet --package rollcall --test e2e || exit 1; \
+		rounds=$$(( rounds + 1 )); \
+	done; echo "$$rounds rounds, no failure"
+
+check: setup ## what CI checks beside the tests: formatting, lints, descriptions
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	$(CARGO) run --locked --quiet --package rollcall -- check schemas
+
+fmt: ## format the code
+	$(CARGO) fmt
+
+clean: ## remove everything that was built
+	$(CARGO) clean
+	rm -rf tests/bench/peer/node_modules

@@ -1,0 +1,3 @@
+//! Measures Rollcall against the peer in `peer/`.
+
+fn main() {}
