@@ -83,7 +83,7 @@ const RULES: &[Rule] = &[
 const BUCKETS: &[&str] = &["common", "helper", "helpers", "manager", "misc", "shared", "types", "util", "utils"];
 
 /// The longest source file, its tests at the end not counted.
-const LINES_MAX: usize = 640;
+const LINES_MAX: usize = 700;
 
 /// A text file of the project: where it is and what it says.
 struct Source {
