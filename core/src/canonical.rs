@@ -3,9 +3,12 @@
 //!
 //! To add a kind: add a file. To add a field: add a property. No Rust changes.
 
+mod load;
+
 use std::collections::HashMap;
 
 use crate::digest::Digest;
+pub use crate::language::keys::Join;
 use crate::table::Table;
 use crate::validate::Schema;
 
@@ -85,20 +88,6 @@ pub struct NestedReference {
     pub path: Vec<String>,
     /// What it refers to.
     pub to: KindId,
-}
-
-/// How contributions of several records to one field become one value. Never by order of arrival.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Join {
-    /// The value of the record whose key is smallest; a warning says so where they differ.
-    #[default]
-    Pick,
-    /// All distinct items of all lists, sorted.
-    Union,
-    /// The smallest value.
-    Min,
-    /// The largest value.
-    Max,
 }
 
 impl Canonical {

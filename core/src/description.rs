@@ -4,13 +4,11 @@
 mod expression;
 mod template;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
 pub use self::expression::Expression;
 pub use self::template::Template;
 use crate::canonical::KindId;
 use crate::digest::Digest;
+pub use crate::language::keys::{Accept, ProblemClass};
 use crate::table::Table;
 use crate::validate::Schema;
 
@@ -111,15 +109,6 @@ pub enum Verb {
     },
 }
 
-/// What a bad record costs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Accept {
-    /// The whole call.
-    All,
-    /// Itself.
-    Each,
-}
-
 /// Where a client puts its credential.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Credential {
@@ -195,35 +184,4 @@ pub struct Answer {
     pub problems: Vec<ProblemClass>,
     /// The media type and the response schema, filled in; `None` where the document gives no content.
     pub content: Option<(String, Template)>,
-}
-
-/// What can be wrong with a request. Each class has an order of statuses; the first that the operation documents is
-/// what the client gets, the first of all where it documents none of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum ProblemClass {
-    /// 400: not JSON, or a required header or parameter is missing.
-    Malformed,
-    /// 401, 403, 404: no credential, or a wrong one.
-    Unauthenticated,
-    /// 403, 404, 400: the credential does not allow it.
-    Forbidden,
-    /// 404, 400: there is no such thing.
-    Unknown,
-    /// 422, 400: breaks the schema or a rule.
-    Invalid,
-    /// 409, 422, 400: clashes with what is there.
-    Clash,
-    /// 413, 400: too large.
-    TooLarge,
-    /// 415, 400: a content type or encoding that the operation does not take.
-    UnsupportedMedia,
-    /// 409, 422, 400: waits for an operator.
-    Held,
-    /// 429: too many at a time.
-    Limited,
-    /// 500: our own fault.
-    Fault,
-    /// 503: not now.
-    Unavailable,
 }

@@ -9,6 +9,8 @@ pub mod json;
 pub mod limits;
 pub mod note;
 
+pub mod language;
+
 pub mod validate;
 
 pub mod table;

@@ -1,0 +1,17 @@
+//! What descriptions are written in: YAML files with positions, the words under `x-rollcall`, and what is said about
+//! them when they are wrong.
+//!
+//! Partners' descriptions and the canonical schemas are written in one language and read by the same code; what a
+//! particular file means stands in [`crate::canonical`] and [`crate::description`].
+
+pub mod diagnostic;
+pub mod grammar;
+pub mod keys;
+pub mod source;
+
+pub use self::diagnostic::{Diagnostic, render};
+pub use self::grammar::Grammar;
+pub use self::source::{Document, Place};
+
+/// The extension key of OpenAPI and JSON Schema objects that our words stand under.
+pub const EXTENSION: &str = "x-rollcall";
