@@ -2,5 +2,8 @@
 //! command line around this library.
 
 pub mod access;
+pub mod body;
 pub mod config;
 pub mod credential;
+pub mod problem;
+pub mod turn;
