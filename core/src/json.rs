@@ -311,6 +311,12 @@ impl<'a> Object<'a> {
         Some(&self.0[at].1)
     }
 
+    /// The member `name`, to be changed in place.
+    pub fn get_mut(&mut self, name: &str) -> Option<&mut Json<'a>> {
+        let at = self.0.binary_search_by(|(key, _)| key.as_ref().cmp(name)).ok()?;
+        Some(&mut self.0[at].1)
+    }
+
     /// The members, by key.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Json<'a>)> {
         self.0.iter().map(|(key, value)| (key.as_ref(), value))

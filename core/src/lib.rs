@@ -27,4 +27,10 @@ pub mod map;
 
 pub mod store;
 
+pub mod reference;
+
+pub mod fold;
+
+pub mod plan;
+
 pub mod ingest;

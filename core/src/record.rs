@@ -1,9 +1,17 @@
 //! Turns a validated body into [`Record`]s: cuts nested records out of their parents, gives each its key, its ancestors
 //! and its digest, and names both places where two have one key.
+//!
+//! A record is the unit of everything later: it is stored, mapped, skipped and reported on by itself. So one changed
+//! member re-maps one record, not the payload, and no record ever sees another.
 
-use crate::description::RecordTypeId;
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use crate::description::{FieldPath, RecordType, RecordTypeId, Shape};
 use crate::digest::Digest;
-use crate::json::{Json, Pointer};
+use crate::json::{Json, Object, Pointer};
+use crate::note::Note;
+use crate::table::{Cell, ColumnForm};
 
 /// One foreign record as a payload states it.
 #[derive(Debug)]
@@ -23,4 +31,394 @@ pub struct Record<'a> {
     pub ancestors: Vec<u8>,
     /// Digest of `bytes` and `ancestors` together with all else that its mapping depends on.
     pub digest: Digest,
+}
+
+/// A payload, cut into its records.
+#[derive(Debug, Default)]
+pub struct Cut<'a> {
+    /// The records, outer ones before the ones nested in them.
+    pub records: Vec<Record<'a>>,
+    /// What is wrong with them: keys that stand twice.
+    pub rejections: Vec<Note>,
+}
+
+/// Cuts `body`, whose records stand where `shape` says. `setting` is the digest of all that mapping depends on beside
+/// the record itself: mapper, description, canonical schemas, options.
+pub fn cut<'a>(body: Json<'a>, shape: &Shape, types: &[RecordType], setting: Digest) -> Cut<'a> {
+    let mut cutter = Cutter { types, setting, places: HashMap::new(), cut: Cut::default() };
+    let mut pointer = Pointer::root();
+    cutter.value(body, shape, &mut pointer, None);
+    cutter.cut
+}
+
+impl Record<'_> {
+    /// The record's row: one cell per column of its table, and the members that have none as a JSON object.
+    pub fn row<'r>(&'r self, of: &RecordType) -> (Vec<Cell<'r>>, Option<String>) {
+        let Json::Object(body) = &self.body else { return (Vec::new(), None) };
+        let mut columned = 0;
+        let cells = of.table.columns.iter().map(|column| {
+            let cell = body.get(&column.property).and_then(|json| cell(json, column.form));
+            columned += usize::from(cell.is_some());
+            cell.unwrap_or(Cell::Null)
+        });
+        let cells: Vec<_> = cells.collect();
+        if columned == body.len() {
+            return (cells, None);
+        }
+        let fits = |name: &str, json: &Json<'_>| {
+            let column = of.table.columns.iter().find(|column| column.property == name);
+            column.is_some_and(|column| cell(json, column.form).is_some())
+        };
+        let rest: Object<'_> = body
+            .iter()
+            .filter(|(name, json)| !fits(name, json))
+            .map(|(name, json)| (Cow::Borrowed(name), json.clone()))
+            .collect();
+        (cells, String::from_utf8(Json::Object(rest).to_bytes()).ok())
+    }
+}
+
+/// `json` as a cell of a column; `None` if it does not fit, an explicit `null` among that.
+fn cell<'r>(json: &'r Json<'_>, form: ColumnForm) -> Option<Cell<'r>> {
+    match (form, json) {
+        (_, Json::Null) => None,
+        (ColumnForm::Text, Json::Text(text)) => Some(Cell::Text(Cow::Borrowed(text))),
+        (ColumnForm::Integer, Json::Number(number)) => number.as_i64().map(Cell::Integer),
+        (ColumnForm::Number, Json::Number(number)) => Some(Cell::Text(Cow::Borrowed(number.as_str()))),
+        (ColumnForm::Boolean, Json::Boolean(boolean)) => Some(Cell::Boolean(*boolean)),
+        (ColumnForm::Json, json) => String::from_utf8(json.to_bytes()).ok().map(|text| Cell::Text(Cow::Owned(text))),
+        _ => None,
+    }
+}
+
+/// A record that others are nested in, while these are being cut.
+struct Ancestor<'c, 'a> {
+    of: &'c RecordType,
+    body: &'c Json<'a>,
+    parent: Option<&'c Ancestor<'c, 'a>>,
+}
+
+impl<'c, 'a> Ancestor<'c, 'a> {
+    /// The ancestor `up` records above the one that this is the parent of; 1 is this one.
+    fn up(&'c self, up: usize) -> Option<&'c Ancestor<'c, 'a>> {
+        (1..up).try_fold(self, |ancestor, _| ancestor.parent)
+    }
+}
+
+struct Cutter<'t, 'a> {
+    types: &'t [RecordType],
+    setting: Digest,
+    /// Where each key was seen first.
+    places: HashMap<(RecordTypeId, String), Pointer>,
+    cut: Cut<'a>,
+}
+
+impl<'a> Cutter<'_, 'a> {
+    /// Cuts `json`; gives back what stays in the record around it.
+    fn value(
+        &mut self,
+        json: Json<'a>,
+        shape: &Shape,
+        pointer: &mut Pointer,
+        parent: Option<&Ancestor<'_, 'a>>,
+    ) -> Option<Json<'a>> {
+        match (shape, json) {
+            (Shape::Record(of, members), Json::Object(object)) => {
+                self.record(*of, members, object, pointer, parent);
+                None
+            }
+            (Shape::Object(members), Json::Object(object)) => {
+                let (kept, nested) = Self::split(object, members);
+                let kept = kept.into_iter().chain(self.members(nested, pointer, parent)).collect();
+                Some(Json::Object(kept))
+            }
+            (Shape::List(shape) | Shape::Unordered(shape), Json::List(items)) => {
+                self.list(items, shape, pointer, parent)
+            }
+            (_, json) => Some(json),
+        }
+        .map(|json| if matches!(shape, Shape::Unordered(_)) { sorted(json) } else { json })
+    }
+
+    /// The items that stay; `None` if all items were records of their own.
+    fn list(
+        &mut self,
+        items: Vec<Json<'a>>,
+        shape: &Shape,
+        pointer: &mut Pointer,
+        parent: Option<&Ancestor<'_, 'a>>,
+    ) -> Option<Json<'a>> {
+        if *shape == Shape::Plain {
+            return Some(Json::List(items));
+        }
+        let mut kept = Vec::new();
+        for (nth, item) in items.into_iter().enumerate() {
+            let length = pointer.descend(nth);
+            kept.extend(self.value(item, shape, pointer, parent));
+            pointer.ascend(length);
+        }
+        let records = matches!(shape, Shape::Record(..));
+        (!records).then_some(Json::List(kept))
+    }
+
+    /// Parts an object's members into those to take as they are and those to look into.
+    #[expect(clippy::type_complexity, reason = "two lists of members, used right where they are made")]
+    fn split<'s>(
+        object: Object<'a>,
+        shapes: &'s [(String, Shape)],
+    ) -> (Vec<(Cow<'a, str>, Json<'a>)>, Vec<(Cow<'a, str>, Json<'a>, &'s Shape)>) {
+        let mut kept = Vec::with_capacity(object.len());
+        let mut nested = Vec::new();
+        for (name, json) in object.into_members() {
+            match shapes.iter().find(|(shaped, _)| *shaped == name) {
+                Some((_, shape)) => nested.push((name, json, shape)),
+                None => kept.push((name, json)),
+            }
+        }
+        (kept, nested)
+    }
+
+    /// Cuts members; gives back what stays of them.
+    fn members(
+        &mut self,
+        nested: Vec<(Cow<'a, str>, Json<'a>, &Shape)>,
+        pointer: &mut Pointer,
+        parent: Option<&Ancestor<'_, 'a>>,
+    ) -> Vec<(Cow<'a, str>, Json<'a>)> {
+        let mut kept = Vec::new();
+        for (name, json, shape) in nested {
+            let length = pointer.descend(name.as_ref());
+            kept.extend(self.value(json, shape, pointer, parent).map(|json| (name, json)));
+            pointer.ascend(length);
+        }
+        kept
+    }
+
+    fn record(
+        &mut self,
+        of: RecordTypeId,
+        shapes: &[(String, Shape)],
+        object: Object<'a>,
+        pointer: &mut Pointer,
+        parent: Option<&Ancestor<'_, 'a>>,
+    ) {
+        let Some(description) = self.types.get(usize::from(of.0)) else { return };
+        let (kept, mut nested) = Self::split(object, shapes);
+        // Members that hold no records belong to this one; they are in its body before any child looks up to it.
+        let own: Vec<_> = nested.extract_if(.., |(_, _, shape)| !shape.holds_records()).collect();
+        let own = self.members(own, pointer, parent);
+        let body = Json::Object(kept.into_iter().chain(own).collect());
+
+        let key = key(description, &body, parent);
+        self.note_place(of, description, &key, pointer);
+        let bytes = body.to_bytes();
+        let ancestors = ancestors(description, parent).to_bytes();
+        let parts = [self.setting.as_bytes(), description.name.as_bytes(), &bytes, &ancestors];
+        let at = self.cut.records.len();
+        self.cut.records.push(Record {
+            of,
+            key,
+            pointer: pointer.clone(),
+            body: Json::Null,
+            digest: Digest::of_parts(parts),
+            bytes,
+            ancestors,
+        });
+        let ancestor = Ancestor { of: description, body: &body, parent };
+        self.members(nested, pointer, Some(&ancestor));
+        self.cut.records[at].body = body;
+    }
+
+    /// Remembers where a key stands, and rejects it where it stood before.
+    fn note_place(&mut self, of: RecordTypeId, description: &RecordType, key: &str, pointer: &Pointer) {
+        if let Some(first) = self.places.get(&(of, key.to_owned())) {
+            self.cut.rejections.push(Note {
+                pointer: pointer.clone(),
+                code: "duplicate".to_owned(),
+                message: format!("has the same key as the {} at {first}", description.name),
+            });
+        } else {
+            self.places.insert((of, key.to_owned()), pointer.clone());
+        }
+    }
+}
+
+impl Shape {
+    /// Whether records are cut out of this place.
+    fn holds_records(&self) -> bool {
+        match self {
+            Self::Plain => false,
+            Self::Record(..) => true,
+            Self::List(shape) | Self::Unordered(shape) => shape.holds_records(),
+            Self::Object(members) => members.iter().any(|(_, shape)| shape.holds_records()),
+        }
+    }
+}
+
+/// A list whose order means nothing, in the one order that its items' canonical forms have.
+fn sorted(json: Json<'_>) -> Json<'_> {
+    match json {
+        Json::List(mut items) => {
+            items.sort_by_cached_key(Json::to_bytes);
+            Json::List(items)
+        }
+        json => json,
+    }
+}
+
+fn key(description: &RecordType, body: &Json<'_>, parent: Option<&Ancestor<'_, '_>>) -> String {
+    let mut key = vec![b'['];
+    for (nth, field) in description.key.iter().enumerate() {
+        if nth > 0 {
+            key.push(b',');
+        }
+        look_up(field, body, parent).unwrap_or(&Json::Null).write(&mut key);
+    }
+    key.push(b']');
+    String::from_utf8(key).unwrap_or_default()
+}
+
+fn look_up<'c, 'a>(
+    field: &FieldPath,
+    body: &'c Json<'a>,
+    parent: Option<&'c Ancestor<'c, 'a>>,
+) -> Option<&'c Json<'a>> {
+    let start = if field.up == 0 { body } else { parent?.up(field.up)?.body };
+    field.path.iter().try_fold(start, |json, name| json.get(name))
+}
+
+/// What travels with a record of its ancestors: their own key fields, and what `with` names.
+fn ancestors<'a>(description: &RecordType, parent: Option<&Ancestor<'_, 'a>>) -> Json<'a> {
+    let mut levels = Vec::new();
+    let mut next = parent;
+    while let Some(ancestor) = next {
+        let up = levels.len() + 1;
+        let own = ancestor.of.key.iter().filter(|field| field.up == 0);
+        let with = description.with.iter().filter(|field| field.up == up);
+        let members: Vec<_> = own
+            .chain(with)
+            .filter_map(|field| {
+                let json = field.path.iter().try_fold(ancestor.body, |json, name| json.get(name))?;
+                Some((Cow::Owned(field.path.join(".")), json.clone()))
+            })
+            .collect();
+        levels.push(members);
+        next = ancestor.parent;
+    }
+    levels.into_iter().rev().fold(Json::Object(Object::default()), |outer, mut members| {
+        if outer.as_object().is_some_and(|outer| !outer.is_empty()) {
+            members.push((Cow::Borrowed("parent"), outer));
+        }
+        Json::Object(members.into_iter().collect())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{Cut, cut};
+    use crate::description::{FieldPath, RecordType, RecordTypeId, Shape};
+    use crate::digest::Digest;
+    use crate::json::Json;
+    use crate::table::{Cell, Column, ColumnForm, Table};
+
+    fn field(up: usize, name: &str) -> FieldPath {
+        FieldPath { up, path: vec![name.to_owned()] }
+    }
+
+    fn record_type(name: &str, parent: Option<u16>, key: Vec<FieldPath>, with: Vec<FieldPath>) -> RecordType {
+        let column = |name: &str, form| Column { property: name.to_owned(), name: name.to_owned(), form };
+        let columns = vec![column("id", ColumnForm::Integer), column("people", ColumnForm::Json)];
+        let table = Table { name: name.to_lowercase(), columns };
+        RecordType { name: name.to_owned(), key, parent: parent.map(RecordTypeId), with, kinds: Vec::new(), table }
+    }
+
+    /// A library has shelves, a shelf has readers whose order means nothing.
+    fn types() -> Vec<RecordType> {
+        vec![
+            record_type("Library", None, vec![field(0, "id")], vec![]),
+            record_type("Shelf", Some(0), vec![field(1, "id"), field(0, "id")], vec![field(1, "name")]),
+        ]
+    }
+
+    fn shape() -> Shape {
+        let people = ("people".to_owned(), Shape::Unordered(Box::new(Shape::Plain)));
+        let shelf = Shape::Record(RecordTypeId(1), vec![people]);
+        let library = Shape::Record(RecordTypeId(0), vec![("shelves".to_owned(), Shape::List(Box::new(shelf)))]);
+        Shape::Object(vec![("libraries".to_owned(), Shape::List(Box::new(library)))])
+    }
+
+    fn cut_text(text: &str) -> Cut<'_> {
+        cut(Json::parse(text.as_bytes(), 64).unwrap(), &shape(), &types(), Digest::of(b"setting"))
+    }
+
+    fn shown(cut: &Cut<'_>) -> Vec<String> {
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        let records = &cut.records;
+        records
+            .iter()
+            .map(|record| {
+                format!("{} {} {} {}", record.pointer, record.key, text(&record.bytes), text(&record.ancestors))
+            })
+            .collect()
+    }
+
+    #[test]
+    fn nested_records_are_cut_out_and_know_their_ancestors() {
+        let text = r#"{"libraries": [{"id": 1, "name": "North", "extra": [1], "shelves": [
+            {"id": 7, "people": [{"no": 2}, {"no": 1}]}, {"id": 8, "people": []}]}]}"#;
+        insta::assert_snapshot!(shown(&cut_text(text)).join("\n"), @r#"
+        /libraries/0 [1] {"extra":[1],"id":1,"name":"North"} {}
+        /libraries/0/shelves/0 [1,7] {"id":7,"people":[{"no":1},{"no":2}]} {"id":1,"name":"North"}
+        /libraries/0/shelves/1 [1,8] {"id":8,"people":[]} {"id":1,"name":"North"}
+        "#);
+    }
+
+    #[test]
+    fn a_key_that_stands_twice_names_both_places() {
+        let text =
+            r#"{"libraries": [{"id": 1, "shelves": [{"id": 7}, {"id": 7}]}, {"id": 2, "shelves": [{"id": 7}]}]}"#;
+        let cut = cut_text(text);
+        assert_eq!(cut.rejections.len(), 1);
+        assert_eq!(cut.rejections[0].pointer.as_str(), "/libraries/0/shelves/1");
+        assert_eq!(cut.rejections[0].message, "has the same key as the Shelf at /libraries/0/shelves/0");
+    }
+
+    #[test]
+    fn a_row_keeps_what_has_no_column() {
+        let cut = cut_text(r#"{"libraries": [{"id": 1, "name": "North", "people": null, "shelves": []}]}"#);
+        let types = types();
+        let (cells, unknown) = cut.records[0].row(&types[0]);
+        assert_eq!(cells, [Cell::Integer(1), Cell::Null]);
+        assert_eq!(unknown.as_deref(), Some(r#"{"name":"North","people":null}"#));
+    }
+
+    proptest! {
+        #[test]
+        fn order_of_records_and_of_unordered_lists_changes_nothing(
+            shelves in prop::collection::btree_map(0..50_i64, prop::collection::vec(0..9_u8, 0..6), 1..8),
+            seed in any::<u64>(),
+        ) {
+            let text = |turn: usize| {
+                let shelf = |(id, people): (&i64, &Vec<u8>)| {
+                    let mut people: Vec<_> = people.iter().map(|no| format!(r#"{{"no":{no}}}"#)).collect();
+                    let length = people.len();
+                    if length > 0 { people.rotate_left(turn % length); }
+                    format!(r#"{{"people":[{}],"id":{id}}}"#, people.join(","))
+                };
+                let mut all: Vec<_> = shelves.iter().map(shelf).collect();
+                let length = all.len();
+                all.rotate_left(turn % length);
+                format!(r#"{{"libraries":[{{"id":1,"shelves":[{}]}}]}}"#, all.join(","))
+            };
+            let digests = |text: &str| {
+                let mut all: Vec<_> = cut_text(text).records.iter().map(|record| (record.key.clone(), record.digest)).collect();
+                all.sort();
+                all
+            };
+            let turn = usize::try_from(seed % 1_000).unwrap();
+            prop_assert_eq!(digests(&text(0)), digests(&text(turn)));
+        }
+    }
 }
