@@ -4,8 +4,6 @@
 //! To add a kind: add a file. To add a field: add a property. No Rust changes.
 
 mod load;
-#[cfg(test)]
-pub(crate) mod fixture;
 
 use std::collections::HashMap;
 

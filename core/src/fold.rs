@@ -169,7 +169,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::{Claim, Rank, Statement, fold};
-    use crate::canonical::fixture::{self, field};
+    use crate::fixture::{self, field};
     use crate::map::{Contribution, Value};
     use crate::store::RecordId;
 

@@ -34,3 +34,6 @@ pub mod fold;
 pub mod plan;
 
 pub mod ingest;
+
+#[cfg(test)]
+mod fixture;

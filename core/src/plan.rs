@@ -178,8 +178,8 @@ impl<'c> Touched<'c> {
     pub fn references(&self, canonical: &Canonical) -> BTreeSet<(KindId, String)> {
         let mut references = BTreeSet::new();
         let mut nested = reference::Nested::default();
-        for touch in self.entities.values() {
-            for claim in &touch.claims {
+        for name in &self.order {
+            for claim in &self.entities[name].claims {
                 nested.each(&claim.statement.contribution, canonical, &mut |kind, source_id| {
                     if !self.entities.contains_key(&(kind, source_id)) {
                         references.insert((kind, source_id.to_owned()));

@@ -13,10 +13,13 @@ use crate::map::{Contribution, Value};
 /// Nested values were checked when they came out of the sandbox; this only guards the stack.
 const DEPTH_MAX: u32 = 64;
 
+/// A value, and the field that it stands in.
+type NestedValue = (KindId, u16, Arc<str>);
+
 /// Finds references. Remembers nested values: thousands of entities share a handful of them.
 #[derive(Debug, Default)]
 pub struct Nested {
-    seen: HashMap<(KindId, u16, Arc<str>), Vec<(KindId, String)>>,
+    seen: HashMap<NestedValue, Vec<(KindId, String)>>,
 }
 
 impl Nested {
@@ -79,7 +82,8 @@ fn visit<'a>(json: &mut Json<'a>, path: &[String], found: &mut dyn FnMut(&mut Co
 #[cfg(test)]
 mod tests {
     use super::{Nested, resolve};
-    use crate::canonical::{KindId, fixture};
+    use crate::canonical::KindId;
+    use crate::fixture;
     use crate::identity::Namespace;
     use crate::map::{Contribution, Value};
 

@@ -7,9 +7,10 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::{Held, Others, Plan, Situation, Touched, Turn, plan, touch};
-use crate::canonical::{Canonical, KindId, fixture};
+use crate::canonical::{Canonical, KindId};
 use crate::delivery::Counts;
 use crate::digest::Digest;
+use crate::fixture;
 use crate::fold::{Claim, Rank, Statement, fold};
 use crate::identity::Namespace;
 use crate::map::{Contribution, Value};
@@ -26,6 +27,9 @@ struct World {
     active: BTreeMap<String, u64>,
     next: i64,
 }
+
+/// An entity with what is to be written of it (a digest if it says something new); `None` retires it.
+type EntityChange = ((KindId, String), Option<(Option<Digest>, bool, Vec<RecordId>)>);
 
 #[derive(Debug, Default)]
 struct Tally {
@@ -99,11 +103,7 @@ impl World {
         needed.map(|(record, words)| (*record, statements(words, canonical))).collect()
     }
 
-    #[expect(clippy::type_complexity, reason = "read right where it is made")]
-    fn digest(
-        plan: Plan<'_>,
-        ids: &BTreeMap<Uuid, (KindId, String)>,
-    ) -> (Tally, Vec<((KindId, String), Option<(Option<Digest>, bool, Vec<RecordId>)>)>) {
+    fn digest(plan: Plan<'_>, ids: &BTreeMap<Uuid, (KindId, String)>) -> (Tally, Vec<EntityChange>) {
         let mut tally = Tally { counts: plan.counts, ..Tally::default() };
         let mut changes = Vec::new();
         for step in plan.entities {
@@ -128,7 +128,7 @@ impl World {
 
     fn apply(
         &mut self,
-        changes: Vec<((KindId, String), Option<(Option<Digest>, bool, Vec<RecordId>)>)>,
+        changes: Vec<EntityChange>,
         tally: &Tally,
         records: Vec<(String, RecordId)>,
         state: &State,

@@ -1,11 +1,10 @@
 //! A small canonical model for tests: a `person` belongs to a `group` and may have roles in groups.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde_json::json;
 
-use super::{Canonical, Field, Form, Join, Kind, KindId, NestedReference, TextRule};
+use crate::canonical::{Canonical, Field, Form, Join, Kind, KindId, NestedReference, TextRule};
 use crate::digest::Digest;
 use crate::map::Value;
 use crate::table::{Column, ColumnForm, Table, identifier};
@@ -31,8 +30,7 @@ pub(crate) fn canonical() -> Canonical {
             ],
         ),
     ];
-    let by_name = HashMap::from([("group".to_owned(), group), ("person".to_owned(), KindId(1))]);
-    Canonical { kinds, by_name, digest: Digest::of(b"canonical") }
+    Canonical::from_kinds(kinds, Digest::of(b"canonical"))
 }
 
 /// The number of a field of `person`.
