@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::description::ProblemClass;
 use crate::digest::Digest;
 use crate::note::Note;
 
@@ -49,6 +50,8 @@ pub struct Received {
 pub struct Report {
     /// Where it ended.
     pub status: Status,
+    /// What kind of problem ended it, if it was rejected or failed.
+    pub problem: Option<ProblemClass>,
     /// What it did, per kind of entity, by name.
     pub counts: std::collections::BTreeMap<String, Counts>,
     /// How the payload breaks its description: every violation up to the limit.
@@ -79,10 +82,16 @@ pub struct Counts {
 }
 
 impl Report {
+    /// A report that the payload was rejected, and why.
+    pub fn rejected(problem: ProblemClass, rejections: Vec<Note>) -> Self {
+        Self { problem: Some(problem), rejections, ..Self::new(Status::Rejected) }
+    }
+
     /// A report that says nothing but how it ended.
     pub fn new(status: Status) -> Self {
         Self {
             status,
+            problem: None,
             counts: std::collections::BTreeMap::new(),
             rejections: Vec::new(),
             refusals: Vec::new(),

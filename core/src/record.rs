@@ -31,6 +31,15 @@ pub struct Record<'a> {
     pub ancestors: Vec<u8>,
     /// Digest of `bytes` and `ancestors` together with all else that its mapping depends on.
     pub digest: Digest,
+    /// The lists in it that were sorted, by their place in the payload.
+    sorted: Vec<Sorted>,
+}
+
+/// A list that was sorted: the item that is now nth was at `was[nth]`.
+#[derive(Debug)]
+struct Sorted {
+    list: Pointer,
+    was: Vec<usize>,
 }
 
 /// A payload, cut into its records.
@@ -45,13 +54,24 @@ pub struct Cut<'a> {
 /// Cuts `body`, whose records stand where `shape` says. `setting` is the digest of all that mapping depends on beside
 /// the record itself: mapper, description, canonical schemas, options.
 pub fn cut<'a>(body: Json<'a>, shape: &Shape, types: &[RecordType], setting: Digest) -> Cut<'a> {
-    let mut cutter = Cutter { types, setting, places: HashMap::new(), cut: Cut::default() };
+    let mut cutter = Cutter { types, setting, places: HashMap::new(), sorted: Vec::new(), cut: Cut::default() };
     let mut pointer = Pointer::root();
     cutter.value(body, shape, &mut pointer, None);
     cutter.cut
 }
 
 impl Record<'_> {
+    /// Where in the payload something stands that stands at `inside` in the record as the mapper sees it.
+    pub fn place(&self, inside: &Pointer) -> Pointer {
+        inside.steps().fold(self.pointer.clone(), |place, step| {
+            let sorted = self.sorted.iter().find(|sorted| sorted.list == place);
+            match sorted.and_then(|sorted| sorted.was.get(step.parse::<usize>().ok()?)) {
+                Some(was) => place.item(*was),
+                None => place.member(&step),
+            }
+        })
+    }
+
     /// The record's row: one cell per column of its table, and the members that have none as a JSON object.
     pub fn row<'r>(&'r self, of: &RecordType) -> (Vec<Cell<'r>>, Option<String>) {
         let Json::Object(body) = &self.body else { return (Vec::new(), None) };
@@ -110,6 +130,8 @@ struct Cutter<'t, 'a> {
     setting: Digest,
     /// Where each key was seen first.
     places: HashMap<(RecordTypeId, String), Pointer>,
+    /// Lists sorted since the present record began.
+    sorted: Vec<Sorted>,
     cut: Cut<'a>,
 }
 
@@ -122,7 +144,7 @@ impl<'a> Cutter<'_, 'a> {
         pointer: &mut Pointer,
         parent: Option<&Ancestor<'_, 'a>>,
     ) -> Option<Json<'a>> {
-        match (shape, json) {
+        let kept = match (shape, json) {
             (Shape::Record(of, members), Json::Object(object)) => {
                 self.record(*of, members, object, pointer, parent);
                 None
@@ -136,8 +158,20 @@ impl<'a> Cutter<'_, 'a> {
                 self.list(items, shape, pointer, parent)
             }
             (_, json) => Some(json),
+        };
+        if matches!(shape, Shape::Unordered(_)) { kept.map(|json| self.sort(json, pointer)) } else { kept }
+    }
+
+    /// A list whose order means nothing, in the one order that its items' canonical forms have.
+    fn sort(&mut self, json: Json<'a>, pointer: &Pointer) -> Json<'a> {
+        let Json::List(items) = json else { return json };
+        let mut items: Vec<_> = items.into_iter().enumerate().collect();
+        items.sort_by_cached_key(|(_, item)| item.to_bytes());
+        let (was, items): (Vec<_>, Vec<_>) = items.into_iter().unzip();
+        if !was.is_sorted() {
+            self.sorted.push(Sorted { list: pointer.clone(), was });
         }
-        .map(|json| if matches!(shape, Shape::Unordered(_)) { sorted(json) } else { json })
+        Json::List(items)
     }
 
     /// The items that stay; `None` if all items were records of their own.
@@ -207,6 +241,7 @@ impl<'a> Cutter<'_, 'a> {
         // Members that hold no records belong to this one; they are in its body before any child looks up to it.
         let own: Vec<_> = nested.extract_if(.., |(_, _, shape)| !shape.holds_records()).collect();
         let own = self.members(own, pointer, parent);
+        let sorted = std::mem::take(&mut self.sorted);
         let body = Json::Object(kept.into_iter().chain(own).collect());
 
         let key = key(description, &body, parent);
@@ -223,6 +258,7 @@ impl<'a> Cutter<'_, 'a> {
             digest: Digest::of_parts(parts),
             bytes,
             ancestors,
+            sorted,
         });
         let ancestor = Ancestor { of: description, body: &body, parent };
         self.members(nested, pointer, Some(&ancestor));
@@ -252,17 +288,6 @@ impl Shape {
             Self::List(shape) | Self::Unordered(shape) => shape.holds_records(),
             Self::Object(members) => members.iter().any(|(_, shape)| shape.holds_records()),
         }
-    }
-}
-
-/// A list whose order means nothing, in the one order that its items' canonical forms have.
-fn sorted(json: Json<'_>) -> Json<'_> {
-    match json {
-        Json::List(mut items) => {
-            items.sort_by_cached_key(Json::to_bytes);
-            Json::List(items)
-        }
-        json => json,
     }
 }
 
@@ -383,6 +408,14 @@ mod tests {
         assert_eq!(cut.rejections.len(), 1);
         assert_eq!(cut.rejections[0].pointer.as_str(), "/libraries/0/shelves/1");
         assert_eq!(cut.rejections[0].message, "has the same key as the Shelf at /libraries/0/shelves/0");
+    }
+
+    #[test]
+    fn a_place_in_a_sorted_list_is_told_as_it_was_sent() {
+        let cut = cut_text(r#"{"libraries": [{"id": 1, "shelves": [{"id": 7, "people": [{"no": 2}, {"no": 1}]}]}]}"#);
+        let place = cut.records[1].place(&"/people/0/no".into());
+        assert_eq!(place.as_str(), "/libraries/0/shelves/0/people/1/no");
+        assert_eq!(cut.records[0].place(&"/name".into()).as_str(), "/libraries/0/name");
     }
 
     #[test]
