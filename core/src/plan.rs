@@ -34,9 +34,9 @@ pub struct Turn<'c> {
     /// Its place among the records that speak of one entity.
     pub rank: Rank<'c>,
     /// What it said.
-    pub before: Vec<Statement>,
+    pub before: Cow<'c, [Statement]>,
     /// What it says; empty when it is gone.
-    pub after: Vec<Statement>,
+    pub after: Cow<'c, [Statement]>,
 }
 
 /// An entity as the partner names it.
@@ -85,13 +85,13 @@ pub fn touch<'c>(turns: &'c [Turn<'c>], canonical: &Canonical, namespace: Namesp
     let mut entities: HashMap<Name<'c>, Touch<'c>> = HashMap::with_capacity(turns.iter().map(|t| t.after.len()).sum());
     for turn in turns {
         let same = unchanged(turn);
-        for statement in &turn.before {
+        for statement in turn.before.iter() {
             let name = name(statement);
             if !same.contains(&name) {
                 entities.entry(name).or_default().turned_by(turn.record);
             }
         }
-        for statement in &turn.after {
+        for statement in turn.after.iter() {
             let name = name(statement);
             if !same.contains(&name) {
                 let touch = entities.entry(name).or_default();
@@ -118,10 +118,10 @@ fn unchanged<'c>(turn: &'c Turn<'_>) -> BTreeSet<Name<'c>> {
         return BTreeSet::new();
     }
     let mut words: BTreeMap<Name<'c>, (Vec<_>, Vec<_>)> = BTreeMap::new();
-    for statement in &turn.before {
+    for statement in turn.before.iter() {
         words.entry(name(statement)).or_default().0.push(statement.digest);
     }
-    for statement in &turn.after {
+    for statement in turn.after.iter() {
         words.entry(name(statement)).or_default().1.push(statement.digest);
     }
     let same = words.into_iter().filter_map(|(name, (mut before, mut after))| {
@@ -305,8 +305,8 @@ impl<'c> Planner<'c> {
     /// What a record that did not change its words about `name` says about it.
     fn claims_of(&self, record: RecordId, name: Name<'c>, claims: &mut Vec<Claim<'c>>) {
         let (rank, statements) = match self.turns.get(&record) {
-            Some(turn) => (Some(turn.rank), Some(&turn.after)),
-            None => (self.situation.ranks.get(&record).copied(), self.situation.others.get(&record)),
+            Some(turn) => (Some(turn.rank), Some(turn.after.as_ref())),
+            None => (self.situation.ranks.get(&record).copied(), self.situation.others.get(&record).map(Vec::as_slice)),
         };
         let (Some(rank), Some(statements)) = (rank, statements) else { return };
         let about = statements.iter().filter(|statement| self::name(statement) == name);

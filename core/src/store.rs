@@ -97,7 +97,7 @@ pub struct RecordRow<'a> {
     /// Members that its schema does not know, as a canonical JSON object; `None` if there are none.
     pub unknown: Option<String>,
     /// Its encoded contributions; `None` keeps those that are stored, because the new ones are not good.
-    pub contributions: Option<Vec<u8>>,
+    pub contributions: Option<&'a [u8]>,
 }
 
 /// What to do with one canonical entity.

@@ -71,7 +71,7 @@ impl World {
             self.next += i64::from(before.is_none());
             let said = |words: Option<&Vec<_>>| words.map(|words| statements(words, &canonical)).unwrap_or_default();
             let (before, after) = (said(before.map(|(_, words)| words)), said(after));
-            turns.push(Turn { record, rank: Rank { of: "Group", key }, before, after });
+            turns.push(Turn { record, rank: Rank { of: "Group", key }, before: before.into(), after: after.into() });
         }
         let length = turns.len().max(1);
         turns.rotate_left(shuffle % length);
