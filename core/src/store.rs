@@ -3,7 +3,12 @@
 //!
 //! A [`Commit`] is one transaction: records, entities, feed and the delivery's report, or none of them.
 
+#[cfg(test)]
+mod conformance;
+mod contributors;
 pub mod read;
+mod sql;
+pub mod sqlite;
 
 use std::collections::BTreeMap;
 

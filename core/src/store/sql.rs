@@ -1,0 +1,237 @@
+//! Turns tables into SQL. This is the only place where SQL is put together from parts: every name goes through
+//! [`quoted`], every value is bound, and [`Sql`] is the proof that a text was made here.
+//!
+//! Columns whose names start with `_` are the store's own; no property's column does, see [`crate::table::identifier`].
+
+mod feed;
+mod question;
+
+use std::fmt::Write as _;
+use std::ops::Deref;
+
+use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
+
+pub(super) use self::feed::{changes, contributors, sources};
+pub(super) use self::question::{Bound, Question, count, page, single};
+use crate::table::{Column, ColumnForm, Table};
+
+/// A statement that was made in this module.
+#[derive(Debug, Clone)]
+pub(super) struct Sql(String);
+
+impl Deref for Sql {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl SqlSafeStr for Sql {
+    fn into_sql_str(self) -> SqlStr {
+        AssertSqlSafe(self.0).into_sql_str()
+    }
+}
+
+/// What a table that follows from a schema holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Holds {
+    /// Canonical entities.
+    Entities,
+    /// Foreign records.
+    Records,
+}
+
+impl Holds {
+    /// The word for it in `stored_table`.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Entities => "entity",
+            Self::Records => "record",
+        }
+    }
+
+    /// The store's own columns. The small ones stand first: a large row is read only as far as is needed.
+    fn columns(self) -> &'static str {
+        match self {
+            Self::Entities => {
+                "_tenant integer not null, _sourced_id blob not null, _connection integer not null, \
+                 _source_id text not null, _active integer not null, _modified integer not null, \
+                 _sequence integer not null, _digest blob not null, _uniform integer not null, _record integer, \
+                 _contributors blob"
+            }
+            Self::Records => {
+                "_connection integer not null, _id integer not null, _key text not null, _digest blob, \
+                 _delivery blob not null, _ancestors text not null, _unknown text, _contributions blob"
+            }
+        }
+    }
+}
+
+/// A name in quotes, such that it cannot be anything but a name.
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// The type of a column.
+fn column_type(form: ColumnForm) -> &'static str {
+    match form {
+        ColumnForm::Text | ColumnForm::Number | ColumnForm::Json => "text",
+        ColumnForm::Integer | ColumnForm::Boolean => "integer",
+        ColumnForm::Id => "blob",
+    }
+}
+
+/// What makes a table and its indexes.
+pub(super) fn create(holds: Holds, table: &Table) -> Vec<Sql> {
+    let name = quoted(&table.name);
+    let index = |suffix| quoted(&format!("{}__{suffix}", table.name));
+    let mut columns = holds.columns().to_owned();
+    for column in &table.columns {
+        push(&mut columns, format_args!(", {} {}", quoted(&column.name), column_type(column.form)));
+    }
+    match holds {
+        Holds::Entities => vec![
+            Sql(format!("create table {name} ({columns}, primary key (_tenant, _sourced_id)) strict")),
+            Sql(format!("create unique index {} on {name} (_tenant, _sequence)", index("feed"))),
+        ],
+        Holds::Records => vec![
+            Sql(format!("create table {name} ({columns}, primary key (_connection, _id)) strict")),
+            Sql(format!("create unique index {} on {name} (_connection, _key)", index("key"))),
+        ],
+    }
+}
+
+/// What adds a column to a table.
+pub(super) fn add_column(table: &Table, column: &Column) -> Sql {
+    let (table, name) = (quoted(&table.name), quoted(&column.name));
+    Sql(format!("alter table {table} add column {name} {}", column_type(column.form)))
+}
+
+/// Parameters of [`insert_entity`] and [`update_entity`] before those of the fields: tenant, connection, modified,
+/// sourced id, source id, sequence, digest, uniform, record, contributors.
+pub(super) const ENTITY_PARAMETERS: usize = 10;
+
+/// Writes a new entity.
+pub(super) fn insert_entity(table: &Table) -> Sql {
+    let mut columns =
+        "_tenant, _connection, _modified, _sourced_id, _source_id, _sequence, _digest, _uniform, _record, \
+                       _contributors, _active"
+            .to_owned();
+    let mut values = format!("{}, 1", parameters(1..=ENTITY_PARAMETERS));
+    insert_columns(table, ENTITY_PARAMETERS, &mut columns, &mut values);
+    Sql(format!("insert into {} ({columns}) values ({values})", quoted(&table.name)))
+}
+
+/// Writes an entity over what is there.
+pub(super) fn update_entity(table: &Table) -> Sql {
+    let mut sets = "_modified = ?3, _source_id = ?5, _sequence = ?6, _digest = ?7, _uniform = ?8, _record = ?9, \
+                    _contributors = ?10, _active = 1"
+        .to_owned();
+    update_columns(table, ENTITY_PARAMETERS, &mut sets);
+    let name = quoted(&table.name);
+    Sql(format!("update {name} set {sets} where _tenant = ?1 and _sourced_id = ?4 and _connection = ?2"))
+}
+
+/// Changes who contributes: tenant, connection, sourced id, uniform, record, contributors.
+pub(super) fn relink_entity(table: &Table) -> Sql {
+    Sql(format!(
+        "update {} set _uniform = ?4, _record = ?5, _contributors = ?6 \
+         where _tenant = ?1 and _connection = ?2 and _sourced_id = ?3",
+        quoted(&table.name)
+    ))
+}
+
+/// Marks an entity as deleted: tenant, connection, sourced id, modified, sequence.
+pub(super) fn retire_entity(table: &Table) -> Sql {
+    Sql(format!(
+        "update {} set _active = 0, _uniform = 1, _record = null, _contributors = null, _modified = ?4, \
+         _sequence = ?5 where _tenant = ?1 and _connection = ?2 and _sourced_id = ?3",
+        quoted(&table.name)
+    ))
+}
+
+/// An entity as planning needs it: tenant, sourced id.
+pub(super) fn held_entity(table: &Table) -> Sql {
+    Sql(format!(
+        "select _digest, _active, _uniform, _record, _contributors from {} where _tenant = ?1 and _sourced_id = ?2",
+        quoted(&table.name)
+    ))
+}
+
+/// Parameters of [`insert_record`] and [`update_record`] before those of the properties: connection, delivery, id, key,
+/// digest, ancestors, unknown, contributions.
+pub(super) const RECORD_PARAMETERS: usize = 8;
+
+/// Writes a new record.
+pub(super) fn insert_record(table: &Table) -> Sql {
+    let mut columns = "_connection, _delivery, _id, _key, _digest, _ancestors, _unknown, _contributions".to_owned();
+    let mut values = parameters(1..=RECORD_PARAMETERS);
+    insert_columns(table, RECORD_PARAMETERS, &mut columns, &mut values);
+    Sql(format!("insert into {} ({columns}) values ({values})", quoted(&table.name)))
+}
+
+/// Writes a record over what is there; keeps its contributions where there are no new ones.
+pub(super) fn update_record(table: &Table) -> Sql {
+    let mut sets = "_delivery = ?2, _key = ?4, _digest = ?5, _ancestors = ?6, _unknown = ?7, \
+                    _contributions = coalesce(?8, _contributions)"
+        .to_owned();
+    update_columns(table, RECORD_PARAMETERS, &mut sets);
+    Sql(format!("update {} set {sets} where _connection = ?1 and _id = ?3", quoted(&table.name)))
+}
+
+/// Deletes a record: connection, id.
+pub(super) fn remove_record(table: &Table) -> Sql {
+    Sql(format!("delete from {} where _connection = ?1 and _id = ?2", quoted(&table.name)))
+}
+
+/// All records of a connection, as planning needs them.
+pub(super) fn held_records(table: &Table) -> Sql {
+    Sql(format!("select _id, _key, _digest from {} where _connection = ?1 order by _id", quoted(&table.name)))
+}
+
+/// The contributions of a record: connection, id.
+pub(super) fn contributions(table: &Table) -> Sql {
+    Sql(format!("select _contributions from {} where _connection = ?1 and _id = ?2", quoted(&table.name)))
+}
+
+/// `?1, ?2, …`
+fn parameters(numbers: impl IntoIterator<Item = usize>) -> String {
+    let mut list = String::new();
+    for number in numbers {
+        let comma = if list.is_empty() { "" } else { ", " };
+        push(&mut list, format_args!("{comma}?{number}"));
+    }
+    list
+}
+
+/// Appends the columns of `table` and their parameters, numbered from the one after `before`.
+fn insert_columns(table: &Table, before: usize, columns: &mut String, values: &mut String) {
+    for (number, column) in (before + 1..).zip(&table.columns) {
+        push(columns, format_args!(", {}", quoted(&column.name)));
+        push(values, format_args!(", ?{number}"));
+    }
+}
+
+/// Appends `column = parameter` for the columns of `table`, numbered from the one after `before`.
+fn update_columns(table: &Table, before: usize, sets: &mut String) {
+    for (number, column) in (before + 1..).zip(&table.columns) {
+        push(sets, format_args!(", {} = ?{number}", quoted(&column.name)));
+    }
+}
+
+/// Appends to a text, which cannot fail.
+fn push(text: &mut String, what: std::fmt::Arguments<'_>) {
+    _ = text.write_fmt(what);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn a_name_cannot_end_its_quotes() {
+        assert_eq!(quoted("user"), "\"user\"");
+        assert_eq!(quoted("x\" drop table y; --"), "\"x\"\" drop table y; --\"");
+    }
+}

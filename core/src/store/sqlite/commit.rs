@@ -1,0 +1,217 @@
+//! Turns a [`Commit`] into rows, within one transaction: connection, records, entities, feed, delivery.
+
+use std::ops::AddAssign as _;
+
+use rusqlite::{Transaction, params};
+
+use super::delivery;
+use super::writer::{Rows, optional_bytes, optional_text};
+use crate::canonical::{Canonical, KindId};
+use crate::description::{Partner, RecordTypeId};
+use crate::store::contributors::encode;
+use crate::store::sql::{self, ENTITY_PARAMETERS, RECORD_PARAMETERS};
+use crate::store::{Commit, EntityLink, EntityRow, EntityStep, RecordRow, RecordStep, StoreError};
+
+/// Applies all of it; says the end of the tenant's feed.
+pub(super) fn apply(
+    transaction: &Transaction<'_>,
+    canonical: &Canonical,
+    partner: &Partner,
+    commit: &Commit<'_>,
+) -> Result<i64, StoreError> {
+    let tenant = advance(transaction, commit)?;
+    records(transaction, partner, commit)?;
+    let end = entities(transaction, canonical, tenant, commit)?;
+    delivery::finish(transaction, commit.delivery, commit.at, commit.report)?;
+    Ok(end)
+}
+
+/// Takes the connection to its next generation; says its tenant's number.
+fn advance(transaction: &Transaction<'_>, commit: &Commit<'_>) -> Result<i64, StoreError> {
+    let active = serde_json::to_string(&commit.active).map_err(|error| StoreError::Database(Box::new(error)))?;
+    let applied = commit.applied.as_ref();
+    let mut statement = transaction.prepare_cached(
+        "update connection set generation = generation + 1, next_record = ?3, active = ?4, applied_sha256 = ?5, \
+         applied_setting = ?6, applied_state = ?7 where id = ?1 and generation = ?2 returning tenant",
+    )?;
+    let tenant = statement.query_row(
+        params![
+            commit.connection.id,
+            commit.connection.generation,
+            commit.next_record,
+            active,
+            applied.map(|applied| applied.sha256),
+            applied.map(|applied| applied.setting.as_bytes()),
+            applied.map(|applied| applied.state.as_bytes()),
+        ],
+        |row| row.get(0),
+    );
+    match tenant {
+        Err(rusqlite::Error::QueryReturnedNoRows) => Err(StoreError::Stale),
+        other => Ok(other?),
+    }
+}
+
+/// Writes the records, table by table; what goes makes room first.
+fn records(transaction: &Transaction<'_>, partner: &Partner, commit: &Commit<'_>) -> Result<(), StoreError> {
+    let mut steps: Vec<_> = commit.records.iter().map(|step| (record_order(step), step)).collect();
+    steps.sort_by_key(|(order, _)| *order);
+    for alike in steps.chunk_by(|(one, _), (other, _)| one == other) {
+        let (of, action) = alike[0].0;
+        let table = &partner.records[usize::from(of.0)].table;
+        let sql = match action {
+            RecordAction::Remove => sql::remove_record(table),
+            RecordAction::Insert => sql::insert_record(table),
+            RecordAction::Update => sql::update_record(table),
+        };
+        let mut rows = Rows::new(transaction, &sql)?;
+        rows.integer(1, commit.connection.id)?;
+        if action != RecordAction::Remove {
+            rows.bytes(2, commit.delivery.as_bytes())?;
+        }
+        for (_, step) in alike {
+            match step {
+                RecordStep::Remove(_, id) => rows.integer(2, id.0)?,
+                RecordStep::Put(row) => bind_record(&mut rows, row)?,
+            }
+            rows.run("a record")?;
+        }
+    }
+    Ok(())
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum RecordAction {
+    Remove,
+    Update,
+    Insert,
+}
+
+fn record_order(step: &RecordStep<'_>) -> (RecordTypeId, RecordAction) {
+    match step {
+        RecordStep::Remove(of, _) => (*of, RecordAction::Remove),
+        RecordStep::Put(row) if row.new => (row.of, RecordAction::Insert),
+        RecordStep::Put(row) => (row.of, RecordAction::Update),
+    }
+}
+
+fn bind_record(rows: &mut Rows<'_>, row: &RecordRow<'_>) -> Result<(), StoreError> {
+    rows.integer(3, row.id.0)?;
+    rows.text(4, row.key.as_bytes())?;
+    rows.bind(5, optional_bytes(row.digest.as_ref().map(|digest| digest.as_bytes().as_slice())))?;
+    rows.text(6, row.ancestors)?;
+    rows.bind(7, optional_text(row.unknown.as_deref()))?;
+    rows.bind(8, optional_bytes(row.contributions.as_deref()))?;
+    rows.cells(RECORD_PARAMETERS, &row.cells)
+}
+
+/// Writes the entities and gives those that changed their places in the feed, in the plan's order; says its end.
+///
+/// Rows are written table by table in the order of their ids, which is the order of the index.
+fn entities(
+    transaction: &Transaction<'_>,
+    canonical: &Canonical,
+    tenant: i64,
+    commit: &Commit<'_>,
+) -> Result<i64, StoreError> {
+    let mut end: i64 = transaction
+        .prepare_cached("select sequence from tenant where id = ?1")?
+        .query_row([tenant], |row| row.get(0))?;
+    let begin = end;
+    let mut steps: Vec<_> = commit
+        .entities
+        .iter()
+        .map(|step| {
+            end.add_assign(i64::from(!matches!(step, EntityStep::Relink(_))));
+            (entity_order(step), end, step)
+        })
+        .collect();
+    steps.sort_by_key(|((kind, action), _, step)| (*kind, *action, *sourced_id(step).as_bytes()));
+    for alike in steps.chunk_by(|(one, ..), (other, ..)| one == other) {
+        let (kind, action) = alike[0].0;
+        let table = &canonical.kind(kind).table;
+        let sql = match action {
+            EntityAction::Retire => sql::retire_entity(table),
+            EntityAction::Relink => sql::relink_entity(table),
+            EntityAction::Update => sql::update_entity(table),
+            EntityAction::Insert => sql::insert_entity(table),
+        };
+        let mut rows = Rows::new(transaction, &sql)?;
+        rows.integer(1, tenant)?;
+        rows.integer(2, commit.connection.id)?;
+        bind_modified(&mut rows, action, commit)?;
+        for (_, place, step) in alike {
+            bind_entity(&mut rows, step, *place)?;
+            rows.run("an entity")?;
+        }
+    }
+    if end != begin {
+        transaction.prepare_cached("update tenant set sequence = ?2 where id = ?1")?.execute([tenant, end])?;
+    }
+    Ok(end)
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum EntityAction {
+    Retire,
+    Relink,
+    Update,
+    Insert,
+}
+
+fn entity_order(step: &EntityStep<'_>) -> (KindId, EntityAction) {
+    match step {
+        EntityStep::Put(row) if row.new => (row.link.kind, EntityAction::Insert),
+        EntityStep::Put(row) => (row.link.kind, EntityAction::Update),
+        EntityStep::Relink(link) => (link.kind, EntityAction::Relink),
+        EntityStep::Retire(kind, _) => (*kind, EntityAction::Retire),
+    }
+}
+
+fn sourced_id<'a>(step: &'a EntityStep<'_>) -> &'a uuid::Uuid {
+    match step {
+        EntityStep::Put(row) => &row.link.sourced_id,
+        EntityStep::Relink(link) => &link.sourced_id,
+        EntityStep::Retire(_, sourced_id) => sourced_id,
+    }
+}
+
+fn bind_modified(rows: &mut Rows<'_>, action: EntityAction, commit: &Commit<'_>) -> Result<(), StoreError> {
+    let modified = commit.at.as_millisecond();
+    match action {
+        EntityAction::Insert | EntityAction::Update => rows.integer(3, modified),
+        EntityAction::Retire => rows.integer(4, modified),
+        EntityAction::Relink => Ok(()),
+    }
+}
+
+fn bind_entity(rows: &mut Rows<'_>, step: &EntityStep<'_>, place: i64) -> Result<(), StoreError> {
+    match step {
+        EntityStep::Put(EntityRow { link, source_id, digest, cells, .. }) => {
+            rows.bytes(4, link.sourced_id.as_bytes())?;
+            rows.text(5, source_id.as_bytes())?;
+            rows.integer(6, place)?;
+            rows.bytes(7, digest.as_bytes())?;
+            bind_link(rows, 8, link)?;
+            rows.cells(ENTITY_PARAMETERS, cells)
+        }
+        EntityStep::Relink(link) => {
+            rows.bytes(3, link.sourced_id.as_bytes())?;
+            bind_link(rows, 4, link)
+        }
+        EntityStep::Retire(_, sourced_id) => {
+            rows.bytes(3, sourced_id.as_bytes())?;
+            rows.integer(5, place)
+        }
+    }
+}
+
+/// Binds uniform, record, contributors from the parameter `from` on.
+fn bind_link(rows: &mut Rows<'_>, from: usize, link: &EntityLink) -> Result<(), StoreError> {
+    let (first, others) = encode(&link.contributors);
+    let first =
+        first.ok_or_else(|| StoreError::Inconsistent("an entity without contributors is not active".to_owned()))?;
+    rows.integer(from, i64::from(link.uniform))?;
+    rows.integer(from + 1, first)?;
+    rows.bind(from + 2, optional_bytes(others.as_deref()))
+}

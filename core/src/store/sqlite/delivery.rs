@@ -1,0 +1,118 @@
+//! Deliveries and their bodies, from receiving to what became of them.
+
+use jiff::Timestamp;
+use rusqlite::{OptionalExtension as _, Transaction, params};
+use uuid::Uuid;
+
+use super::Durability;
+use super::writer::Writer;
+use crate::delivery::{Received, Report, Status};
+use crate::store::{Connection, StoreError};
+
+/// How hard bodies are compressed: as little as possible, since a client waits. JSON still shrinks five times or more.
+const ZSTD_LEVEL: i32 = 1;
+
+/// Keeps a delivery. A body that is already there is not stored again, and then there is no waiting for the disk: after
+/// a power cut a trace of the repetition may be missing, but no byte that was sent, and if it changed anything then
+/// the commit that follows waits for both.
+pub(super) fn receive(writer: &Writer, connection: &Connection, received: &Received) -> Result<(), StoreError> {
+    let Some(body) = &received.body else {
+        return writer.write(Durability::Full, |transaction| insert(transaction, connection, received, None));
+    };
+    if let Some(known) = writer.read(|transaction| known(transaction, connection, received))? {
+        return writer.write(Durability::Normal, |transaction| insert(transaction, connection, received, Some(known)));
+    }
+    let compressed = zstd::bulk::compress(body, ZSTD_LEVEL).map_err(|error| StoreError::Database(Box::new(error)))?;
+    writer.write(Durability::Full, |transaction| {
+        let body = match known(transaction, connection, received)? {
+            Some(known) => known,
+            None => insert_body(transaction, connection, received, &compressed)?,
+        };
+        insert(transaction, connection, received, Some(body))
+    })
+}
+
+/// Writes what became of a delivery that has not been finished yet.
+pub(super) fn finish(
+    transaction: &Transaction<'_>,
+    delivery: Uuid,
+    at: Timestamp,
+    report: &Report,
+) -> Result<(), StoreError> {
+    let text = serde_json::to_string(report).map_err(|error| StoreError::Database(Box::new(error)))?;
+    let mut statement = transaction.prepare_cached(
+        "update delivery set status = ?2, finished_at = ?3, report = ?4 where id = ?1 and status = 'received'",
+    )?;
+    match statement.execute(params![delivery.as_bytes(), word(report.status), at.as_millisecond(), text])? {
+        1 => Ok(()),
+        _ => Err(StoreError::Inconsistent(format!("delivery {delivery} is not waiting for an end"))),
+    }
+}
+
+pub(super) fn interrupt_unanswered(transaction: &Transaction<'_>, at: Timestamp) -> Result<u64, StoreError> {
+    let interrupted = transaction.execute(
+        "update delivery set status = ?1, finished_at = ?2 where status = 'received'",
+        params![word(Status::Interrupted), at.as_millisecond()],
+    )?;
+    Ok(interrupted as u64)
+}
+
+/// The word that a status is stored as; the same as in JSON.
+pub(super) fn word(status: Status) -> &'static str {
+    match status {
+        Status::Received => "received",
+        Status::Applied => "applied",
+        Status::Unchanged => "unchanged",
+        Status::Rejected => "rejected",
+        Status::Failed => "failed",
+        Status::Interrupted => "interrupted",
+    }
+}
+
+fn known(
+    transaction: &Transaction<'_>,
+    connection: &Connection,
+    received: &Received,
+) -> Result<Option<i64>, StoreError> {
+    let mut statement = transaction.prepare_cached("select id from body where connection = ?1 and sha256 = ?2")?;
+    Ok(statement.query_row(params![connection.id, received.sha256], |row| row.get(0)).optional()?)
+}
+
+fn insert_body(
+    transaction: &Transaction<'_>,
+    connection: &Connection,
+    received: &Received,
+    compressed: &[u8],
+) -> Result<i64, StoreError> {
+    let mut statement = transaction
+        .prepare_cached("insert into body (connection, sha256, size, zstd) values (?1, ?2, ?3, ?4) returning id")?;
+    let size = size(received);
+    Ok(statement.query_row(params![connection.id, received.sha256, size, compressed], |row| row.get(0))?)
+}
+
+fn insert(
+    transaction: &Transaction<'_>,
+    connection: &Connection,
+    received: &Received,
+    body: Option<i64>,
+) -> Result<(), StoreError> {
+    let mut statement = transaction.prepare_cached(
+        "insert into delivery (id, tenant, connection, operation, status, received_at, sha256, size, \
+         content_encoding, body) select ?1, tenant, id, ?3, 'received', ?4, ?5, ?6, ?7, ?8 from connection where id = ?2",
+    )?;
+    statement.execute(params![
+        received.id.as_bytes(),
+        connection.id,
+        received.operation,
+        received.at.as_millisecond(),
+        received.sha256,
+        size(received),
+        received.content_encoding,
+        body,
+    ])?;
+    Ok(())
+}
+
+fn size(received: &Received) -> i64 {
+    i64::try_from(received.size).unwrap_or(i64::MAX)
+}

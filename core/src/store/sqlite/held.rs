@@ -1,0 +1,165 @@
+//! What planning reads: connections, records with their contributions, entities.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{Row, Transaction};
+use uuid::Uuid;
+
+use super::writer::Rows;
+use crate::canonical::{Canonical, KindId};
+use crate::delivery::Applied;
+use crate::description::{Partner, RecordTypeId};
+use crate::digest::Digest;
+use crate::store::contributors::{damaged, decode};
+use crate::store::{Connection, HeldEntity, HeldRecord, RecordId, StoreError, sql};
+
+const CONNECTION: &str = "select c.id, c.partner, c.generation, c.next_record, c.active, c.applied_sha256, \
+                          c.applied_setting, c.applied_state \
+                          from connection c join tenant t on t.id = c.tenant where t.name = ?1 and c.name = ?2";
+
+/// The connection, if there is one; it must be of `partner`.
+pub(super) fn connection(
+    transaction: &Transaction<'_>,
+    tenant: &str,
+    name: &str,
+    partner: &str,
+) -> Result<Option<Connection>, StoreError> {
+    let mut statement = transaction.prepare_cached(CONNECTION)?;
+    let mut rows = statement.query([tenant, name])?;
+    let Some(row) = rows.next()? else {
+        return Ok(None);
+    };
+    let stored: String = row.get(1)?;
+    if stored != partner {
+        return Err(StoreError::Inconsistent(format!(
+            "connection {name} of tenant {tenant} belongs to partner {stored}, not {partner}"
+        )));
+    }
+    let active: String = row.get(4)?;
+    Ok(Some(Connection {
+        id: row.get(0)?,
+        tenant: tenant.to_owned(),
+        name: name.to_owned(),
+        partner: stored,
+        generation: row.get(2)?,
+        next_record: row.get(3)?,
+        active: serde_json::from_str(&active).map_err(|_| damaged("the counts of a connection"))?,
+        applied: applied(row)?,
+    }))
+}
+
+fn applied(row: &Row<'_>) -> Result<Option<Applied>, StoreError> {
+    let Some(sha256) = row.get::<_, Option<[u8; 32]>>(5)? else {
+        return Ok(None);
+    };
+    let digest = |column| Ok::<_, StoreError>(Digest::from_bytes(&row.get::<_, [u8; 32]>(column)?));
+    let (Some(setting), Some(state)) = (digest(6)?, digest(7)?) else {
+        return Err(damaged("what was applied last"));
+    };
+    Ok(Some(Applied { sha256, setting, state }))
+}
+
+/// Makes the connection, and the tenant if it is new too.
+pub(super) fn new_connection(
+    transaction: &Transaction<'_>,
+    tenant: &str,
+    name: &str,
+    partner: &str,
+) -> Result<Connection, StoreError> {
+    transaction.execute("insert into tenant (name) values (?1) on conflict (name) do nothing", [tenant])?;
+    transaction.execute(
+        "insert into connection (tenant, name, partner) select id, ?2, ?3 from tenant where name = ?1 \
+         on conflict (tenant, name) do nothing",
+        [tenant, name, partner],
+    )?;
+    connection(transaction, tenant, name, partner)?.ok_or_else(|| damaged("a connection just made"))
+}
+
+pub(super) fn records(
+    transaction: &Transaction<'_>,
+    connection: &Connection,
+    partner: &Partner,
+) -> Result<Vec<HeldRecord>, StoreError> {
+    let mut held = Vec::new();
+    for (of, record) in (0..).map(RecordTypeId).zip(&partner.records) {
+        let mut statement = transaction.prepare_cached(&sql::held_records(&record.table))?;
+        let mut rows = statement.query([connection.id])?;
+        while let Some(row) = rows.next()? {
+            let digest = row.get_ref(2)?.as_blob_or_null().map_err(|_| damaged("the digest of a record"))?;
+            held.push(HeldRecord {
+                id: RecordId(row.get(0)?),
+                of,
+                key: row.get(1)?,
+                digest: digest.map(stored_digest).transpose()?,
+            });
+        }
+    }
+    Ok(held)
+}
+
+pub(super) fn contributions(
+    transaction: &Transaction<'_>,
+    connection: &Connection,
+    partner: &Partner,
+    records: &[(RecordTypeId, RecordId)],
+) -> Result<Vec<Vec<u8>>, StoreError> {
+    let mut statements = BTreeMap::new();
+    let mut found = Vec::with_capacity(records.len());
+    for (of, id) in records {
+        let rows = match statements.entry(*of) {
+            std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
+            std::collections::btree_map::Entry::Vacant(entry) => {
+                let table = &partner.records[usize::from(of.0)].table;
+                let mut rows = Rows::new(transaction, &sql::contributions(table))?;
+                rows.integer(1, connection.id)?;
+                entry.insert(rows)
+            }
+        };
+        rows.integer(2, id.0)?;
+        found.push(rows.first(|row| Ok(row.get::<_, Option<Vec<u8>>>(0)?))?.flatten().unwrap_or_default());
+    }
+    Ok(found)
+}
+
+/// Looks the entities up in the order of the index, kind by kind.
+pub(super) fn entities(
+    transaction: &Transaction<'_>,
+    connection: &Connection,
+    canonical: &Canonical,
+    entities: &[(KindId, Uuid)],
+) -> Result<Vec<Option<HeldEntity>>, StoreError> {
+    let tenant = tenant(transaction, connection)?;
+    let mut order: Vec<_> = (0..entities.len()).collect();
+    order.sort_unstable_by_key(|&nth| entities[nth]);
+    let mut held = vec![None; entities.len()];
+    for of_one_kind in order.chunk_by(|&one, &other| entities[one].0 == entities[other].0) {
+        let kind = canonical.kind(entities[of_one_kind[0]].0);
+        let mut rows = Rows::new(transaction, &sql::held_entity(&kind.table))?;
+        rows.integer(1, tenant)?;
+        for &nth in of_one_kind {
+            rows.bytes(2, entities[nth].1.as_bytes())?;
+            held[nth] = rows.first(entity)?;
+        }
+    }
+    Ok(held)
+}
+
+/// The number of a connection's tenant.
+pub(super) fn tenant(transaction: &Transaction<'_>, connection: &Connection) -> Result<i64, StoreError> {
+    let mut statement = transaction.prepare_cached("select tenant from connection where id = ?1")?;
+    Ok(statement.query_row([connection.id], |row| row.get(0))?)
+}
+
+fn entity(row: &Row<'_>) -> Result<HeldEntity, StoreError> {
+    let blob = |column| row.get_ref(column)?.as_blob_or_null().map_err(|_| damaged("an entity"));
+    Ok(HeldEntity {
+        digest: stored_digest(blob(0)?.unwrap_or_default())?,
+        active: row.get(1)?,
+        uniform: row.get(2)?,
+        contributors: decode(row.get(3)?, blob(4)?)?,
+    })
+}
+
+fn stored_digest(bytes: &[u8]) -> Result<Digest, StoreError> {
+    Digest::from_bytes(bytes).ok_or_else(|| damaged("a digest"))
+}

@@ -1,0 +1,109 @@
+//! Turns the tables of schemas into tables of the database. Only ever adds: a table, a column.
+
+use rusqlite::{OptionalExtension as _, Transaction, params};
+
+use crate::canonical::Canonical;
+use crate::description::Partner;
+use crate::store::StoreError;
+use crate::store::contributors::damaged;
+use crate::store::sql::{self, Holds};
+use crate::table::{Column, Table};
+
+/// Whose table it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Owner<'a> {
+    holds: Holds,
+    /// Empty for entities.
+    partner: &'a str,
+    /// The kind's or the record type's name.
+    of: &'a str,
+}
+
+pub(super) fn canonical(transaction: &Transaction<'_>, canonical: &Canonical) -> Result<(), StoreError> {
+    for kind in canonical.kinds() {
+        prepare(transaction, Owner { holds: Holds::Entities, partner: "", of: &kind.name }, &kind.table)?;
+    }
+    Ok(())
+}
+
+pub(super) fn partner(transaction: &Transaction<'_>, partner: &Partner) -> Result<(), StoreError> {
+    for record in &partner.records {
+        let owner = Owner { holds: Holds::Records, partner: &partner.name, of: &record.name };
+        prepare(transaction, owner, &record.table)?;
+    }
+    Ok(())
+}
+
+fn prepare(transaction: &Transaction<'_>, owner: Owner<'_>, table: &Table) -> Result<(), StoreError> {
+    let columns = serde_json::to_string(&table.columns).map_err(|error| StoreError::Database(Box::new(error)))?;
+    refuse_twins(table)?;
+    match stored(transaction, owner, table)? {
+        None => {
+            for statement in sql::create(owner.holds, table) {
+                transaction.execute_batch(&statement)?;
+            }
+            transaction.execute(
+                "insert into stored_table (name, holds, partner, type, columns) values (?1, ?2, ?3, ?4, ?5)",
+                params![table.name, owner.holds.word(), owner.partner, owner.of, columns],
+            )?;
+        }
+        Some(stored) if stored != table.columns => {
+            for column in added(table, &stored)? {
+                transaction.execute_batch(&sql::add_column(table, column))?;
+            }
+            transaction
+                .execute("update stored_table set columns = ?2 where name = ?1", params![table.name, columns])?;
+        }
+        Some(_) => {}
+    }
+    Ok(())
+}
+
+/// The columns that `table` has so far; `None` if there is no such table yet.
+fn stored(transaction: &Transaction<'_>, owner: Owner<'_>, table: &Table) -> Result<Option<Vec<Column>>, StoreError> {
+    let row = transaction
+        .query_row("select holds, partner, type, columns from stored_table where name = ?1", [&table.name], |row| {
+            Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?, row.get::<_, String>(3)?))
+        })
+        .optional()?;
+    let Some((holds, partner, of, columns)) = row else {
+        return Ok(None);
+    };
+    if (holds.as_str(), partner.as_str(), of.as_str()) != (owner.holds.word(), owner.partner, owner.of) {
+        let whose = if partner.is_empty() { of } else { format!("{partner}.{of}") };
+        return Err(breaking(table, format!("it already holds {whose}")));
+    }
+    serde_json::from_str(&columns).map(Some).map_err(|_| damaged("the list of a table's columns"))
+}
+
+/// What `table` has more than what is stored. Anything but more is refused.
+fn added<'a>(table: &'a Table, stored: &[Column]) -> Result<Vec<&'a Column>, StoreError> {
+    for column in stored {
+        match table.columns.iter().find(|other| other.name == column.name) {
+            None => return Err(breaking(table, format!("column {} is gone from the schema", column.name))),
+            Some(other) if other != column => {
+                let reason = if other.form == column.form {
+                    format!("column {} would hold another property", column.name)
+                } else {
+                    format!("column {} would change from {:?} to {:?}", column.name, column.form, other.form)
+                };
+                return Err(breaking(table, reason.to_lowercase()));
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(table.columns.iter().filter(|column| !stored.contains(column)).collect())
+}
+
+fn refuse_twins(table: &Table) -> Result<(), StoreError> {
+    for (nth, column) in table.columns.iter().enumerate() {
+        if table.columns[..nth].iter().any(|other| other.name == column.name) {
+            return Err(breaking(table, format!("column {} would hold two properties", column.name)));
+        }
+    }
+    Ok(())
+}
+
+fn breaking(table: &Table, reason: String) -> StoreError {
+    StoreError::Breaking { table: table.name.clone(), reason }
+}

@@ -1,0 +1,286 @@
+//! Turns rows into what readers are told.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde::de::{Deserialize as _, DeserializeOwned, IntoDeserializer as _};
+use serde_json::{Map, Value};
+use sqlx::query::Query;
+use sqlx::sqlite::{SqliteArguments, SqliteRow};
+use sqlx::{Row as _, Sqlite};
+use uuid::Uuid;
+
+use super::SqliteStore;
+use crate::canonical::{Canonical, Kind, KindId};
+use crate::delivery::Status;
+use crate::store::contributors::{damaged, decode};
+use crate::store::read::{Change, Delivery, Entities, EntityQuery, QueryError, Reader, Source, StoredBody};
+use crate::store::sql::{self, Bound, Question};
+use crate::store::{RecordId, StoreError};
+use crate::table::ColumnForm;
+
+/// Deliveries of a tenant (its name is the first parameter) for which a condition holds.
+macro_rules! deliveries {
+    ($condition:literal) => {
+        concat!(
+            "select d.id, c.name, c.partner, d.operation, d.status, d.received_at, d.finished_at, d.sha256, d.size, ",
+            "d.report from delivery d join connection c on c.id = d.connection ",
+            "where d.tenant = (select id from tenant where name = ?1) and ",
+            $condition
+        )
+    };
+}
+
+#[async_trait]
+impl Reader for SqliteStore {
+    async fn entities(&self, canonical: &Canonical, query: &EntityQuery) -> Result<Entities, QueryError> {
+        let kind = canonical.kind(query.kind);
+        let page = sql::page(kind, query)?;
+        let count = query.count.then(|| sql::count(kind, query)).transpose()?;
+        let mut transaction = self.readers.begin().await.map_err(StoreError::from)?;
+        let total = match &count {
+            Some(count) => {
+                let row = asked(count).fetch_one(&mut *transaction).await.map_err(StoreError::from)?;
+                Some(unsigned(row.try_get(0).map_err(StoreError::from)?))
+            }
+            None => None,
+        };
+        let rows = asked(&page).fetch_all(&mut *transaction).await.map_err(StoreError::from)?;
+        let rows = rows.iter().map(|row| entity(kind, row)).collect::<Result<_, _>>()?;
+        Ok(Entities { total, rows })
+    }
+
+    async fn entity(
+        &self,
+        canonical: &Canonical,
+        tenant: &str,
+        kind: KindId,
+        sourced_id: Uuid,
+    ) -> Result<Option<Map<String, Value>>, StoreError> {
+        let kind = canonical.kind(kind);
+        let row = asked(&sql::single(kind, tenant, sourced_id)).fetch_optional(&self.readers).await?;
+        row.map(|row| entity(kind, &row)).transpose()
+    }
+
+    async fn provenance(
+        &self,
+        canonical: &Canonical,
+        tenant: &str,
+        kind: KindId,
+        sourced_id: Uuid,
+    ) -> Result<Option<Vec<Source>>, StoreError> {
+        let mut transaction = self.readers.begin().await?;
+        let row = sqlx::query(sql::contributors(&canonical.kind(kind).table))
+            .bind(tenant)
+            .bind(sourced_id.as_bytes().as_slice())
+            .fetch_optional(&mut *transaction)
+            .await?;
+        let Some(row) = row else {
+            return Ok(None);
+        };
+        let origin = Origin {
+            connection: row.try_get(0)?,
+            name: row.try_get(1)?,
+            partner: row.try_get(2)?,
+            source_id: row.try_get(3)?,
+            contributors: decode(row.try_get(4)?, row.try_get(5)?)?,
+        };
+        let tables = sqlx::query("select name, type from stored_table where holds = 'record' and partner = ?1")
+            .bind(&origin.partner)
+            .fetch_all(&mut *transaction)
+            .await?;
+        let ids = origin.ids()?;
+        let mut sources = Vec::with_capacity(origin.contributors.len());
+        for table in &tables {
+            let statement = sql::sources(table.try_get(0)?);
+            let rows = sqlx::query(statement).bind(origin.connection).bind(&ids).fetch_all(&mut *transaction).await?;
+            for row in &rows {
+                sources.push(origin.source(table.try_get(1)?, row)?);
+            }
+        }
+        sources.sort_by_key(|(nth, _)| *nth);
+        Ok(Some(sources.into_iter().map(|(_, source)| source).collect()))
+    }
+
+    async fn changes(
+        &self,
+        canonical: &Canonical,
+        tenant: &str,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<Change>, StoreError> {
+        if canonical.kinds().is_empty() {
+            return Ok(Vec::new());
+        }
+        let rows =
+            sqlx::query(sql::changes(canonical)).bind(tenant).bind(after).bind(limit).fetch_all(&self.readers).await?;
+        rows.iter()
+            .map(|row| {
+                Ok(Change {
+                    sequence: row.try_get(0)?,
+                    kind: canonical.kind(KindId(row.try_get(1)?)).name.clone(),
+                    sourced_id: uuid(row.try_get(2)?)?,
+                    status: status(row.try_get(3)?).to_owned(),
+                    date_last_modified: instant(row.try_get(4)?)?,
+                    connection: row.try_get(5)?,
+                })
+            })
+            .collect()
+    }
+
+    async fn deliveries(
+        &self,
+        tenant: &str,
+        connection: Option<&str>,
+        before: Option<Uuid>,
+        limit: u32,
+    ) -> Result<Vec<Delivery>, StoreError> {
+        let rows = sqlx::query(deliveries!("(?2 is null or c.name = ?2) and d.id < ?3 order by d.id desc limit ?4"))
+            .bind(tenant)
+            .bind(connection)
+            .bind(before.unwrap_or(Uuid::max()).as_bytes().as_slice())
+            .bind(limit)
+            .fetch_all(&self.readers)
+            .await?;
+        rows.iter().map(delivery).collect()
+    }
+
+    async fn delivery(&self, tenant: &str, id: Uuid) -> Result<Option<Delivery>, StoreError> {
+        let row = sqlx::query(deliveries!("d.id = ?2"))
+            .bind(tenant)
+            .bind(id.as_bytes().as_slice())
+            .fetch_optional(&self.readers)
+            .await?;
+        row.as_ref().map(delivery).transpose()
+    }
+
+    async fn body(&self, tenant: &str, id: Uuid) -> Result<Option<StoredBody>, StoreError> {
+        let row = sqlx::query(
+            "select b.zstd, b.size, d.content_encoding from delivery d join body b on b.id = d.body \
+             where d.tenant = (select id from tenant where name = ?1) and d.id = ?2",
+        )
+        .bind(tenant)
+        .bind(id.as_bytes().as_slice())
+        .fetch_optional(&self.readers)
+        .await?;
+        let Some(row) = row else {
+            return Ok(None);
+        };
+        let size = usize::try_from(row.try_get::<i64, _>(1)?).map_err(|_| damaged("the size of a body"))?;
+        let bytes = zstd::bulk::decompress(row.try_get(0)?, size).map_err(|_| damaged("a body"))?;
+        Ok(Some(StoredBody { bytes, content_encoding: row.try_get(2)? }))
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        sqlx::query("select 1 from tenant limit 1").fetch_optional(&self.readers).await?;
+        Ok(())
+    }
+}
+
+/// Where an entity comes from, before its records are looked up.
+struct Origin {
+    connection: i64,
+    name: String,
+    partner: String,
+    source_id: String,
+    contributors: Vec<RecordId>,
+}
+
+impl Origin {
+    /// The contributors as a JSON list, for one parameter.
+    fn ids(&self) -> Result<String, StoreError> {
+        let ids: Vec<_> = self.contributors.iter().map(|id| id.0).collect();
+        serde_json::to_string(&ids).map_err(|error| StoreError::Database(Box::new(error)))
+    }
+
+    /// A record among the contributors, and which of them it is.
+    fn source(&self, record: &str, row: &SqliteRow) -> Result<(usize, Source), StoreError> {
+        let id = RecordId(row.try_get(0)?);
+        let nth = self.contributors.iter().position(|contributor| *contributor == id).unwrap_or(usize::MAX);
+        let source = Source {
+            connection: self.name.clone(),
+            partner: self.partner.clone(),
+            record: record.to_owned(),
+            key: parsed(row.try_get(1)?, "the key of a record")?,
+            delivery: uuid(row.try_get(2)?)?,
+            source_id: self.source_id.clone(),
+            leads: nth == 0,
+        };
+        Ok((nth, source))
+    }
+}
+
+fn asked(question: &Question) -> Query<'static, Sqlite, SqliteArguments> {
+    let query = sqlx::query(question.sql.clone());
+    question.bound.iter().fold(query, |query, bound| match bound.clone() {
+        Bound::Text(text) => query.bind(text),
+        Bound::Integer(integer) => query.bind(integer),
+        Bound::Real(real) => query.bind(real),
+        Bound::Bytes(bytes) => query.bind(bytes),
+    })
+}
+
+/// The host's members first, then the fields that are there.
+fn entity(kind: &Kind, row: &SqliteRow) -> Result<Map<String, Value>, StoreError> {
+    let mut members = Map::new();
+    members.insert("sourcedId".to_owned(), uuid(row.try_get(0)?)?.to_string().into());
+    members.insert("status".to_owned(), status(row.try_get(1)?).into());
+    members.insert("dateLastModified".to_owned(), format!("{:.3}", instant(row.try_get(2)?)?).into());
+    for (position, column) in (3..).zip(&kind.table.columns) {
+        if let Some(value) = field(column.form, row, position)? {
+            members.insert(column.property.clone(), value);
+        }
+    }
+    Ok(members)
+}
+
+fn field(form: ColumnForm, row: &SqliteRow, position: usize) -> Result<Option<Value>, StoreError> {
+    Ok(match form {
+        ColumnForm::Text => row.try_get::<Option<String>, _>(position)?.map(Value::String),
+        ColumnForm::Integer => row.try_get::<Option<i64>, _>(position)?.map(Value::from),
+        ColumnForm::Boolean => row.try_get::<Option<bool>, _>(position)?.map(Value::Bool),
+        ColumnForm::Id => {
+            let id = row.try_get::<Option<&[u8]>, _>(position)?.map(uuid).transpose()?;
+            id.map(|id| Value::String(id.to_string()))
+        }
+        ColumnForm::Number | ColumnForm::Json => {
+            row.try_get::<Option<&str>, _>(position)?.map(|text| parsed(text, "a field")).transpose()?
+        }
+    })
+}
+
+fn delivery(row: &SqliteRow) -> Result<Delivery, StoreError> {
+    let report = row.try_get::<Option<&str>, _>(9)?;
+    Ok(Delivery {
+        id: uuid(row.try_get(0)?)?,
+        connection: row.try_get(1)?,
+        partner: row.try_get(2)?,
+        operation: row.try_get(3)?,
+        status: Status::deserialize(row.try_get::<&str, _>(4)?.into_deserializer())
+            .map_err(|_: serde::de::value::Error| damaged("the status of a delivery"))?,
+        received_at: instant(row.try_get(5)?)?,
+        finished_at: row.try_get::<Option<i64>, _>(6)?.map(instant).transpose()?,
+        sha256: hex::encode(row.try_get::<&[u8], _>(7)?),
+        size: unsigned(row.try_get(8)?),
+        report: report.map(|text| parsed(text, "the report of a delivery")).transpose()?,
+    })
+}
+
+fn status(active: bool) -> &'static str {
+    if active { "active" } else { "tobedeleted" }
+}
+
+fn instant(milliseconds: i64) -> Result<Timestamp, StoreError> {
+    Timestamp::from_millisecond(milliseconds).map_err(|_| damaged("a time"))
+}
+
+fn uuid(bytes: &[u8]) -> Result<Uuid, StoreError> {
+    Uuid::from_slice(bytes).map_err(|_| damaged("an id"))
+}
+
+fn parsed<T: DeserializeOwned>(text: &str, what: &str) -> Result<T, StoreError> {
+    serde_json::from_str(text).map_err(|_| damaged(what))
+}
+
+fn unsigned(count: i64) -> u64 {
+    u64::try_from(count).unwrap_or_default()
+}
