@@ -25,9 +25,9 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use sqlx::SqlSafeStr as _;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions};
-use sqlx::{Connection as _, SqlSafeStr as _, SqliteConnection};
 use uuid::Uuid;
 
 use self::writer::Writer;
@@ -114,9 +114,10 @@ async fn migrate(connect: &SqliteConnectOptions) -> Result<(), StoreError> {
     let migrations = (1..).zip(MIGRATIONS).map(|(version, (name, sql))| {
         Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
     });
-    let mut connection = SqliteConnection::connect_with(connect).await?;
-    let migrated = Migrator::with_migrations(migrations.collect()).run(&mut connection).await;
-    connection.close().await?;
+    let migrator = Migrator::with_migrations(migrations.collect());
+    let pool = SqlitePoolOptions::new().max_connections(1).connect_with(connect.clone()).await?;
+    let migrated = migrator.run(&pool).await;
+    pool.close().await;
     migrated.map_err(|error| match error {
         MigrateError::VersionMissing(version) => StoreError::Inconsistent(format!(
             "the database was written by a newer version of rollcall: it has migration {version}, which this one \

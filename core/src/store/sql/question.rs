@@ -9,7 +9,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use uuid::Uuid;
 
-use super::{Sql, quoted};
+use super::{Sql, push, quoted};
 use crate::canonical::{Form, Kind};
 use crate::store::read::{EntityQuery, Filter, Operator, Page, QueryError, Sort};
 use crate::table::ColumnForm;
@@ -149,9 +149,12 @@ impl Parts {
         let mut condition = self.tenant(&query.tenant);
         if let Some(connection) = &query.connection {
             let (tenant, name) = (self.tenant_id(&query.tenant), self.bind(Bound::Text(connection.clone())));
-            condition.push_str(&format!(
-                " and _connection = (select id from connection where tenant = {tenant} and name = {name})"
-            ));
+            push(
+                &mut condition,
+                format_args!(
+                    " and _connection = (select id from connection where tenant = {tenant} and name = {name})"
+                ),
+            );
         }
         if let Some(active) = query.active {
             condition.push_str(if active { " and _active = 1" } else { " and _active = 0" });
@@ -252,7 +255,7 @@ impl Parts {
             }
             let label = self.bind(Bound::Text(member.clone()));
             let below = format!("case i{depth}.type when 'object' then i{depth}.value -> {label} end");
-            from.push_str(&format!(", json_each({}) i{}", items(&below), depth + 1));
+            push(&mut from, format_args!(", json_each({}) i{}", items(&below), depth + 1));
         }
         let leaf = format!("i{}", path.len());
         let mut any = vec![format!(

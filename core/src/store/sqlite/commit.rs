@@ -101,7 +101,7 @@ fn bind_record(rows: &mut Rows<'_>, row: &RecordRow<'_>) -> Result<(), StoreErro
     rows.bind(5, optional_bytes(row.digest.as_ref().map(|digest| digest.as_bytes().as_slice())))?;
     rows.text(6, row.ancestors)?;
     rows.bind(7, optional_text(row.unknown.as_deref()))?;
-    rows.bind(8, optional_bytes(row.contributions.as_deref()))?;
+    rows.bind(8, optional_bytes(row.contributions))?;
     rows.cells(RECORD_PARAMETERS, &row.cells)
 }
 

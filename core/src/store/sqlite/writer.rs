@@ -56,11 +56,11 @@ impl Writer {
         work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let mut inner = self.lock();
-        let wanted = if self.durability == Durability::Normal { Durability::Normal } else { durability };
-        if inner.set != wanted {
-            let word = if wanted == Durability::Full { "full" } else { "normal" };
+        let needed = if self.durability == Durability::Normal { Durability::Normal } else { durability };
+        if inner.set != needed {
+            let word = if needed == Durability::Full { "full" } else { "normal" };
             inner.connection.pragma_update(None, "synchronous", word)?;
-            inner.set = wanted;
+            inner.set = needed;
         }
         let transaction = inner.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let value = work(&transaction)?;

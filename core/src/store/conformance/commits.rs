@@ -1,0 +1,214 @@
+//! Commits: all or nothing, on the state that they were planned on, with gapless places in the feed.
+
+use uuid::Uuid;
+
+use super::sample::{BRANCH, ORG, PERSON, Plan, SECTION, World, branch, id, org, section, text};
+use super::{Database, conformance};
+use crate::delivery::{Applied, Report, Status};
+use crate::digest::Digest;
+use crate::store::{EntityLink, EntityRow, EntityStep, HeldEntity, HeldRecord, RecordId, RecordStep, StoreError};
+use crate::table::Cell;
+
+conformance!(
+    what_is_committed_is_held,
+    a_plan_on_an_older_generation_is_stale,
+    a_step_that_fails_leaves_nothing_behind,
+    bad_records_keep_their_contributions,
+    removed_records_make_room_for_their_key,
+    retired_entities_keep_what_they_said_and_come_back,
+    relinking_is_no_change,
+    every_change_takes_the_next_place,
+    a_connection_belongs_to_one_partner,
+    what_was_applied_is_remembered,
+);
+
+async fn what_is_committed_is_held(database: &dyn Database) {
+    let world = World::new(database).await;
+    let connection = world.connection("demo", "school").await;
+    let (one, other) = (id("org", "branch:1"), id("org", "branch:2"));
+    let many = || EntityLink {
+        kind: ORG,
+        sourced_id: other,
+        uniform: false,
+        contributors: vec![RecordId(2), RecordId(900), RecordId(3)],
+    };
+    let plan = Plan {
+        records: vec![RecordStep::Put(section(2, "[1,\"A\"]", "A")), RecordStep::Put(branch(1, "[1]", "North"))],
+        entities: vec![
+            EntityStep::Put(EntityRow { link: many(), ..org(other, "branch:2", "South") }),
+            EntityStep::Put(org(one, "branch:1", "North")),
+        ],
+    };
+    world.apply(&connection, plan).await.unwrap();
+
+    let connection = world.connection("demo", "school").await;
+    assert_eq!((connection.generation, connection.next_record, connection.active["org"]), (1, 3, 1));
+    let held = |id, of, key: &str, name: &str| HeldRecord {
+        id: RecordId(id),
+        of,
+        key: key.to_owned(),
+        digest: Some(Digest::of(name.as_bytes())),
+    };
+    assert_eq!(
+        world.store.held_records(&connection, &world.partner).await.unwrap(),
+        [held(1, BRANCH, "[1]", "North"), held(2, SECTION, "[1,\"A\"]", "A")]
+    );
+    let asked = [(SECTION, RecordId(2)), (BRANCH, RecordId(7)), (BRANCH, RecordId(1))];
+    let contributions = world.store.contributions(&connection, &world.partner, &asked).await.unwrap();
+    assert_eq!(contributions, [b"A".to_vec(), Vec::new(), b"North".to_vec()]);
+
+    let asked = [(ORG, one), (PERSON, one), (ORG, other)];
+    let held = world.store.held_entities(&connection, &world.canonical, &asked).await.unwrap();
+    let entity = |name: &str, uniform, contributors| {
+        Some(HeldEntity { digest: Digest::of(name.as_bytes()), active: true, uniform, contributors })
+    };
+    let expected = [entity("North", true, vec![RecordId(1)]), None, entity("South", false, many().contributors)];
+    assert_eq!(held, expected);
+}
+
+async fn a_plan_on_an_older_generation_is_stale(database: &dyn Database) {
+    let world = World::new(database).await;
+    let connection = world.connection("demo", "school").await;
+    world.apply(&connection, Plan::default()).await.unwrap();
+    let plan = Plan { records: vec![RecordStep::Put(branch(1, "[1]", "North"))], entities: Vec::new() };
+    assert!(matches!(world.apply(&connection, plan).await, Err(StoreError::Stale)));
+    let connection = world.connection("demo", "school").await;
+    assert!(world.store.held_records(&connection, &world.partner).await.unwrap().is_empty());
+}
+
+async fn a_step_that_fails_leaves_nothing_behind(database: &dyn Database) {
+    let world = World::new(database).await;
+    let connection = world.connection("demo", "school").await;
+    let (there, absent) = (id("org", "branch:1"), id("org", "branch:2"));
+    let failing: [fn(Uuid) -> EntityStep<'static>; 4] = [
+        |absent| EntityStep::Retire(ORG, absent),
+        |absent| EntityStep::Put(EntityRow { new: false, ..org(absent, "branch:2", "South") }),
+        |absent| EntityStep::Put(EntityRow { cells: vec![text("South")], ..org(absent, "branch:2", "South") }),
+        |absent| EntityStep::Put(EntityRow { cells: vec![Cell::Integer(1), text("x")], ..org(absent, "2", "South") }),
+    ];
+    for step in failing {
+        let plan = Plan {
+            records: vec![RecordStep::Put(branch(1, "[1]", "North"))],
+            entities: vec![EntityStep::Put(org(there, "branch:1", "North")), step(absent)],
+        };
+        assert!(world.apply(&connection, plan).await.is_err());
+    }
+    let same = world.connection("demo", "school").await;
+    assert_eq!((same.generation, same.next_record), (0, connection.next_record));
+    assert!(world.store.held_records(&same, &world.partner).await.unwrap().is_empty());
+    assert!(world.store.changes(&world.canonical, "demo", 0, 10).await.unwrap().is_empty());
+    assert_eq!(world.store.entity(&world.canonical, "demo", ORG, there).await.unwrap(), None);
+    let deliveries = world.store.deliveries("demo", None, None, 10).await.unwrap();
+    assert!(deliveries.iter().all(|delivery| delivery.status == Status::Received));
+}
+
+async fn bad_records_keep_their_contributions(database: &dyn Database) {
+    let world = World::new(database).await;
+    let connection = world.connection("demo", "school").await;
+    let put = |row| Plan { records: vec![RecordStep::Put(row)], entities: Vec::new() };
+    world.apply(&connection, put(branch(1, "[1]", "North"))).await.unwrap();
+    let connection = world.connection("demo", "school").await;
+    let mut bad = branch(1, "[1]", "Nowhere");
+    (bad.new, bad.digest, bad.contributions) = (false, None, None);
+    world.apply(&connection, put(bad)).await.unwrap();
+
+    let held = world.store.held_records(&connection, &world.partner).await.unwrap();
+    assert_eq!(held[0].digest, None);
+    let asked = [(BRANCH, RecordId(1))];
+    let contributions = world.store.contributions(&connection, &world.partner, &asked).await.unwrap();
+    assert_eq!(contributions, [b"North".to_vec()]);
+}
+
+async fn removed_records_make_room_for_their_key(database: &dyn Database) {
+    let world = World::new(database).await;
+    let connection = world.connection("demo", "school").await;
+    let put = RecordStep::Put(branch(1, "[1]", "North"));
+    world.apply(&connection, Plan { records: vec![put], entities: Vec::new() }).await.unwrap();
+    let connection = world.connection("demo", "school").await;
+    let records = vec![RecordStep::Put(branch(2, "[1]", "North")), RecordStep::Remove(BRANCH, RecordId(1))];
+    world.apply(&connection, Plan { records, entities: Vec::new() }).await.unwrap();
+    let held = world.store.held_records(&connection, &world.partner).await.unwrap();
+    assert_eq!(held.iter().map(|record| record.id).collect::<Vec<_>>(), [RecordId(2)]);
+}
+
+async fn retired_entities_keep_what_they_said_and_come_back(database: &dyn Database) {
+    let world = World::new(database).await;
+    let sourced_id = id("org", "branch:1");
+    let step = async |step| {
+        let connection = world.connection("demo", "school").await;
+        world.apply(&connection, Plan { records: Vec::new(), entities: vec![step] }).await.unwrap();
+        let entity = world.store.entity(&world.canonical, "demo", ORG, sourced_id).await.unwrap().unwrap();
+        let held = world.store.held_entities(&connection, &world.canonical, &[(ORG, sourced_id)]).await.unwrap();
+        (entity, held.into_iter().next().flatten())
+    };
+    step(EntityStep::Put(org(sourced_id, "branch:1", "North"))).await;
+    let (entity, held) = step(EntityStep::Retire(ORG, sourced_id)).await;
+    assert_eq!((&entity["status"], &entity["name"]), (&"tobedeleted".into(), &"North".into()));
+    let held = held.unwrap();
+    assert!(!held.active && held.contributors.is_empty());
+
+    let back = EntityRow { new: false, ..org(sourced_id, "branch:1", "North again") };
+    let (entity, held) = step(EntityStep::Put(back)).await;
+    assert_eq!((&entity["status"], &entity["name"]), (&"active".into(), &"North again".into()));
+    assert!(held.unwrap().active);
+}
+
+async fn relinking_is_no_change(database: &dyn Database) {
+    let world = World::new(database).await;
+    let connection = world.connection("demo", "school").await;
+    let sourced_id = id("org", "branch:1");
+    let put = EntityStep::Put(org(sourced_id, "branch:1", "North"));
+    let end = world.apply(&connection, Plan { records: Vec::new(), entities: vec![put] }).await.unwrap();
+    let connection = world.connection("demo", "school").await;
+    let contributors = vec![RecordId(5), RecordId(4)];
+    let link = EntityLink { kind: ORG, sourced_id, uniform: true, contributors: contributors.clone() };
+    let plan = Plan { records: Vec::new(), entities: vec![EntityStep::Relink(link)] };
+    assert_eq!(world.apply(&connection, plan).await.unwrap(), end);
+    assert!(world.store.changes(&world.canonical, "demo", end, 10).await.unwrap().is_empty());
+    let held = world
+        .store
+        .held_entities(&world.connection("demo", "school").await, &world.canonical, &[(ORG, sourced_id)])
+        .await
+        .unwrap();
+    assert_eq!(held[0].as_ref().unwrap().contributors, contributors);
+}
+
+async fn every_change_takes_the_next_place(database: &dyn Database) {
+    let world = World::new(database).await;
+    let (one, two) = (id("org", "1"), id("org", "2"));
+    let apply = async |entities| {
+        let connection = world.connection("demo", "school").await;
+        world.apply(&connection, Plan { records: Vec::new(), entities }).await.unwrap()
+    };
+    let put = |id, new| EntityStep::Put(EntityRow { new, ..org(id, "x", "North") });
+    assert_eq!(apply(vec![put(one, true), put(two, true)]).await, 2);
+    assert_eq!(apply(vec![EntityStep::Retire(ORG, one)]).await, 3);
+    assert_eq!(apply(vec![put(one, false)]).await, 4);
+    let other = world.connection("elsewhere", "school").await;
+    let entities = vec![put(one, true)];
+    assert_eq!(world.apply(&other, Plan { records: Vec::new(), entities }).await.unwrap(), 1);
+}
+
+async fn a_connection_belongs_to_one_partner(database: &dyn Database) {
+    let world = World::new(database).await;
+    let first = world.connection("demo", "school").await;
+    assert_eq!(world.connection("demo", "school").await.id, first.id);
+    assert_ne!(world.connection("demo", "other").await.id, first.id);
+    assert_ne!(world.connection("elsewhere", "school").await.id, first.id);
+    assert!(matches!(world.store.connection("demo", "school", "library").await, Err(StoreError::Inconsistent(_))));
+}
+
+async fn what_was_applied_is_remembered(database: &dyn Database) {
+    let world = World::new(database).await;
+    let connection = world.connection("demo", "school").await;
+    assert_eq!(connection.applied, None);
+    let delivery = world.receive(&connection, "{}").await;
+    let report = Report::new(Status::Applied);
+    let applied = Applied { sha256: [7; 32], setting: Digest::of(b"setting"), state: Digest::of(b"state") };
+    let mut commit = world.commit(&connection, delivery, Plan::default(), &report);
+    commit.applied = Some(applied);
+    world.store.commit(&world.canonical, &world.partner, commit).await.unwrap();
+    assert_eq!(world.connection("demo", "school").await.applied, Some(applied));
+    world.apply(&world.connection("demo", "school").await, Plan::default()).await.unwrap();
+    assert_eq!(world.connection("demo", "school").await.applied, None);
+}

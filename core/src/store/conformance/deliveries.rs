@@ -1,0 +1,126 @@
+//! Deliveries: durable once received, their bodies kept once, ended once.
+
+use super::sample::{Plan, World};
+use super::{Database, conformance};
+use crate::delivery::{Counts, Report, Status};
+use crate::json::Pointer;
+use crate::note::Note;
+use crate::store::StoreError;
+
+conformance!(
+    a_body_comes_back_as_it_was_sent,
+    the_same_bytes_are_kept_once_per_connection,
+    a_delivery_ends_once,
+    a_rejected_delivery_keeps_its_report,
+    what_was_left_unanswered_is_interrupted_and_not_applied,
+    newest_deliveries_come_first,
+    a_body_too_large_to_keep_is_absent,
+);
+
+async fn a_body_comes_back_as_it_was_sent(database: &dyn Database) {
+    let world = World::new(database).await;
+    let connection = world.connection("demo", "school").await;
+    let mut received = world.received(&"{\"name\":\"North\"} ".repeat(1_000));
+    received.content_encoding = Some("br".to_owned());
+    world.store.receive(&connection, &received).await.unwrap();
+    let body = world.store.body("demo", received.id).await.unwrap().unwrap();
+    assert_eq!(Some(body.bytes.as_slice()), received.body.as_deref());
+    assert_eq!(body.content_encoding, received.content_encoding);
+    let delivery = world.store.delivery("demo", received.id).await.unwrap().unwrap();
+    assert_eq!((delivery.sha256, delivery.size), (hex::encode(received.sha256), received.size));
+    assert_eq!((delivery.received_at, delivery.finished_at), (received.at, None));
+    let words = (delivery.connection.as_str(), delivery.partner.as_str(), delivery.operation.as_str());
+    assert_eq!(words, ("school", "school", "mirror"));
+}
+
+async fn the_same_bytes_are_kept_once_per_connection(database: &dyn Database) {
+    let world = World::new(database).await;
+    let connections = [world.connection("demo", "school").await, world.connection("demo", "other").await];
+    for connection in &connections {
+        for _ in 0..3 {
+            let id = world.receive(connection, "{\"same\":true}").await;
+            assert_eq!(world.store.body("demo", id).await.unwrap().unwrap().bytes, b"{\"same\":true}");
+        }
+    }
+    // Two bodies are there: removing one more than that finds nothing.
+    database.meddle("delete from body where id > 2; update delivery set body = null where body > 2");
+    let deliveries = world.store.deliveries("demo", None, None, 10).await.unwrap();
+    assert_eq!(deliveries.len(), 6);
+    for delivery in deliveries {
+        assert!(world.store.body("demo", delivery.id).await.unwrap().is_some());
+    }
+}
+
+async fn a_delivery_ends_once(database: &dyn Database) {
+    let world = World::new(database).await;
+    let connection = world.connection("demo", "school").await;
+    let id = world.receive(&connection, "{}").await;
+    let report = Report::new(Status::Unchanged);
+    world.store.settle(id, world.received("").at, &report).await.unwrap();
+    assert!(matches!(world.store.settle(id, world.received("").at, &report).await, Err(StoreError::Inconsistent(_))));
+    let commit = world.commit(&connection, id, Plan::default(), &report);
+    assert!(world.store.commit(&world.canonical, &world.partner, commit).await.is_err());
+    assert_eq!(world.connection("demo", "school").await.generation, 0);
+}
+
+async fn a_rejected_delivery_keeps_its_report(database: &dyn Database) {
+    let world = World::new(database).await;
+    let connection = world.connection("demo", "school").await;
+    let received = world.received("{\"branches\":1}");
+    world.store.receive(&connection, &received).await.unwrap();
+    let mut report = Report::new(Status::Rejected);
+    report.counts.insert("org".to_owned(), Counts { created: 1, ..Counts::default() });
+    report.rejections.push(Note {
+        pointer: Pointer::root().member("branches"),
+        code: "type".to_owned(),
+        message: "expected a list, found an integer".to_owned(),
+    });
+    world.store.settle(received.id, received.at, &report).await.unwrap();
+    let delivery = world.store.delivery("demo", received.id).await.unwrap().unwrap();
+    assert_eq!((delivery.status, delivery.finished_at), (Status::Rejected, Some(received.at)));
+    assert_eq!(delivery.report, Some(report));
+}
+
+async fn what_was_left_unanswered_is_interrupted_and_not_applied(database: &dyn Database) {
+    let world = World::new(database).await;
+    let connection = world.connection("demo", "school").await;
+    let answered = world.receive(&connection, "{\"answered\":true}").await;
+    world.store.settle(answered, world.received("").at, &Report::new(Status::Unchanged)).await.unwrap();
+    let left = world.receive(&connection, "{\"left\":true}").await;
+    drop(world); // as far as the database can tell, the process ends here
+
+    let world = World::new(database).await;
+    assert_eq!(world.store.interrupt_unanswered(world.received("").at).await.unwrap(), 1);
+    assert_eq!(world.store.interrupt_unanswered(world.received("").at).await.unwrap(), 0);
+    let status = async |id| world.store.delivery("demo", id).await.unwrap().unwrap().status;
+    assert_eq!((status(answered).await, status(left).await), (Status::Unchanged, Status::Interrupted));
+    assert_eq!(world.store.body("demo", left).await.unwrap().unwrap().bytes, b"{\"left\":true}");
+    assert_eq!(world.connection("demo", "school").await.generation, 0);
+    assert!(world.store.changes(&world.canonical, "demo", 0, 10).await.unwrap().is_empty());
+}
+
+async fn newest_deliveries_come_first(database: &dyn Database) {
+    let world = World::new(database).await;
+    let (school, other) = (world.connection("demo", "school").await, world.connection("demo", "other").await);
+    let mut ids = Vec::new();
+    for connection in [&school, &other, &school, &school] {
+        ids.push(world.receive(connection, "{}").await);
+    }
+    let listed = async |connection: Option<&str>, before, limit| {
+        let deliveries = world.store.deliveries("demo", connection, before, limit).await.unwrap();
+        deliveries.iter().map(|delivery| ids.iter().position(|id| *id == delivery.id).unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(listed(None, None, 10).await, [3, 2, 1, 0]);
+    assert_eq!(listed(None, Some(ids[2]), 1).await, [1]);
+    assert_eq!(listed(Some("school"), Some(ids[3]), 10).await, [2, 0]);
+}
+
+async fn a_body_too_large_to_keep_is_absent(database: &dyn Database) {
+    let world = World::new(database).await;
+    let connection = world.connection("demo", "school").await;
+    let mut received = world.received("");
+    (received.body, received.size) = (None, 1 << 40);
+    world.store.receive(&connection, &received).await.unwrap();
+    assert_eq!(world.store.body("demo", received.id).await.unwrap(), None);
+    assert_eq!(world.store.delivery("demo", received.id).await.unwrap().unwrap().size, 1 << 40);
+}

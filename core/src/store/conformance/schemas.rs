@@ -1,0 +1,116 @@
+//! Schemas that change: what only adds is migrated, anything else is refused, nothing is ever shared.
+
+use super::sample::{ORG, ORG_FIELDS, Plan, World, canonical, id, kind, org, partner, partner_with, record, text};
+use super::{Database, SqliteFile, conformance};
+use crate::canonical::Canonical;
+use crate::digest::Digest;
+use crate::store::{EntityStep, StoreError};
+use crate::table::ColumnForm;
+
+conformance!(
+    preparing_twice_changes_nothing,
+    added_columns_keep_what_is_there,
+    a_migrated_schema_is_the_fresh_one,
+    what_does_not_only_add_is_refused_by_name,
+    two_owners_never_share_a_table,
+    two_properties_never_share_a_column,
+);
+
+/// Also checks that only the file's owner may read it and that what a newer version wrote is refused.
+#[tokio::test]
+async fn a_sqlite_file_is_private_and_never_older_than_its_reader() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let file = SqliteFile::new();
+    drop(World::new(&file).await);
+    for entry in file.0.path().read_dir().unwrap() {
+        assert_eq!(entry.unwrap().metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    file.meddle(
+        "insert into _sqlx_migrations (version, description, success, checksum, execution_time) \
+         values (999, 'later', true, x'00', 0)",
+    );
+    let refused = file.open().await.err().unwrap().to_string();
+    assert!(refused.contains("newer version"), "{refused}");
+}
+
+fn with_org(fields: &[(&str, ColumnForm)]) -> Canonical {
+    Canonical::from_kinds(vec![kind("org", fields)], Digest::of(b"canonical"))
+}
+
+async fn preparing_twice_changes_nothing(database: &dyn Database) {
+    let world = World::new(database).await;
+    let before = database.shape();
+    world.store.prepare_canonical(&world.canonical).await.unwrap();
+    world.store.prepare_partner(&world.partner).await.unwrap();
+    assert_eq!(database.shape(), before);
+}
+
+async fn added_columns_keep_what_is_there(database: &dyn Database) {
+    let mut world = World::new(database).await;
+    let (old, new) = (id("org", "1"), id("org", "2"));
+    let put = |row| Plan { records: Vec::new(), entities: vec![EntityStep::Put(row)] };
+    world.apply(&world.connection("demo", "school").await, put(org(old, "1", "North"))).await.unwrap();
+
+    world.canonical = with_org(&[("code", ColumnForm::Text), ORG_FIELDS[0], ORG_FIELDS[1]]);
+    world.store.prepare_canonical(&world.canonical).await.unwrap();
+    let mut row = org(new, "2", "South");
+    row.cells.insert(0, text("S"));
+    world.apply(&world.connection("demo", "school").await, put(row)).await.unwrap();
+    let read = async |id| world.store.entity(&world.canonical, "demo", ORG, id).await.unwrap().unwrap();
+    assert_eq!((read(old).await.get("code"), &read(old).await["name"]), (None, &"North".into()));
+    assert_eq!((&read(new).await["code"], &read(new).await["name"]), (&"S".into(), &"South".into()));
+}
+
+async fn a_migrated_schema_is_the_fresh_one(database: &dyn Database) {
+    let store = database.open().await.unwrap();
+    store.prepare_canonical(&with_org(&ORG_FIELDS[..1])).await.unwrap();
+    store.prepare_partner(&partner_with(vec![record("Section", &[("students", ColumnForm::Json)])])).await.unwrap();
+    store.prepare_canonical(&canonical()).await.unwrap();
+    store.prepare_partner(&partner()).await.unwrap();
+
+    let fresh = SqliteFile::new();
+    drop(World::new(&fresh).await);
+    assert_eq!(database.shape(), fresh.shape());
+}
+
+async fn what_does_not_only_add_is_refused_by_name(database: &dyn Database) {
+    let world = World::new(database).await;
+    let before = database.shape();
+    for (fields, column) in [
+        ([("name", ColumnForm::Text)].as_slice(), "parent is gone"),
+        (&[("name", ColumnForm::Integer), ("parent", ColumnForm::Id)], "name would change from text to integer"),
+        (
+            &[("Name", ColumnForm::Text), ("parent", ColumnForm::Id), ("more", ColumnForm::Id)],
+            "name would hold another",
+        ),
+    ] {
+        match world.store.prepare_canonical(&with_org(fields)).await {
+            Err(StoreError::Breaking { table, reason }) => {
+                assert_eq!(table, "entity__org");
+                assert!(reason.contains(column), "{reason}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(database.shape(), before);
+}
+
+async fn two_owners_never_share_a_table(database: &dyn Database) {
+    let world = World::new(database).await;
+    let mut other = partner();
+    other.name = "library".to_owned();
+    let refused = world.store.prepare_partner(&other).await;
+    assert!(matches!(refused, Err(StoreError::Breaking { reason, .. }) if reason == "it already holds school.Branch"));
+}
+
+async fn two_properties_never_share_a_column(database: &dyn Database) {
+    let store = database.open().await.unwrap();
+    let mut twins = with_org_kind();
+    twins.table.columns[1].name = "name".to_owned();
+    let canonical = Canonical::from_kinds(vec![twins], Digest::of(b"canonical"));
+    assert!(matches!(store.prepare_canonical(&canonical).await, Err(StoreError::Breaking { .. })));
+}
+
+fn with_org_kind() -> crate::canonical::Kind {
+    kind("org", ORG_FIELDS)
+}
