@@ -52,10 +52,10 @@ const RULES: &[Rule] = &[
         comments: false,
     },
     Rule {
-        says: "in core, only description/source.rs knows YAML",
+        says: "in core, only language/source knows YAML",
         holds_in: &["core/src/"],
         words: &["serde_yaml", "saphyr"],
-        except: &["core/src/description/source.rs", "core/src/description/source/"],
+        except: &["core/src/language/source.rs", "core/src/language/source/"],
         comments: false,
     },
     Rule {
