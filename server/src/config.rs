@@ -12,6 +12,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use rollcall_core::limits::Limits;
+use rollcall_core::store::sqlite::SqliteOptions;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
@@ -29,6 +30,8 @@ pub struct Config {
     pub public_url: Option<String>,
     /// Where everything is kept: `sqlite:<file>`.
     pub database_url: String,
+    /// How an SQLite file is used.
+    pub sqlite: SqliteOptions,
     /// One folder per partner, and `canonical/`.
     pub schemas_dir: PathBuf,
     /// `<partner>.wasm` files.
@@ -219,6 +222,7 @@ impl Default for Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             public_url: None,
             database_url: "sqlite:rollcall.db".to_owned(),
+            sqlite: SqliteOptions::default(),
             schemas_dir: PathBuf::from("schemas"),
             mappers_dir: PathBuf::from("target/mappers"),
             cache_dir: None,

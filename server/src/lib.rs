@@ -2,8 +2,16 @@
 //! command line around this library.
 
 pub mod access;
+pub mod app;
 pub mod body;
+pub mod client;
 pub mod config;
 pub mod credential;
+pub mod log;
+pub mod metrics;
 pub mod problem;
+pub mod query;
+pub mod registry;
+pub mod routes;
+pub mod server;
 pub mod turn;

@@ -14,6 +14,7 @@ use rollcall_core::description::ProblemClass;
 use rollcall_core::ingest::IngestError;
 use rollcall_core::note::Note;
 use rollcall_core::store::StoreError;
+use rollcall_core::store::read::QueryError;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -35,7 +36,7 @@ pub struct Problem {
     /// The delivery that keeps what was sent.
     pub delivery: Option<Uuid>,
     /// What the answer's headers say beside.
-    headers: HeaderMap,
+    headers: Option<Box<HeaderMap>>,
     /// For the operator.
     cause: Option<Box<dyn Error + Send + Sync>>,
 }
@@ -51,7 +52,7 @@ impl Problem {
             errors: Vec::new(),
             omitted: 0,
             delivery: None,
-            headers: HeaderMap::new(),
+            headers: None,
             cause: None,
         }
     }
@@ -105,7 +106,7 @@ impl Problem {
     /// Adds a header to the answer.
     #[must_use]
     pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.insert(name, value);
+        self.headers.get_or_insert_default().insert(name, value);
         self
     }
 
@@ -117,8 +118,8 @@ impl Problem {
     }
 
     /// The headers that the answer has beside its content type.
-    pub fn headers(&self) -> &HeaderMap {
-        &self.headers
+    pub fn headers(&self) -> HeaderMap {
+        self.headers.as_deref().cloned().unwrap_or_default()
     }
 
     /// Writes the chain of causes to the log, if there is one. Whoever turns the problem into an answer calls this.
@@ -155,7 +156,7 @@ impl IntoResponse for Problem {
         self.log();
         let mut response = (self.status, Json(self.to_json())).into_response();
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        response.headers_mut().extend(self.headers);
+        response.headers_mut().extend(self.headers());
         response
     }
 }
@@ -166,12 +167,18 @@ impl From<StoreError> for Problem {
     }
 }
 
+impl From<QueryError> for Problem {
+    fn from(error: QueryError) -> Self {
+        match error {
+            QueryError::UnknownField(_) => Self::new(ProblemClass::Malformed, "unknown-field", error.to_string()),
+            QueryError::Store(error) => error.into(),
+        }
+    }
+}
+
 impl From<IngestError> for Problem {
     fn from(error: IngestError) -> Self {
-        match error {
-            IngestError::Busy => Self::unavailable("busy", error.to_string()),
-            error => Self::fault(error),
-        }
+        Self::fault(error)
     }
 }
 

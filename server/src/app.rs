@@ -1,0 +1,116 @@
+//! Everything that a request handler needs, made once at start.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use axum::http::header::{AUTHORIZATION, HOST};
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, Uri};
+use rollcall_core::canonical::{Canonical, KindId};
+use rollcall_core::description::ProblemClass;
+use rollcall_core::ingest::Ingest;
+use rollcall_core::store::read::Reader;
+
+use crate::access::{Access, Principal};
+use crate::metrics::Metrics;
+use crate::problem::Problem;
+use crate::registry::Registry;
+use crate::turn::Turns;
+
+/// Everything that a request handler needs.
+pub struct App {
+    /// Who may do what.
+    pub access: Access,
+    /// The partners.
+    pub registry: Registry,
+    /// What takes deliveries through all stages.
+    pub ingest: Arc<Ingest>,
+    /// What answers readers' questions.
+    pub reader: Arc<dyn Reader>,
+    /// Whose turn it is.
+    pub turns: Turns,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// What links in answers start with; what the caller used, where it is `None`.
+    pub public_url: Option<String>,
+    /// Whether the server is ready for work.
+    pub ready: AtomicBool,
+}
+
+impl App {
+    /// Says that the server is, or is no longer, ready for work.
+    pub fn set_ready(&self, ready: bool) {
+        self.ready.store(ready, Ordering::Release);
+    }
+
+    /// Whether the server is ready for work.
+    pub fn is_ready(&self) -> bool {
+        self.ready.load(Ordering::Acquire)
+    }
+
+    /// The kinds of entity.
+    pub fn canonical(&self) -> &Canonical {
+        &self.ingest.canonical
+    }
+
+    /// The kind called `name`.
+    pub fn kind(&self, name: &str) -> Result<KindId, Problem> {
+        self.canonical().id(name).ok_or_else(|| {
+            let names: Vec<_> = self.canonical().kinds().iter().map(|kind| kind.name.as_str()).collect();
+            Problem::unknown(format!("there is no such kind of entity; there are: {}", names.join(", ")))
+        })
+    }
+
+    /// The tenant that the caller reads. Operators name it with `?tenant=`, unless there is only one.
+    pub fn tenant(&self, headers: &HeaderMap, asked: Option<&str>) -> Result<&str, Problem> {
+        let credential = bearer(headers).ok_or_else(Problem::unauthenticated)?;
+        match self.access.principal(credential).ok_or_else(Problem::unauthenticated)? {
+            Principal::Reader { tenant } if asked.is_none_or(|asked| asked == tenant) => Ok(tenant),
+            Principal::Reader { .. } => Err(forbidden("this credential reads another tenant")),
+            Principal::Connection(_) => Err(forbidden("this credential sends; it does not read")),
+            Principal::Operator => self.tenant_of_operator(asked),
+        }
+    }
+
+    /// Lets operators through, and no one else.
+    pub fn operator(&self, headers: &HeaderMap) -> Result<(), Problem> {
+        let credential = bearer(headers).ok_or_else(Problem::unauthenticated)?;
+        match self.access.principal(credential).ok_or_else(Problem::unauthenticated)? {
+            Principal::Operator => Ok(()),
+            _ => Err(forbidden("this is for operators")),
+        }
+    }
+
+    /// What links in an answer start with: no slash at the end.
+    pub fn base_url(&self, headers: &HeaderMap, uri: &Uri) -> String {
+        if let Some(url) = &self.public_url {
+            return url.trim_end_matches('/').to_owned();
+        }
+        let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+        let host = host.or_else(|| uri.authority().map(Authority::as_str));
+        host.map_or_else(String::new, |host| format!("http://{host}"))
+    }
+
+    fn tenant_of_operator(&self, asked: Option<&str>) -> Result<&str, Problem> {
+        let tenants = self.access.tenants();
+        match (asked, tenants) {
+            (None, [only]) => Ok(only),
+            (None, _) => Err(Problem::bad_parameter("tenant", "must name one; this credential reads all of them")),
+            (Some(asked), _) => tenants
+                .iter()
+                .find(|tenant| *tenant == asked)
+                .map(String::as_str)
+                .ok_or_else(|| Problem::unknown("there is no such tenant")),
+        }
+    }
+}
+
+/// The credential of `Authorization: Bearer …`.
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, credential) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(credential.trim())
+}
+
+fn forbidden(detail: &str) -> Problem {
+    Problem::new(ProblemClass::Forbidden, "forbidden", detail)
+}

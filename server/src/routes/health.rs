@@ -1,0 +1,34 @@
+//! `/healthz`: the process lives. `/readyz`: it can work. `/metrics`: what it did, for operators.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+
+use crate::app::App;
+use crate::problem::Problem;
+
+/// `GET /healthz`
+pub(super) async fn healthz() -> &'static str {
+    "ok\n"
+}
+
+/// `GET /readyz`
+pub(super) async fn readyz(State(app): State<Arc<App>>) -> Result<&'static str, Problem> {
+    if !app.is_ready() {
+        return Err(Problem::unavailable("not-ready", "the server is starting or stopping"));
+    }
+    app.reader.ping().await.map_err(|error| {
+        tracing::warn!(%error, "the database does not answer");
+        Problem::unavailable("database", "the database does not answer")
+    })?;
+    Ok("ready\n")
+}
+
+/// `GET /metrics`
+pub(super) async fn metrics(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Response, Problem> {
+    app.operator(&headers)?;
+    Ok(([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], app.metrics.render()).into_response())
+}
