@@ -2,9 +2,20 @@
 //! validators, record types and tables, all immutable and checked.
 
 mod expression;
+mod load;
+mod operations;
+mod outline;
+mod records;
+mod route;
+mod scope;
+mod status;
 mod template;
+mod unsupported;
+mod words;
 
-pub use self::expression::Expression;
+pub use self::expression::{Expression, Member, Type, Unset};
+pub use self::load::check;
+pub use self::route::{PathParameters, RouteMiss, Routes};
 pub use self::template::Template;
 use crate::canonical::KindId;
 use crate::digest::Digest;
@@ -27,6 +38,10 @@ pub struct Partner {
     pub records: Vec<RecordType>,
     /// What a connection's options must look like; none are allowed where this is `None`.
     pub options: Option<Schema>,
+    /// The document itself, files beside it merged in: for documentation pages and fuzzers.
+    pub document: serde_json::Value,
+    /// Finds operations by method and path, see [`Partner::route`].
+    pub routes: Routes,
 }
 
 /// Which record type of a [`Partner`].

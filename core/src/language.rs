@@ -7,6 +7,7 @@
 pub mod diagnostic;
 pub mod grammar;
 pub mod keys;
+pub mod schema;
 pub mod source;
 
 pub use self::diagnostic::{Diagnostic, render};

@@ -10,6 +10,7 @@ use super::{Canonical, Field, Form, Join, Kind, KindId, NestedReference, TextRul
 use crate::digest::Digest;
 use crate::json::Pointer;
 use crate::language::keys::{CanonicalField, CanonicalKind};
+use crate::language::schema::{self, Property};
 use crate::language::{Diagnostic, Document, EXTENSION, Grammar};
 use crate::table::{ColumnForm, Table, columns, table_name};
 use crate::validate::Schema;
@@ -71,14 +72,8 @@ impl Draft {
 
     fn kind(self, kinds: &HashMap<String, KindId>, problems: &mut Vec<Diagnostic>) -> Kind {
         let mut reader = Reader { document: &self.document, grammar: Grammar::new(&self.document), kinds, problems };
-        let mut required = Vec::new();
-        let mut properties = Vec::new();
-        reader.collect(&Pointer::root(), 0, &mut properties, &mut required);
-        let fields = properties.into_iter().filter_map(|(name, at)| {
-            let required = required.contains(&name);
-            reader.field(name, &at, required)
-        });
-        let fields: Vec<_> = fields.collect();
+        let properties = schema::properties(&self.document, &Pointer::root());
+        let fields: Vec<_> = properties.into_iter().filter_map(|property| reader.field(property)).collect();
         let columns = columns(fields.iter().map(|field| (field.name.as_str(), column_form(&field.form))));
         let table = Table { name: table_name(&["entity", &self.keys.plural]), columns };
         Kind { name: self.keys.kind, plural: self.keys.plural, fields, table }
@@ -105,27 +100,12 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// The properties of the schema at `at` and of what it includes by `allOf`, its own first; a name counts once.
-    fn collect(&self, at: &Pointer, depth: usize, found: &mut Vec<(String, Pointer)>, required: &mut Vec<String>) {
-        let Some((at, schema)) = self.document.resolve(at).filter(|_| depth < DEPTH_MAX) else { return };
-        for name in schema.get("required").and_then(Value::as_array).into_iter().flatten() {
-            required.extend(name.as_str().map(str::to_owned));
+    /// The field that a property declares; none if the host sets it.
+    fn field(&mut self, property: Property) -> Option<Field> {
+        let (at, schema) = self.document.resolve(&property.at)?;
+        if schema.get("readOnly") == Some(&Value::Bool(true)) {
+            return None;
         }
-        let own = schema.get("properties").and_then(Value::as_object);
-        for (name, property) in own.into_iter().flatten() {
-            let taken = found.iter().any(|(other, _)| other == name);
-            if !taken && property.get("readOnly") != Some(&Value::Bool(true)) {
-                found.push((name.clone(), at.member("properties").member(name)));
-            }
-        }
-        let parts = schema.get("allOf").and_then(Value::as_array).map_or(0, Vec::len);
-        for nth in 0..parts {
-            self.collect(&at.member("allOf").item(nth), depth + 1, found, required);
-        }
-    }
-
-    fn field(&mut self, name: String, at: &Pointer, required: bool) -> Option<Field> {
-        let (at, schema) = self.document.resolve(at)?;
         let keys = self.keys(&at);
         let form = match &keys.refers {
             Some(kind) => Form::Reference(self.refers_to(kind, &at)?),
@@ -142,7 +122,7 @@ impl Reader<'_> {
             let problem = Diagnostic::at(place, "this join does not fit what the field holds");
             self.problems.push(problem.hint("union is for lists, min and max are for text, dates and numbers"));
         }
-        Some(Field { name, required, form, join })
+        Some(Field { name: property.name, required: property.required, form, join })
     }
 
     fn keys(&mut self, at: &Pointer) -> CanonicalField {

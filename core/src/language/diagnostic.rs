@@ -14,6 +14,12 @@ use super::source::Place;
 pub struct Diagnostic {
     problem: String,
     site: Site,
+    detail: Box<Detail>,
+}
+
+/// What there is to say beside the problem.
+#[derive(Debug, Clone, Default)]
+struct Detail {
     label: Option<String>,
     related: Vec<(Place, String)>,
     hint: Option<String>,
@@ -29,32 +35,32 @@ enum Site {
 impl Diagnostic {
     /// A problem at a place in a file.
     pub fn at(place: Place, problem: impl Into<String>) -> Self {
-        Self { problem: problem.into(), site: Site::Place(place), label: None, related: Vec::new(), hint: None }
+        Self { problem: problem.into(), site: Site::Place(place), detail: Box::default() }
     }
 
     /// A problem with a file as a whole, or with its absence.
     pub fn of_file(path: impl Into<PathBuf>, problem: impl Into<String>) -> Self {
-        Self { problem: problem.into(), site: Site::File(path.into()), label: None, related: Vec::new(), hint: None }
+        Self { problem: problem.into(), site: Site::File(path.into()), detail: Box::default() }
     }
 
     /// Adds what was expected at the place.
     #[must_use]
     pub fn expected(mut self, label: impl Into<String>) -> Self {
-        self.label = Some(label.into());
+        self.detail.label = Some(label.into());
         self
     }
 
     /// Adds another place that has to do with it.
     #[must_use]
     pub fn related(mut self, place: Place, label: impl Into<String>) -> Self {
-        self.related.push((place, label.into()));
+        self.detail.related.push((place, label.into()));
         self
     }
 
     /// Adds what to do about it.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.detail.hint = Some(hint.into());
         self
     }
 
@@ -129,8 +135,8 @@ fn render_one(diagnostic: &Diagnostic, renderer: &Renderer) -> String {
     match &diagnostic.site {
         Site::File(path) => group = group.element(Origin::path(path.to_string_lossy())),
         Site::Place(place) => {
-            let primary = AnnotationKind::Primary.span(visible(place)).label(diagnostic.label.as_deref());
-            let here = diagnostic.related.iter().filter(|(other, _)| other.path() == place.path());
+            let primary = AnnotationKind::Primary.span(visible(place)).label(diagnostic.detail.label.as_deref());
+            let here = diagnostic.detail.related.iter().filter(|(other, _)| other.path() == place.path());
             let context = here.map(|(other, label)| AnnotationKind::Context.span(visible(other)).label(label.as_str()));
             group = group.element(
                 Snippet::source(place.text())
@@ -138,14 +144,14 @@ fn render_one(diagnostic: &Diagnostic, renderer: &Renderer) -> String {
                     .annotation(primary)
                     .annotations(context),
             );
-            for (other, label) in diagnostic.related.iter().filter(|(other, _)| other.path() != place.path()) {
+            for (other, label) in diagnostic.detail.related.iter().filter(|(other, _)| other.path() != place.path()) {
                 let elsewhere = AnnotationKind::Context.span(visible(other)).label(label.as_str());
                 let path = other.path().to_string_lossy();
                 group = group.element(Snippet::source(other.text()).path(path).annotation(elsewhere));
             }
         }
     }
-    if let Some(hint) = &diagnostic.hint {
+    if let Some(hint) = &diagnostic.detail.hint {
         group = group.element(Level::HELP.message(hint.as_str()));
     }
     renderer.render(&[group])

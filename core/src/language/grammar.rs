@@ -58,6 +58,27 @@ impl<'d> Grammar<'d> {
     }
 }
 
+/// Reports what makes the value at `at` no JSON Schema (2020-12); the schemas in it are left to calls of their own.
+pub fn conforms_to_json_schema(document: &Document, at: &Pointer, schema: &Value, problems: &mut Vec<Diagnostic>) {
+    let validator = jsonschema::draft202012::meta::validator();
+    let inner = |error: &ValidationError<'_>| holds_schemas(error.instance_path().as_str(), schema);
+    for error in validator.iter_errors(schema).filter(|error| !inner(error)) {
+        describe(document, at, &Value::Null, &error, problems);
+    }
+}
+
+/// Whether `path` leads into one of the schemas in `schema`.
+fn holds_schemas(path: &str, schema: &Value) -> bool {
+    let mut steps = path.split('/').skip(1);
+    let Some(word) = steps.next() else { return false };
+    match word {
+        "properties" | "patternProperties" | "dependentSchemas" | "$defs" | "allOf" | "anyOf" | "oneOf"
+        | "prefixItems" => steps.next().is_some(),
+        "type" | "enum" | "const" | "required" | "dependentRequired" => false,
+        word => schema.get(word).is_some_and(Value::is_object),
+    }
+}
+
 #[expect(clippy::expect_used, reason = "the schema is generated from our own types, and every one is tested")]
 fn compile<T: JsonSchema>() -> Compiled {
     let schema = schemars::schema_for!(T).to_value();

@@ -81,6 +81,8 @@ pub(super) fn partner_with(records: Vec<RecordType>) -> Partner {
         operations: Vec::new(),
         records,
         options: None,
+        document: serde_json::Value::Null,
+        routes: crate::description::Routes::default(),
     }
 }
 

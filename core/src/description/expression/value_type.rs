@@ -1,0 +1,184 @@
+//! What expressions compute: JSON's own types, as JSON Schema tells them.
+
+use std::fmt;
+
+use serde_json::Value;
+
+use crate::json::Pointer;
+use crate::language::Document;
+
+/// How deep a schema is looked into: it may refer to itself.
+const DEPTH_MAX: usize = 8;
+
+/// The type of an expression.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Type {
+    /// Nothing is known of it.
+    Any,
+    /// `null`
+    Null,
+    /// `true` or `false`
+    Boolean,
+    /// A 64-bit integer.
+    Integer,
+    /// Any number.
+    Number,
+    /// Text.
+    Text,
+    /// A list.
+    List(Box<Type>),
+    /// An object with any members, all of one type.
+    Map(Box<Type>),
+    /// An object with these members.
+    Object(Vec<Member>),
+    /// The type, or `null`.
+    Nullable(Box<Type>),
+}
+
+/// A member of an object, or a name.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Member {
+    /// Its name.
+    pub name: String,
+    /// What it holds.
+    pub of: Type,
+    /// Whether it is always there.
+    pub required: bool,
+}
+
+impl Member {
+    /// A member that is always there.
+    pub fn required(name: &str, of: Type) -> Self {
+        Self { name: name.to_owned(), of, required: true }
+    }
+
+    /// A member that may be absent.
+    pub fn optional(name: &str, of: Type) -> Self {
+        Self { name: name.to_owned(), of, required: false }
+    }
+}
+
+impl Type {
+    /// The type, or `null`.
+    #[must_use]
+    pub fn nullable(of: Self) -> Self {
+        match of {
+            Self::Any | Self::Null | Self::Nullable(_) => of,
+            of => Self::Nullable(Box::new(of)),
+        }
+    }
+
+    /// What a schema describes; [`Type::Any`] where it leaves that open.
+    pub fn of_schema(document: &Document, at: &Pointer) -> Self {
+        Self::of_schema_within(document, at, 0)
+    }
+
+    fn of_schema_within(document: &Document, at: &Pointer, depth: usize) -> Self {
+        let Some((at, schema)) = document.resolve(at).filter(|_| depth < DEPTH_MAX) else { return Self::Any };
+        let inner = |at: &Pointer| Self::of_schema_within(document, at, depth + 1);
+        let single = |name: &str| match name {
+            "null" => Self::Null,
+            "boolean" => Self::Boolean,
+            "integer" => Self::Integer,
+            "number" => Self::Number,
+            "string" => Self::Text,
+            "array" if schema.get("items").is_some() => Self::List(Box::new(inner(&at.member("items")))),
+            "array" => Self::List(Box::new(Self::Any)),
+            "object" => object(schema, &at, &inner),
+            _ => Self::Any,
+        };
+        match schema.get("type") {
+            Some(Value::String(name)) => single(name),
+            Some(Value::Array(names)) => {
+                let names: Vec<_> = names.iter().filter_map(Value::as_str).collect();
+                match names.as_slice() {
+                    [name, "null"] | ["null", name] => Self::nullable(single(name)),
+                    _ => Self::Any,
+                }
+            }
+            _ if schema.get("properties").is_some() => object(schema, &at, &inner),
+            _ => of_words(schema),
+        }
+    }
+
+    /// Whether a value of type `self` may stand where `wanted` is expected.
+    pub fn fits(&self, wanted: &Self) -> bool {
+        match (self, wanted) {
+            (Self::Any, _)
+            | (_, Self::Any)
+            | (Self::Integer, Self::Number)
+            | (Self::Null, Self::Nullable(_))
+            | (Self::Object(_), Self::Map(_))
+            | (Self::Map(_), Self::Object(_)) => true,
+            (Self::Nullable(own), Self::Nullable(other))
+            | (Self::List(own), Self::List(other))
+            | (Self::Map(own), Self::Map(other)) => own.fits(other),
+            (own, Self::Nullable(other)) => own.fits(other),
+            (Self::Object(own), Self::Object(other)) => other.iter().all(|wanted| {
+                let found = own.iter().find(|member| member.name == wanted.name);
+                found.map_or(!wanted.required, |found| found.of.fits(&wanted.of))
+            }),
+            (own, wanted) => own == wanted,
+        }
+    }
+
+    /// The one type that both are, if there is one.
+    pub(super) fn joined(self, other: Self) -> Option<Self> {
+        match (self, other) {
+            (Self::Null, other) | (other, Self::Null) => Some(Self::nullable(other)),
+            (own, other) if own.fits(&other) => Some(other),
+            (own, other) if other.fits(&own) => Some(own),
+            _ => None,
+        }
+    }
+
+    /// The type itself, where it may be `null`.
+    pub(super) fn unwrapped(&self) -> &Self {
+        if let Self::Nullable(of) = self { of } else { self }
+    }
+}
+
+fn object(schema: &Value, at: &Pointer, inner: &dyn Fn(&Pointer) -> Type) -> Type {
+    let required = schema.get("required").and_then(Value::as_array);
+    let is_required = |name: &str| required.is_some_and(|names| names.iter().any(|word| word == name));
+    let properties = schema.get("properties").and_then(Value::as_object);
+    let Some(properties) = properties else { return Type::Map(Box::new(Type::Any)) };
+    let members = properties.keys().map(|name| Member {
+        name: name.clone(),
+        of: inner(&at.member("properties").member(name)),
+        required: is_required(name),
+    });
+    Type::Object(members.collect())
+}
+
+/// The type of an `enum`'s or a `const`'s words.
+fn of_words(schema: &Value) -> Type {
+    let constant = schema.get("const").map(std::slice::from_ref);
+    let words = schema.get("enum").and_then(Value::as_array).map(Vec::as_slice).or(constant).unwrap_or_default();
+    let types = words.iter().map(|word| match word {
+        Value::String(_) => Type::Text,
+        Value::Bool(_) => Type::Boolean,
+        Value::Number(number) if number.is_i64() => Type::Integer,
+        Value::Number(_) => Type::Number,
+        Value::Null => Type::Null,
+        Value::Array(_) | Value::Object(_) => Type::Any,
+    });
+    types.map(Some).reduce(|one, other| one?.joined(other?)).flatten().unwrap_or(Type::Any)
+}
+
+impl fmt::Display for Type {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Any => f.write_str("anything"),
+            Self::Null => f.write_str("null"),
+            Self::Boolean => f.write_str("true or false"),
+            Self::Integer => f.write_str("an integer"),
+            Self::Number => f.write_str("a number"),
+            Self::Text => f.write_str("text"),
+            Self::List(_) => f.write_str("a list"),
+            Self::Map(_) => f.write_str("a map"),
+            Self::Object(_) => f.write_str("an object"),
+            Self::Nullable(of) => write!(f, "{of} or null"),
+        }
+    }
+}

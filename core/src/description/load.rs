@@ -1,0 +1,237 @@
+//! Reads a partner's folder and checks all of it: a [`Partner`] is either whole, or a list of all that is wrong.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::operations::Operations;
+use super::outline::Outline;
+use super::records::Records;
+use super::route::Routes;
+use super::{Partner, unsupported};
+use crate::canonical::Canonical;
+use crate::json::Pointer;
+use crate::language::{Diagnostic, Document, EXTENSION};
+use crate::validate::Schema;
+
+/// The version of the language that this is.
+const LANGUAGE_VERSION: u32 = 1;
+
+/// The file that a partner's folder is read from.
+const FILE_NAME: &str = "openapi.yaml";
+
+/// Routes of our own, which no partner can be mounted under.
+const RESERVED: [&str; 8] = ["api", "ims", "admin", "docs", "healthz", "readyz", "metrics", "openapi.json"];
+
+impl Partner {
+    /// Reads the partner in `folder`, which is named after it. `has_mapper` says whether there is a mapper of a name.
+    pub fn load(
+        folder: &Path,
+        canonical: &Canonical,
+        has_mapper: &dyn Fn(&str) -> bool,
+    ) -> Result<Self, Vec<Diagnostic>> {
+        let mut problems = Vec::new();
+        let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let partner = read(&folder.join(FILE_NAME), name, canonical, has_mapper, &mut problems);
+        match partner {
+            Some(partner) if problems.is_empty() => Ok(partner),
+            _ => Err(problems),
+        }
+    }
+}
+
+/// All that is wrong with the description at `path`: a partner's folder, its `openapi.yaml`, or a file that is called
+/// after the partner.
+pub fn check(path: &Path, canonical: &Canonical, has_mapper: &dyn Fn(&str) -> bool) -> Vec<Diagnostic> {
+    let mut problems = Vec::new();
+    let file = if path.is_dir() { path.join(FILE_NAME) } else { path.to_path_buf() };
+    read(&file, &partner_name(&file), canonical, has_mapper, &mut problems);
+    problems
+}
+
+/// The name of the partner that `file` describes.
+fn partner_name(file: &Path) -> String {
+    let folder = || file.canonicalize().ok().and_then(|file| Some(file.parent()?.file_name()?.to_str()?.to_owned()));
+    let stem = || file.file_stem().and_then(|stem| stem.to_str()).map(str::to_owned);
+    let named_by_folder = file.file_name().is_some_and(|name| name == FILE_NAME);
+    if named_by_folder { folder() } else { stem() }.unwrap_or_default()
+}
+
+fn read(
+    file: &Path,
+    name: &str,
+    canonical: &Canonical,
+    has_mapper: &dyn Fn(&str) -> bool,
+    problems: &mut Vec<Diagnostic>,
+) -> Option<Partner> {
+    check_name(file, name, problems);
+    let document = Document::read(file, problems)?;
+    let version = check_head(&document, problems);
+    let outline = Outline::read(&document, problems);
+    check_language(&document, &outline, problems);
+    unsupported::check(&document, &outline, problems);
+    check_keys_fit(&document, &outline, problems);
+    let options = options(&document, problems);
+    let mut records = Records::new(&document, &outline, problems);
+    let mut operations = Vec::new();
+    for operation in &outline.operations {
+        let mut builder = Operations { document: &document, outline: &outline, records: &mut records, problems };
+        operations.extend(builder.build(operation));
+    }
+    let records = records.finish(name, canonical, problems);
+    if records.iter().any(|record| !record.kinds.is_empty()) && !has_mapper(name) {
+        let problem = Diagnostic::of_file(file, format!("there is no mapper `{name}`"));
+        problems.push(problem.hint("records with `kinds` are mapped: add a crate of the folder's name"));
+    }
+    check_ids(&document, &outline, problems);
+    let routes = match Routes::of(&operations) {
+        Ok(routes) => routes,
+        Err(clashes) => {
+            for (nth, reason) in clashes {
+                let at = Pointer::root().member("paths").member(&operations[nth].path);
+                problems.push(Diagnostic::at(document.key_place(&at), format!("the path cannot be routed: {reason}")));
+            }
+            return None;
+        }
+    };
+    let digest = document.digest();
+    let document = document.root().clone();
+    Some(Partner { name: name.to_owned(), version, digest, operations, records, options, document, routes })
+}
+
+/// The name is a part of routes, tables and ids.
+fn check_name(file: &Path, name: &str, problems: &mut Vec<Diagnostic>) {
+    let folder = || file.parent().map_or_else(PathBuf::new, Path::to_path_buf);
+    if RESERVED.contains(&name) {
+        let problem =
+            Diagnostic::of_file(folder(), format!("`{name}` is one of our own routes, and no partner's name"));
+        problems.push(problem.hint(format!("reserved are: {}", RESERVED.join(", "))));
+    }
+    let plain = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-';
+    if !name.starts_with(|first: char| first.is_ascii_lowercase()) || !name.chars().all(plain) {
+        let problem = Diagnostic::of_file(folder(), format!("`{name}` cannot be a partner's name"));
+        problems
+            .push(problem.hint("a partner's name has lower-case letters, digits and `-`, and starts with a letter"));
+    }
+}
+
+/// `openapi` and `info`; gives back the description's version.
+fn check_head(document: &Document, problems: &mut Vec<Diagnostic>) -> String {
+    let root = Pointer::root();
+    let version = document.get(&root.member("openapi"));
+    match version.and_then(Value::as_str) {
+        Some(version) if version.starts_with("3.1.") => {}
+        Some(version) => {
+            let place = document.place(&root.member("openapi"));
+            let problem = Diagnostic::at(place, format!("not supported yet: OpenAPI {version}"));
+            problems.push(problem.expected("expected 3.1.0 or 3.1.1"));
+        }
+        None => {
+            let problem = Diagnostic::at(document.place(&root.member("openapi")), "`openapi` is missing, or not text");
+            problems.push(problem.hint("begin with `openapi: 3.1.0`"));
+        }
+    }
+    let version = document.get(&root.member("info")).and_then(|info| info.get("version")).and_then(Value::as_str);
+    if version.is_none() {
+        let place = document.key_place(&root.member("info"));
+        let problem = Diagnostic::at(place, "`info.version` is missing, or not text");
+        problems.push(problem.hint("deliveries are kept with the version that they were read by: `version: '1'`"));
+    }
+    version.unwrap_or_default().to_owned()
+}
+
+fn check_language(document: &Document, outline: &Outline, problems: &mut Vec<Diagnostic>) {
+    let at = Pointer::root().member(EXTENSION);
+    if document.get(&at).is_none() {
+        let problem = Diagnostic::at(document.key_place(&Pointer::root().member("info")), "`x-rollcall` is missing");
+        problems.push(problem.hint(format!("add `x-rollcall: {{version: {LANGUAGE_VERSION}}}` at the root")));
+    }
+    if let Some(version) = outline.root.as_ref().map(|root| root.version).filter(|&v| v != LANGUAGE_VERSION) {
+        let place = document.place(&at.member("version"));
+        let problem = Diagnostic::at(place, format!("unknown language version {version}"));
+        problems.push(problem.expected(format!("expected {LANGUAGE_VERSION}")));
+    }
+}
+
+/// Words that need another word beside them, or a schema of a certain kind under them.
+fn check_keys_fit(document: &Document, outline: &Outline, problems: &mut Vec<Diagnostic>) {
+    for (at, keys) in outline.schemas() {
+        let place = |word: &str| document.key_place(&at.member(EXTENSION).member(word));
+        for (word, used) in [("kinds", keys.kinds.is_some()), ("with", keys.with.is_some())] {
+            if used && keys.key.is_none() {
+                let problem = Diagnostic::at(place(word), format!("`{word}` stands on records only"));
+                problems.push(problem.hint("a record has a `key`"));
+            }
+        }
+        let is_list = document.resolve(at).is_some_and(|(_, schema)| schema.get("items").is_some());
+        if keys.unordered.is_some() && !is_list {
+            problems.push(Diagnostic::at(place("unordered"), "`unordered` stands on lists only"));
+        }
+        let is_object = document.resolve(at).is_some_and(|(_, schema)| {
+            schema.get("properties").is_some()
+                || schema.get("allOf").is_some()
+                || schema.get("type") == Some(&"object".into())
+        });
+        if keys.key.is_some() && !is_object {
+            problems
+                .push(Diagnostic::at(place("key"), "a record is an object").hint("put the `key` on the list's items"));
+        }
+    }
+}
+
+fn options(document: &Document, problems: &mut Vec<Diagnostic>) -> Option<Schema> {
+    let at = Pointer::root().member(EXTENSION).member("options");
+    document.get(&at)?;
+    match Schema::compile(document.root(), at.as_str()) {
+        Ok(schema) => Some(schema),
+        Err(_) if !problems.is_empty() => None,
+        Err(reason) => {
+            problems.push(Diagnostic::at(document.key_place(&at), format!("not a schema: {reason}")));
+            None
+        }
+    }
+}
+
+fn check_ids(document: &Document, outline: &Outline, problems: &mut Vec<Diagnostic>) {
+    let mut seen: Vec<(&str, Pointer)> = Vec::new();
+    for operation in &outline.operations {
+        let at = operation.at.member("operationId");
+        let Some(id) = document.get(&at).and_then(Value::as_str) else { continue };
+        match seen.iter().find(|(other, _)| *other == id) {
+            Some((_, first)) => {
+                let problem = Diagnostic::at(document.place(&at), format!("two operations are called `{id}`"));
+                problems.push(problem.related(document.place(first), "the other one"));
+            }
+            None => seen.push((id, at)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+
+    use super::Partner;
+    use crate::canonical::Canonical;
+    use crate::language::render;
+
+    fn schemas() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../schemas")
+    }
+
+    #[test]
+    fn every_shipped_description_is_right() {
+        let canonical = Canonical::load(&schemas().join("canonical")).unwrap();
+        let mut loaded = 0;
+        for entry in std::fs::read_dir(schemas()).unwrap() {
+            let folder = entry.unwrap().path();
+            if folder.join(super::FILE_NAME).exists() {
+                let partner = Partner::load(&folder, &canonical, &|_| true);
+                let partner = partner.unwrap_or_else(|problems| panic!("{}", render(&problems, false)));
+                assert!(!partner.operations.is_empty() && !partner.records.is_empty(), "{folder:?}");
+                loaded += 1;
+            }
+        }
+        assert!(loaded > 0);
+    }
+}

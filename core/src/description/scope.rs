@@ -1,0 +1,85 @@
+//! What expressions may speak of, by where they stand, and how their mistakes are shown.
+//!
+//! The server makes the values: one JSON object with a member for every name here.
+
+use super::expression::{Expression, Member, Type};
+use crate::json::Pointer;
+use crate::language::{Diagnostic, Document};
+
+/// Compiles the expression that stands at `at`; what is wrong with it is shown where it is in the text.
+pub(super) fn compile(
+    document: &Document,
+    at: &Pointer,
+    source: &str,
+    names: &[Member],
+    problems: &mut Vec<Diagnostic>,
+) -> Option<Expression> {
+    match Expression::compile(source, names) {
+        Ok(expression) => Some(expression),
+        Err(fault) => {
+            let place = document.place(at).from_offset(fault.span.start, fault.span.len().max(1));
+            let problem = Diagnostic::at(place, fault.problem);
+            problems.push(match fault.hint {
+                Some(hint) => problem.hint(hint),
+                None => problem,
+            });
+            None
+        }
+    }
+}
+
+/// What the answer to an ingest speaks of.
+///
+/// ```json
+/// {"delivery": {"id": "…", "status": "applied", "counts": {"user": {"created": 1, …}}},
+///  "rejections": [{"pointer": "/a/0", "code": "type", "message": "…"}], "refusals": [], "faults": [], "parked": [],
+///  "warnings": [], "omitted": 0, "dryRun": false}
+/// ```
+pub(super) fn ingest_answer() -> Vec<Member> {
+    let counts = ["created", "updated", "unchanged", "removed"].map(|name| Member::required(name, Type::Integer));
+    let delivery = vec![
+        Member::required("id", Type::nullable(Type::Text)),
+        Member::required("status", Type::Text),
+        Member::required("counts", Type::Map(Box::new(Type::Object(counts.into())))),
+    ];
+    let note = ["pointer", "code", "message"].map(|name| Member::required(name, Type::Text));
+    let notes = Type::List(Box::new(Type::Object(note.into())));
+    let lists = ["rejections", "refusals", "faults", "parked", "warnings"];
+    let mut names = vec![Member::required("delivery", Type::Object(delivery))];
+    names.extend(lists.map(|name| Member::required(name, notes.clone())));
+    names.push(Member::required("omitted", Type::Integer));
+    names.push(Member::required("dryRun", Type::Boolean));
+    names
+}
+
+/// What the answer to a problem speaks of.
+///
+/// ```json
+/// {"problem": {"status": 422, "code": "invalid", "message": "…",
+///   "errors": [{"pointer": "/a/0/b", "field": "b", "message": "…"}], "fields": {"b": ["…"]}}}
+/// ```
+pub(super) fn problem_answer() -> Vec<Member> {
+    let error = ["pointer", "field", "message"].map(|name| Member::required(name, Type::Text));
+    let problem = vec![
+        Member::required("status", Type::Integer),
+        Member::required("code", Type::Text),
+        Member::required("message", Type::Text),
+        Member::required("errors", Type::List(Box::new(Type::Object(error.into())))),
+        Member::required("fields", Type::Map(Box::new(Type::List(Box::new(Type::Text))))),
+    ];
+    vec![Member::required("problem", Type::Object(problem))]
+}
+
+/// What a condition on a request speaks of: `header` (names in lower case), `query`, `path` and `options`.
+///
+/// ```json
+/// {"header": {"accept": "*/*"}, "query": {}, "path": {"env": "qa"}, "options": {"sandbox": true}}
+/// ```
+pub(super) fn request(query: Vec<Member>, path: Vec<Member>, options: Type) -> Vec<Member> {
+    vec![
+        Member::required("header", Type::Map(Box::new(Type::Text))),
+        Member::required("query", Type::Object(query)),
+        Member::required("path", Type::Object(path)),
+        Member::required("options", options),
+    ]
+}
