@@ -1,8 +1,12 @@
-//! Turns requests into answers.
+//! Turns requests into answers: our own routes here, everything else by the partners' descriptions.
+//!
+//! Partners' routes come and go with their descriptions, which `axum::Router` cannot do; so one fallback handler looks
+//! them up in the route table of the version that is loaded.
 
 mod api;
 mod health;
 mod oneroster;
+mod partner;
 #[cfg(test)]
 mod tests;
 
@@ -37,7 +41,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/metrics", get(health::metrics))
         .nest("/api/v1", api::router())
         .nest(oneroster::BASE, oneroster::router())
-        .fallback(unknown)
+        .fallback(partner::call)
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), observe))
         .with_state(app)
@@ -49,9 +53,10 @@ async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> R
     let id = app.ingest.clock.next_id();
     let matched = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let method = request.method().clone();
-    let span = tracing::info_span!("request", id = %id.simple(), %method);
+    let span = tracing::info_span!("request", id = %id.simple(), %method, delivery = tracing::field::Empty);
     let mut response = next.run(request).instrument(span.clone()).await;
-    let route = matched.unwrap_or_else(|| "unknown".to_owned());
+    let route = response.extensions_mut().remove::<PartnerRoute>().map(|route| route.0).or(matched);
+    let route = route.unwrap_or_else(|| "unknown".to_owned());
     let took = start.elapsed();
     metrics::request(&route, response.status().as_u16(), took);
     span.in_scope(|| tracing::info!(route, status = response.status().as_u16(), ms = took.as_millis(), "answered"));
@@ -61,9 +66,9 @@ async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> R
     response
 }
 
-async fn unknown() -> Problem {
-    Problem::unknown("there is no such route")
-}
+/// Which partner's route an answer came from, for the figures: `/library/books/{id}`.
+#[derive(Debug, Clone)]
+struct PartnerRoute(String);
 
 /// What a caller gets when a handler panicked. The panic's message goes to the log only.
 #[expect(clippy::needless_pass_by_value, reason = "the layer hands it over")]
