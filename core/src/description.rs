@@ -2,6 +2,8 @@
 //! validators, record types and tables, all immutable and checked.
 
 mod expression;
+#[cfg(test)]
+mod golden;
 mod load;
 mod operations;
 mod outline;

@@ -38,7 +38,7 @@ impl Schema {
     pub fn compile(document: &Value, pointer: &str) -> Result<Self, String> {
         let mut root = document.as_object().cloned().unwrap_or_default();
         root.insert("$schema".to_owned(), "https://json-schema.org/draft/2020-12/schema".into());
-        root.insert("$ref".to_owned(), format!("#{pointer}").into());
+        root.insert("$ref".to_owned(), format!("#{}", fragment(pointer)).into());
         let validator = jsonschema::options_for::<Instance>()
             .with_draft(jsonschema::Draft::Draft202012)
             .with_pattern_options(PatternOptions::regex())
@@ -86,6 +86,19 @@ impl std::fmt::Debug for Schema {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Schema").finish_non_exhaustive()
     }
+}
+
+/// A JSON Pointer as the fragment of a URI: `/paths/~1{a}` is `/paths/~1%7Ba%7D`.
+fn fragment(pointer: &str) -> String {
+    let mut fragment = String::with_capacity(pointer.len());
+    for byte in pointer.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~/:@!$&'()*+,;=?".contains(&byte) {
+            fragment.push(char::from(byte));
+        } else {
+            fragment.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    fragment
 }
 
 /// Puts one violation into words. Of alternatives, only the one that the value was evidently meant to be is spoken of.

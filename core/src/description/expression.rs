@@ -137,11 +137,11 @@ fn syntax(source: &str, errors: &cel::ParseErrors) -> Fault {
     let line = usize::try_from(first.pos.0).unwrap_or_default().saturating_sub(1);
     let column = usize::try_from(first.pos.1).unwrap_or_default().saturating_sub(1);
     let start: usize = source.split_inclusive('\n').take(line).map(str::len).sum::<usize>() + column;
-    let start = start.min(source.len());
+    let start = start.min(source.len().saturating_sub(1));
     let message = first.msg.strip_prefix("Syntax error: ").unwrap_or(&first.msg);
     // The parser lists every token that it would have taken; that helps nobody.
     let message = message.split(" expecting ").next().unwrap_or(message).replace("'<EOF>'", "end");
-    Fault { problem: format!("not an expression: {message}"), span: start..(start + 1).max(start), hint: None }
+    Fault { problem: format!("not an expression: {message}"), span: start..start + 1, hint: None }
 }
 
 #[cfg(test)]
@@ -232,7 +232,7 @@ mod tests {
             ("size(1)", 5..6, "expected text, a list or a map, found an integer"),
             ("sum(faults)", 3..4, "unknown function `sum`"),
             ("faults['a']", 7..10, "expected an integer, found text"),
-            ("level +", 7..8, "not an expression: mismatched input end"),
+            ("level +", 6..7, "not an expression: mismatched input end"),
             ("ratio * 2.0", 6..7, "not supported: `*`"),
         ];
         for (source, span, problem) in table {

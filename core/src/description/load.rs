@@ -1,5 +1,6 @@
 //! Reads a partner's folder and checks all of it: a [`Partner`] is either whole, or a list of all that is wrong.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -68,20 +69,26 @@ fn read(
     let document = Document::read(file, problems)?;
     let version = check_head(&document, problems);
     let outline = Outline::read(&document, problems);
+    let has_gaps = !problems.is_empty();
     check_language(&document, &outline, problems);
     unsupported::check(&document, &outline, problems);
     check_keys_fit(&document, &outline, problems);
     let options = options(&document, problems);
     let mut records = Records::new(&document, &outline, problems);
     let mut operations = Vec::new();
+    let mut filling = HashSet::new();
     for operation in &outline.operations {
-        let mut builder = Operations { document: &document, outline: &outline, records: &mut records, problems };
+        let (records, filling) = (&mut records, &mut filling);
+        let mut builder = Operations { document: &document, outline: &outline, records, filling, problems };
         operations.extend(builder.build(operation));
     }
     let records = records.finish(name, canonical, problems);
     if records.iter().any(|record| !record.kinds.is_empty()) && !has_mapper(name) {
         let problem = Diagnostic::of_file(file, format!("there is no mapper `{name}`"));
         problems.push(problem.hint("records with `kinds` are mapped: add a crate of the folder's name"));
+    }
+    if !has_gaps {
+        check_values(&document, &outline, &filling, problems);
     }
     check_ids(&document, &outline, problems);
     let routes = match Routes::of(&operations) {
@@ -189,6 +196,16 @@ fn options(document: &Document, problems: &mut Vec<Diagnostic>) -> Option<Schema
             problems.push(Diagnostic::at(document.key_place(&at), format!("not a schema: {reason}")));
             None
         }
+    }
+}
+
+/// A `value` computes something only in an answer.
+fn check_values(document: &Document, outline: &Outline, filling: &HashSet<Pointer>, problems: &mut Vec<Diagnostic>) {
+    let values = outline.schemas().filter(|(_, keys)| keys.value.is_some());
+    let values = values.map(|(at, _)| at.member(EXTENSION).member("value"));
+    for at in values.filter(|at| !filling.contains(at)) {
+        let problem = Diagnostic::at(document.key_place(&at), "not supported yet: a `value` outside of an answer");
+        problems.push(problem.hint("if it is meant to be in an answer: no operation has a response that reaches it"));
     }
 }
 

@@ -1,5 +1,7 @@
 //! Turns the operations under `paths` into [`Operation`]s.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
 use super::expression::{Member, Type};
@@ -23,6 +25,8 @@ pub(super) struct Operations<'a, 'p> {
     pub(super) document: &'a Document,
     pub(super) outline: &'a Outline,
     pub(super) records: &'p mut Records<'a>,
+    /// The `value`s that fill answers.
+    pub(super) filling: &'p mut HashSet<Pointer>,
     pub(super) problems: &'p mut Vec<Diagnostic>,
 }
 
@@ -104,6 +108,7 @@ impl Operations<'_, '_> {
     /// The record types that a verb names, which have to be the outermost ones of the body.
     fn outermost(&mut self, at: &Pointer, names: &[String], reached: &[RecordTypeId]) -> Vec<RecordTypeId> {
         let mut found = Vec::new();
+        let problems = self.problems.len();
         let single = self.document.get(at).is_some_and(Value::is_string);
         for (nth, name) in names.iter().enumerate() {
             let place = self.document.place(&if single { at.clone() } else { at.item(nth) });
@@ -119,7 +124,8 @@ impl Operations<'_, '_> {
             }
             found.push(id);
         }
-        for id in reached.iter().filter(|id| !found.contains(id)) {
+        let all_right = self.problems.len() == problems;
+        for id in reached.iter().filter(|id| all_right && !found.contains(id)) {
             let name = self.records.names().nth(usize::from(id.0)).unwrap_or_default();
             let problem = format!("the body also holds `{name}`, which is not named here");
             let problem = Diagnostic::at(self.document.place(at), problem);
@@ -130,13 +136,14 @@ impl Operations<'_, '_> {
 
     // Who may call it.
 
-    fn security(&mut self, at: &Pointer) -> Vec<Credential> {
-        let own = at.member("security");
+    fn security(&mut self, operation: &Pointer) -> Vec<Credential> {
+        let own = operation.member("security");
         let at = if self.document.get(&own).is_some() { own } else { Pointer::root().member("security") };
         let alternatives = self.document.get(&at).and_then(Value::as_array).map_or(0, Vec::len);
         let found: Vec<_> = (0..alternatives).map(|nth| self.requirement(&at.item(nth))).collect();
         if alternatives == 0 || found.iter().any(|found| matches!(found, Some(Requirement::None))) {
-            let problem = Diagnostic::at(self.document.key_place(&at), "anyone could call this operation");
+            let at = if self.document.get(&at).is_some() { &at } else { operation };
+            let problem = Diagnostic::at(self.document.key_place(at), "anyone could call this operation");
             self.report(
                 problem.hint("what is sent belongs to the connection that the credential names: add `security`"),
             );
@@ -346,13 +353,13 @@ impl Operations<'_, '_> {
         let mut outermost = Vec::new();
         for (media_type, _) in types {
             let at = content.member(media_type);
+            let (shape, reached) = self.records.body(&at.member("schema"), self.problems);
+            outermost.extend(reached.into_iter().filter(|id| !outermost.contains(id)).collect::<Vec<_>>());
             if !is_json(media_type) {
                 let place = self.document.key_place(&at);
                 self.report(Diagnostic::at(place, format!("not supported yet: bodies of type `{media_type}`")));
                 continue;
             }
-            let (shape, reached) = self.records.body(&at.member("schema"), self.problems);
-            outermost.extend(reached.into_iter().filter(|id| !outermost.contains(id)).collect::<Vec<_>>());
             media.extend(self.media(media_type, &at, shape));
         }
         Some((Body { required, media }, outermost))
@@ -438,7 +445,8 @@ impl Operations<'_, '_> {
                 let names = if answer.is_success() { scope::ingest_answer() } else { scope::problem_answer() };
                 let schema = at.member("schema");
                 self.refuse_records(&schema);
-                let template = Template::compile(self.document, self.outline, &schema, &names, self.problems);
+                let template =
+                    Template::compile(self.document, self.outline, &schema, &names, self.filling, self.problems);
                 answer.content = template.map(|template| ((*media_type).clone(), template));
             } else {
                 let place = self.document.key_place(&at);

@@ -56,6 +56,7 @@ pub(super) struct OperationOutline {
 impl Outline {
     /// Reads the outline of `document`; what is wrong is added to `problems`.
     pub(super) fn read(document: &Document, problems: &mut Vec<Diagnostic>) -> Self {
+        let has_gaps = !problems.is_empty();
         let mut walker = Walker {
             document,
             grammar: Grammar::new(document),
@@ -65,7 +66,11 @@ impl Outline {
             problems,
         };
         walker.document();
-        let Walker { outline, read, problems, .. } = walker;
+        let Walker { outline, mut read, problems, .. } = walker;
+        if has_gaps {
+            // What a dangling reference was to lead to has not been walked.
+            read.insert(Pointer::root().member(FILES));
+        }
         misplaced(document, &Pointer::root(), document.root(), &read, problems);
         outline
     }
@@ -116,7 +121,7 @@ struct Walker<'a> {
     outline: Outline,
     /// Objects that have been walked.
     seen: HashSet<Pointer>,
-    /// `x-rollcall` objects that have been read.
+    /// `x-rollcall` objects that have been read, and what has been given up.
     read: HashSet<Pointer>,
     problems: &'a mut Vec<Diagnostic>,
 }
@@ -157,6 +162,7 @@ impl Walker<'_> {
                 let known = METHODS.iter().chain(&PATH_WORDS).copied();
                 let problem = Diagnostic::at(self.document.key_place(&at), format!("unknown word `{word}` in a path"));
                 self.problems.push(problem.did_you_mean(&word, known));
+                self.read.insert(at);
             }
         }
     }
@@ -298,16 +304,17 @@ fn misplaced(
     }
     for (name, member) in value.as_object().into_iter().flatten() {
         let here = at.member(name);
+        if read.contains(&here) {
+            continue;
+        }
         if name == EXTENSION {
-            if !read.contains(&here) {
-                let problem = Diagnostic::at(document.key_place(&here), "`x-rollcall` has no meaning here");
-                let hint = "it may stand at the root and on operations, parameters, responses, headers and schemas";
-                problems.push(problem.hint(hint));
-            }
+            let problem = Diagnostic::at(document.key_place(&here), "`x-rollcall` has no meaning here");
+            let hint = "it may stand at the root and on operations, parameters, responses, headers and schemas";
+            problems.push(problem.hint(hint));
         } else if name.starts_with("x-") && name != FILES && strsim::damerau_levenshtein(name, EXTENSION) <= 2 {
             let problem = Diagnostic::at(document.key_place(&here), format!("unknown key `{name}`"));
             problems.push(problem.hint(format!("did you mean `{EXTENSION}`?")));
-        } else if !["example", "examples", "default"].contains(&name.as_str()) {
+        } else if at.as_str().ends_with("/properties") || !["example", "examples", "default"].contains(&name.as_str()) {
             misplaced(document, &here, member, read, problems);
         }
     }

@@ -22,6 +22,8 @@ pub(super) struct Records<'a> {
     outline: &'a Outline,
     drafts: Vec<Draft>,
     by_place: HashMap<Pointer, RecordTypeId>,
+    /// Whether parts of the document could not be walked, so that what was not reached may be there.
+    has_gaps: bool,
 }
 
 /// A record type on its way.
@@ -45,9 +47,10 @@ struct Way<'w> {
 }
 
 impl<'a> Records<'a> {
-    /// All record types of the document, none of them reached yet.
+    /// All record types of the document, none of them reached yet. `problems` are those of reading it.
     pub(super) fn new(document: &'a Document, outline: &'a Outline, problems: &mut Vec<Diagnostic>) -> Self {
-        let mut records = Self { document, outline, drafts: Vec::new(), by_place: HashMap::new() };
+        let has_gaps = !problems.is_empty();
+        let mut records = Self { document, outline, drafts: Vec::new(), by_place: HashMap::new(), has_gaps };
         for (id, at) in (0..).map(RecordTypeId).zip(&outline.records) {
             let name = name_of(at).unwrap_or_else(|| {
                 let problem = Diagnostic::at(document.key_place(&at.member(EXTENSION)), "this record has no name");
@@ -94,7 +97,7 @@ impl<'a> Records<'a> {
         canonical: &Canonical,
         problems: &mut Vec<Diagnostic>,
     ) -> Vec<RecordType> {
-        for draft in self.drafts.iter().filter(|draft| draft.found.is_none()) {
+        for draft in self.drafts.iter().filter(|draft| draft.found.is_none() && !self.has_gaps) {
             let place = self.document.key_place(&draft.at);
             let problem = Diagnostic::at(place, format!("no body reaches the record `{}`", draft.name));
             problems.push(problem.hint("refer to it from the body of an operation, or drop its `key`"));
@@ -112,7 +115,7 @@ impl<'a> Records<'a> {
         let Some((here, schema)) = self.document.resolve(at) else { return Shape::Plain };
         if way.schemas.contains(&here) || way.schemas.len() > DEPTH_MAX {
             if self.by_place.contains_key(&here) {
-                let place = self.document.place(at);
+                let place = self.document.reference_place(at);
                 problems.push(Diagnostic::at(place, "not supported yet: a record that is nested in itself"));
             }
             return Shape::Plain;
@@ -173,21 +176,23 @@ impl<'a> Records<'a> {
         if single && way.in_list {
             let place = self.document.place(&draft.at.member(EXTENSION).member("key"));
             let problem = Diagnostic::at(place, "`[]` means that there is exactly one, and this record is in a list");
-            problems.push(problem.related(self.document.place(at), "here").hint("name the field that identifies it"));
+            let here = self.document.reference_place(at);
+            problems.push(problem.related(here, "here").hint("name the field that identifies it"));
         }
         match &draft.found {
             None => draft.found = Some((way.parent, at.clone())),
             Some((parent, first)) if *parent != way.parent => {
                 let problem = format!("`{}` is nested in different records, so that `parent` is ambiguous", draft.name);
-                let problem = Diagnostic::at(self.document.place(at), problem);
-                problems.push(problem.related(self.document.place(first), "nested differently here"));
+                let problem = Diagnostic::at(self.document.reference_place(at), problem);
+                problems.push(problem.related(self.document.reference_place(first), "nested differently here"));
             }
             Some(_) => {}
         }
     }
 
     /// Records under words that say "perhaps" cannot be cut out yet.
-    fn refuse_hidden_records(&self, at: &Pointer, schema: &Value, problems: &mut Vec<Diagnostic>) {
+    fn refuse_hidden_records(&mut self, at: &Pointer, schema: &Value, problems: &mut Vec<Diagnostic>) {
+        let mut found = false;
         for word in ["oneOf", "anyOf", "if", "then", "else", "not", "prefixItems", "contains", "additionalProperties"] {
             let Some(value) = schema.get(word) else { continue };
             let inner = at.member(word);
@@ -196,10 +201,12 @@ impl<'a> Records<'a> {
                 _ => vec![inner],
             };
             for branch in branches.iter().filter(|branch| self.holds_record(branch, 0)) {
-                let place = self.document.key_place(branch);
+                let place = self.document.reference_place(branch);
                 problems.push(Diagnostic::at(place, format!("not supported yet: a record under `{word}`")));
+                found = true;
             }
         }
+        self.has_gaps |= found;
     }
 
     fn holds_record(&self, at: &Pointer, depth: usize) -> bool {
@@ -220,12 +227,13 @@ impl<'a> Records<'a> {
         let key = keys.key.as_ref().map_or(&[][..], |key| key.as_slice());
         let single = key.len() == 1 && self.document.get(&at("key")).is_some_and(Value::is_string);
         let place = |word: &str, nth: usize| if single && word == "key" { at(word) } else { at(word).item(nth) };
-        let key = key.iter().enumerate().filter_map(|(nth, path)| {
+        let known = |path: &str| draft.found.is_some() || !path.starts_with("parent");
+        let key = key.iter().enumerate().filter(|(_, path)| known(path)).filter_map(|(nth, path)| {
             let place = self.document.place(&place("key", nth));
             self.key_field(draft, path, &place).inspect_err(|problem| problems.push(problem.clone())).ok()
         });
         let key: Vec<_> = key.collect();
-        let with = keys.with.iter().flatten().enumerate().filter_map(|(nth, path)| {
+        let with = keys.with.iter().flatten().enumerate().filter(|(_, path)| known(path)).filter_map(|(nth, path)| {
             let place = self.document.place(&place("with", nth));
             self.with_field(draft, path, &place).inspect_err(|problem| problems.push(problem.clone())).ok()
         });

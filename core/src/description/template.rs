@@ -1,6 +1,8 @@
 //! An answer is its own response schema, filled in: a property with a `value` is what its expression computes, one
 //! without is `null` where its type allows that and left out elsewhere.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value};
 
 use super::Expression;
@@ -33,16 +35,17 @@ impl Template {
         self.0.fill(context).unwrap_or(Value::Null)
     }
 
-    /// Compiles the response schema at `at`, whose expressions may speak of `names`.
+    /// Compiles the response schema at `at`, whose expressions may speak of `names`; adds their places to `filling`.
     pub(super) fn compile(
         document: &Document,
         outline: &Outline,
         at: &Pointer,
         names: &[Member],
+        filling: &mut HashSet<Pointer>,
         problems: &mut Vec<Diagnostic>,
     ) -> Option<Self> {
         let found = problems.len();
-        let mut compiler = Compiler { document, outline, problems };
+        let mut compiler = Compiler { document, outline, filling, problems };
         let node = compiler.node(at, names, DEPTH_MAX);
         if node.is_none() && problems.len() == found {
             let problem = Diagnostic::at(document.key_place(at), "nothing fills this answer in");
@@ -79,6 +82,7 @@ impl Node {
 struct Compiler<'a> {
     document: &'a Document,
     outline: &'a Outline,
+    filling: &'a mut HashSet<Pointer>,
     problems: &'a mut Vec<Diagnostic>,
 }
 
@@ -111,7 +115,7 @@ impl Compiler<'_> {
             }
         }
         for property in unfilled {
-            let problem = format!("nothing fills the required property `{}` in", property.name);
+            let problem = format!("nothing fills in the required property `{}`", property.name);
             let problem = Diagnostic::at(self.document.key_place(&property.at), problem);
             self.problems.push(problem.hint("give it a `value`, or allow `null`"));
         }
@@ -122,6 +126,7 @@ impl Compiler<'_> {
         let beside = at.member(EXTENSION).member("value");
         let value_at =
             if self.document.get(&beside).is_some() { beside } else { here.member(EXTENSION).member("value") };
+        self.filling.insert(value_at.clone());
         let expression = compile(self.document, &value_at, source, names, self.problems)?;
         if let (Type::List(of), true) = (expression.of(), self.fills(&here.member("items"), depth)) {
             let names: Vec<_> = names.iter().cloned().chain([Member::required("it", of.as_ref().clone())]).collect();
@@ -132,7 +137,8 @@ impl Compiler<'_> {
         if !expression.of().fits(&wanted) {
             let problem = format!("expected {wanted}, found {}", expression.of());
             let problem = Diagnostic::at(self.document.place(&value_at), problem);
-            self.problems.push(problem.expected(format!("this is {}", expression.of())));
+            let may_be_null = matches!(expression.of(), Type::Nullable(of) if of.fits(&wanted));
+            self.problems.push(if may_be_null { problem.hint("allow it: `type: [string, 'null']`") } else { problem });
         }
         Some(Node::Computed(expression))
     }

@@ -40,6 +40,10 @@ pub(super) fn check(document: &Document, outline: &Outline, problems: &mut Vec<D
     for (at, webhook) in sorted(&outline.webhooks) {
         refuse(at, &[("emit", webhook.emit.is_some()), ("to", webhook.to.is_some())]);
     }
+    let webhooks = Pointer::root().member("webhooks");
+    if document.get(&webhooks).is_some() {
+        problems.push(Diagnostic::at(document.key_place(&webhooks), "not supported yet: `webhooks`"));
+    }
 }
 
 fn of_operation(keys: &keys::Operation) -> [(&'static str, bool); 15] {

@@ -145,6 +145,12 @@ impl Document {
         self.at(spot.file, spot.key.clone().unwrap_or_else(|| spot.value.clone()))
     }
 
+    /// Where the `$ref` at `at` stands; the key of what is there if it is none.
+    pub fn reference_place(&self, at: &Pointer) -> Place {
+        let reference = at.member("$ref");
+        if self.get(&reference).is_some() { self.place(&reference) } else { self.key_place(at) }
+    }
+
     /// The digest of all files.
     pub fn digest(&self) -> Digest {
         let parts = self.files.iter().flat_map(|file| [file.name.as_bytes(), file.text.as_bytes()]);

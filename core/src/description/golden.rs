@@ -1,0 +1,52 @@
+//! Every file under `tests/descriptions` says what the checker thinks of it: nothing for those in `valid`, and for those
+//! in `invalid` what stands in the `.err` file beside it. `BLESS=1 cargo test` writes those anew.
+
+use std::path::{Path, PathBuf};
+
+use super::check;
+use crate::canonical::Canonical;
+use crate::language::render;
+
+/// The descriptions in a folder, by name.
+fn descriptions(folder: &str) -> Vec<PathBuf> {
+    let folder = Path::new("tests/descriptions").join(folder);
+    let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut paths: Vec<_> = paths.filter(|path| path.extension().is_some_and(|ending| ending == "yaml")).collect();
+    paths.sort();
+    paths
+}
+
+/// What the checker says about a description.
+fn checked(path: &Path) -> String {
+    let canonical = Canonical::load(Path::new("../schemas/canonical")).unwrap();
+    let problems = check(path, &canonical, &|name| name != "no-mapper");
+    if problems.is_empty() { String::new() } else { format!("{}\n", render(&problems, false)) }
+}
+
+#[test]
+fn nothing_is_wrong_with_a_right_description() {
+    let paths = descriptions("valid");
+    assert!(paths.len() >= 3);
+    for path in paths {
+        assert_eq!(checked(&path), "", "{}", path.display());
+    }
+}
+
+#[test]
+fn every_mistake_is_told_like_a_compiler_would() {
+    let bless = std::env::var_os("BLESS").is_some();
+    let paths = descriptions("invalid");
+    assert!(paths.len() >= 20);
+    let mut differing = Vec::new();
+    for path in paths {
+        let found = checked(&path);
+        assert_ne!(found, "", "{}: nothing was found", path.display());
+        let golden = path.with_extension("err");
+        if bless {
+            std::fs::write(&golden, &found).unwrap();
+        } else if std::fs::read_to_string(&golden).unwrap_or_default() != found {
+            differing.push(format!("{}:\n{found}", path.display()));
+        }
+    }
+    assert!(differing.is_empty(), "BLESS=1 rewrites what is expected. Found now:\n{}", differing.join("\n"));
+}
