@@ -5,6 +5,7 @@ mod expression;
 #[cfg(test)]
 mod golden;
 mod load;
+pub mod meta_schema;
 mod operations;
 mod outline;
 mod records;

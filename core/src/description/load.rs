@@ -228,27 +228,118 @@ fn check_ids(document: &Document, outline: &Outline, problems: &mut Vec<Diagnost
 mod tests {
     use std::path::{Path, PathBuf};
 
-    use super::Partner;
+    use serde_json::json;
+
+    use super::{FILE_NAME, Partner, read};
     use crate::canonical::Canonical;
+    use crate::description::{FieldPath, ProblemClass, RouteMiss, Shape};
+    use crate::json::Json;
     use crate::language::render;
 
     fn schemas() -> PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../schemas")
     }
 
+    fn canonical() -> Canonical {
+        Canonical::load(&schemas().join("canonical")).unwrap()
+    }
+
+    /// One of the right descriptions that the golden tests keep.
+    fn valid(name: &str) -> Partner {
+        let path = Path::new("tests/descriptions/valid").join(format!("{name}.yaml"));
+        let mut problems = Vec::new();
+        let partner = read(&path, name, &canonical(), &|_| true, &mut problems);
+        assert!(problems.is_empty(), "{}", render(&problems, false));
+        partner.unwrap()
+    }
+
+    /// The partners that are shipped.
+    fn shipped() -> Vec<(PathBuf, Partner)> {
+        let folders = std::fs::read_dir(schemas()).unwrap().map(|entry| entry.unwrap().path());
+        let folders = folders.filter(|folder| folder.join(FILE_NAME).exists());
+        let load = |folder: PathBuf| match Partner::load(&folder, &canonical(), &|_| true) {
+            Ok(partner) => (folder, partner),
+            Err(problems) => panic!("{}", render(&problems, false)),
+        };
+        folders.map(load).collect()
+    }
+
     #[test]
-    fn every_shipped_description_is_right() {
-        let canonical = Canonical::load(&schemas().join("canonical")).unwrap();
-        let mut loaded = 0;
-        for entry in std::fs::read_dir(schemas()).unwrap() {
-            let folder = entry.unwrap().path();
-            if folder.join(super::FILE_NAME).exists() {
-                let partner = Partner::load(&folder, &canonical, &|_| true);
-                let partner = partner.unwrap_or_else(|problems| panic!("{}", render(&problems, false)));
-                assert!(!partner.operations.is_empty() && !partner.records.is_empty(), "{folder:?}");
-                loaded += 1;
+    fn every_shipped_description_is_right_and_so_are_its_examples() {
+        let mut examples = 0;
+        for (folder, partner) in shipped() {
+            let body = partner.operations[0].body.as_ref().unwrap();
+            for entry in std::fs::read_dir(folder.join("examples")).unwrap() {
+                let path = entry.unwrap().path();
+                // What has a second ending (`.expected.json`) is what an example becomes.
+                if path.file_stem().is_some_and(|stem| stem.to_string_lossy().contains('.')) {
+                    continue;
+                }
+                let bytes = std::fs::read(&path).unwrap();
+                let violations = body.media[0].schema.violations(&Json::parse(&bytes, 64).unwrap(), 10);
+                assert!(violations.notes.is_empty(), "{}: {:?}", path.display(), violations.notes);
+                examples += 1;
             }
         }
-        assert!(loaded > 0);
+        assert!(examples >= 4);
+    }
+
+    #[test]
+    fn records_know_their_keys_their_parents_and_what_travels_with_them() {
+        let partner = valid("plain");
+        let [school, room] = partner.records.as_slice() else { panic!() };
+        let field = |up, name: &str| FieldPath { up, path: vec![name.to_owned()] };
+        assert_eq!((school.name.as_str(), school.parent, &school.key), ("School", None, &vec![field(0, "id")]));
+        assert_eq!(room.key, [field(1, "id"), field(0, "number")]);
+        assert_eq!(room.with, [field(1, "name")]);
+        assert_eq!(room.parent.map(|id| id.0), Some(0));
+        let columns = |nth: usize| {
+            let columns = partner.records[nth].table.columns.iter();
+            columns.map(|column| column.name.as_str()).collect::<Vec<_>>()
+        };
+        assert_eq!((columns(0), columns(1)), (vec!["id", "name"], vec!["number", "seats"]));
+        assert_eq!(room.table.name, "record__plain__room");
+        let Shape::Record(_, members) = &partner.operations[0].body.as_ref().unwrap().media[0].shape else { panic!() };
+        assert!(matches!(members.as_slice(), [(name, Shape::List(_))] if name == "rooms"));
+    }
+
+    #[test]
+    fn a_description_of_several_files_is_the_same_as_one_of_one() {
+        let (one, several) = (valid("plain"), valid("several-files"));
+        let shape = |partner: &Partner| partner.operations[0].body.as_ref().unwrap().media[0].shape.clone();
+        assert_eq!(shape(&one), shape(&several));
+        assert_eq!(one.records[1].key, several.records[1].key);
+        assert_ne!(one.digest, several.digest);
+    }
+
+    #[test]
+    fn answers_are_filled_in_and_conditions_hold_or_not() {
+        let partner = valid("errors-and-options");
+        let operation = &partner.operations[0];
+        let (_, template) = operation.success().unwrap().content.as_ref().unwrap();
+        assert_eq!(template.fill(&json!({"delivery": {"id": null}})), json!({"id": null}));
+        assert_eq!(template.fill(&json!({})), json!({}));
+        let (_, template) = operation.answer_to(ProblemClass::Invalid).unwrap().content.as_ref().unwrap();
+        let problem = json!({"problem": {
+            "status": 422, "code": "invalid", "message": "", "fields": {"id": ["is required"]},
+            "errors": [{"pointer": "/id", "field": "id", "message": "is required"}],
+        }});
+        let filled = json!({"errors": {"id": ["is required"]}, "code": 422, "details": [{"at": "/id"}]});
+        assert_eq!(template.fill(&problem), filled);
+        let request = json!({"header": {"accept": "*/*"}, "query": {}, "path": {}, "options": {"sandbox": false}});
+        let holds: Vec<_> = operation.must.iter().map(|must| must.that.holds(&request)).collect();
+        assert_eq!(holds, [true, false]);
+    }
+
+    #[test]
+    fn paths_and_methods_find_their_operation() {
+        let partner = valid("path-parameters");
+        let (operation, parameters) = partner.route("POST", "/floors/second/rooms").unwrap();
+        assert_eq!(operation.id, "pushRooms");
+        assert_eq!(parameters, [("floor".to_owned(), "second".to_owned())]);
+        assert_eq!(partner.route("POST", "/floors").unwrap_err(), RouteMiss::NotFound);
+        let miss = RouteMiss::MethodNotAllowed { allowed: vec!["POST".to_owned()] };
+        assert_eq!(partner.route("GET", "/floors/second/rooms").unwrap_err(), miss);
+        assert!(!operation.parameters[0].schema.is_valid(&Json::parse(b"\"2\"", 4).unwrap()));
     }
 }

@@ -118,7 +118,7 @@ impl Operations<'_, '_> {
                 self.report(problem);
                 continue;
             };
-            if !reached.contains(&id) {
+            if !reached.is_empty() && !reached.contains(&id) {
                 let problem = Diagnostic::at(place, format!("`{name}` is not an outermost record of the body"));
                 self.report(problem.hint("nested records belong to the one around them"));
             }

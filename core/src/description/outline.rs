@@ -12,11 +12,67 @@ use crate::json::Pointer;
 use crate::language::source::{FILES, reference};
 use crate::language::{Diagnostic, Document, EXTENSION, Grammar, keys};
 
+/// What an OpenAPI document may have at its root.
+const ROOT_WORDS: [&str; 10] = [
+    "openapi",
+    "info",
+    "jsonSchemaDialect",
+    "servers",
+    "paths",
+    "webhooks",
+    "components",
+    "security",
+    "tags",
+    "externalDocs",
+];
+
+/// What an operation may have.
+const OPERATION_WORDS: [&str; 12] = [
+    "tags",
+    "summary",
+    "description",
+    "externalDocs",
+    "operationId",
+    "parameters",
+    "requestBody",
+    "responses",
+    "callbacks",
+    "deprecated",
+    "security",
+    "servers",
+];
+
+/// What a parameter or a header may have.
+const PARAMETER_WORDS: [&str; 13] = [
+    "$ref",
+    "name",
+    "in",
+    "description",
+    "required",
+    "deprecated",
+    "allowEmptyValue",
+    "style",
+    "explode",
+    "allowReserved",
+    "schema",
+    "example",
+    "examples",
+];
+
+/// What a body may have.
+const BODY_WORDS: [&str; 5] = ["$ref", "summary", "description", "content", "required"];
+
+/// What a response may have.
+const RESPONSE_WORDS: [&str; 6] = ["$ref", "summary", "description", "headers", "content", "links"];
+
+/// What one media type of a body or response may have.
+const MEDIA_WORDS: [&str; 4] = ["schema", "example", "examples", "encoding"];
+
 /// HTTP's methods, as OpenAPI spells them.
-const METHODS: [&str; 8] = ["get", "put", "post", "delete", "options", "head", "patch", "trace"];
+pub(super) const METHODS: [&str; 8] = ["get", "put", "post", "delete", "options", "head", "patch", "trace"];
 
 /// What else a path item may have.
-const PATH_WORDS: [&str; 5] = ["$ref", "summary", "description", "servers", "parameters"];
+pub(super) const PATH_WORDS: [&str; 5] = ["$ref", "summary", "description", "servers", "parameters"];
 
 /// All that `x-rollcall` says, by place.
 #[derive(Debug, Default)]
@@ -130,6 +186,7 @@ impl Walker<'_> {
     fn document(&mut self) {
         let root = Pointer::root();
         self.outline.root = self.keys(&root);
+        self.known_words(&root, &ROOT_WORDS, "at the root");
         let components = root.member("components");
         self.each(&components.member("schemas"), Self::schema);
         self.each(&components.member("parameters"), Self::parameter);
@@ -158,16 +215,14 @@ impl Walker<'_> {
             let at = item.member(&word);
             if METHODS.contains(&word.as_str()) {
                 self.operation(&item, &at, path, &word);
-            } else if !PATH_WORDS.contains(&word.as_str()) && !word.starts_with("x-") {
-                let known = METHODS.iter().chain(&PATH_WORDS).copied();
-                let problem = Diagnostic::at(self.document.key_place(&at), format!("unknown word `{word}` in a path"));
-                self.problems.push(problem.did_you_mean(&word, known));
-                self.read.insert(at);
             }
         }
+        let known: Vec<_> = METHODS.iter().chain(&PATH_WORDS).copied().collect();
+        self.known_words(&item, &known, "in a path");
     }
 
     fn operation(&mut self, path_item: &Pointer, at: &Pointer, path: &str, method: &str) {
+        self.known_words(at, &OPERATION_WORDS, "in an operation");
         self.each(&at.member("parameters"), Self::parameter);
         self.body(&at.member("requestBody"));
         self.each(&at.member("responses"), Self::response);
@@ -206,12 +261,13 @@ impl Walker<'_> {
         if let Some(keys) = self.keys(&at) {
             self.outline.parameters.insert(at.clone(), keys);
         }
+        self.known_words(&at, &PARAMETER_WORDS, "in a parameter");
         self.schema(&at.member("schema"));
-        self.content(&at);
     }
 
     fn body(&mut self, at: &Pointer) {
         if let Some(at) = self.enter(at) {
+            self.known_words(&at, &BODY_WORDS, "in a body");
             self.content(&at);
         }
     }
@@ -221,6 +277,7 @@ impl Walker<'_> {
         if let Some(keys) = self.keys(&at) {
             self.outline.responses.insert(at.clone(), keys);
         }
+        self.known_words(&at, &RESPONSE_WORDS, "in a response");
         self.each(&at.member("headers"), Self::header);
         self.content(&at);
     }
@@ -230,11 +287,15 @@ impl Walker<'_> {
         if let Some(keys) = self.keys(&at) {
             self.outline.headers.insert(at.clone(), keys);
         }
+        self.known_words(&at, &PARAMETER_WORDS, "in a header");
         self.schema(&at.member("schema"));
     }
 
     fn content(&mut self, at: &Pointer) {
-        self.each(&at.member("content"), |walker, media| walker.schema(&media.member("schema")));
+        self.each(&at.member("content"), |walker, media| {
+            walker.known_words(media, &MEDIA_WORDS, "in a media type");
+            walker.schema(&media.member("schema"));
+        });
     }
 
     /// A schema and all schemas in it.
@@ -255,6 +316,16 @@ impl Walker<'_> {
         }
         for inner in words::subschemas(at, schema) {
             self.schema(&inner);
+        }
+    }
+
+    /// Reports words that the OpenAPI object at `at` does not have; what is under them is left alone.
+    fn known_words(&mut self, at: &Pointer, known: &[&str], place: &str) {
+        for word in self.names(at).iter().filter(|word| !known.contains(&word.as_str()) && !word.starts_with("x-")) {
+            let here = at.member(word);
+            let problem = Diagnostic::at(self.document.key_place(&here), format!("unknown word `{word}` {place}"));
+            self.problems.push(problem.did_you_mean(word, known.iter().copied()));
+            self.read.insert(here);
         }
     }
 

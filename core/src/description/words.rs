@@ -10,7 +10,7 @@ use crate::language::grammar;
 use crate::language::{Diagnostic, Document};
 
 /// Words that hold one schema.
-const ONE: [&str; 11] = [
+pub(super) const ONE: [&str; 11] = [
     "items",
     "additionalProperties",
     "unevaluatedProperties",
@@ -25,13 +25,13 @@ const ONE: [&str; 11] = [
 ];
 
 /// Words that hold a list of schemas.
-const LISTS: [&str; 4] = ["allOf", "anyOf", "oneOf", "prefixItems"];
+pub(super) const LISTS: [&str; 4] = ["allOf", "anyOf", "oneOf", "prefixItems"];
 
 /// Words that hold schemas by name.
-const NAMED: [&str; 4] = ["properties", "patternProperties", "dependentSchemas", "$defs"];
+pub(super) const NAMED: [&str; 4] = ["properties", "patternProperties", "dependentSchemas", "$defs"];
 
 /// Words that hold no schema.
-const PLAIN: [&str; 36] = [
+pub(super) const PLAIN: [&str; 35] = [
     "$ref",
     "$comment",
     "$schema",
@@ -67,7 +67,6 @@ const PLAIN: [&str; 36] = [
     "externalDocs",
     "xml",
     "writeOnly",
-    "readOnly",
 ];
 
 /// Words that mean something that is not built.
@@ -83,7 +82,7 @@ const UNSUPPORTED: [(&str, &str); 8] = [
 ];
 
 /// Formats that are checked, and those of OpenAPI that say nothing which is not checked anyway.
-const FORMATS: [&str; 22] = [
+pub(super) const FORMATS: [&str; 22] = [
     "date",
     "date-time",
     "time",
