@@ -65,8 +65,8 @@ pub enum Cell<'a> {
 /// Longest name of a column, in bytes: PostgreSQL cuts at 63.
 const NAME_BYTES_MAX: usize = 60;
 
-/// Longest name of a table, in bytes: leaves room for what its indexes are called.
-const TABLE_NAME_BYTES_MAX: usize = 52;
+/// Longest name of a table, in bytes: leaves room for what databases call its indexes.
+const TABLE_NAME_BYTES_MAX: usize = 50;
 
 /// Bytes of `_` and eight digits of a digest.
 const DIGEST_BYTES: usize = 9;
@@ -162,7 +162,7 @@ mod tests {
         assert_eq!(table_name(&["record", "school", "Section"]), "record__school__section");
         assert_ne!(table_name(&["record", "a_", "b"]), table_name(&["record", "a", "_b"]));
         assert_ne!(table_name(&["record", "a__b", "c"]), table_name(&["record", "a", "b__c"]));
-        assert!(table_name(&["record", &"long".repeat(20), "x"]).len() <= 52);
+        assert!(table_name(&["record", &"long".repeat(20), "x"]).len() <= 50);
     }
 
     #[test]

@@ -6,9 +6,16 @@
 create table tenant (
     id integer primary key,
     name text not null unique,
-    -- the end of its change feed; every change of an entity takes the next number
+    -- the end of its part of the change feed
     sequence integer not null default 0
 ) strict;
+
+-- The end of the change feed: every change of an entity takes the next number, whoever's it is. One row.
+create table feed (
+    sequence integer not null
+) strict;
+
+insert into feed (sequence) values (0);
 
 create table connection (
     id integer primary key,

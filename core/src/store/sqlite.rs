@@ -40,7 +40,7 @@ use crate::description::{Partner, RecordTypeId};
 const MIGRATIONS: [(&str, &str); 1] = [("hub", include_str!("../../migrations/sqlite/0001_hub.sql"))];
 
 /// Bytes of a page. Rows with JSON in them are large; fewer, larger pages are fewer writes.
-const PAGE_BYTES: u32 = 8 << 10;
+const PAGE_BYTES: u32 = 16 << 10;
 
 /// How long one connection waits for another, which only happens while a second process uses the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);

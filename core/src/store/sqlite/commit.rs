@@ -114,9 +114,7 @@ fn entities(
     tenant: i64,
     commit: &Commit<'_>,
 ) -> Result<i64, StoreError> {
-    let mut end: i64 = transaction
-        .prepare_cached("select sequence from tenant where id = ?1")?
-        .query_row([tenant], |row| row.get(0))?;
+    let mut end: i64 = transaction.prepare_cached("select sequence from feed")?.query_row([], |row| row.get(0))?;
     let begin = end;
     let mut steps: Vec<_> = commit
         .entities
@@ -145,10 +143,17 @@ fn entities(
             rows.run("an entity")?;
         }
     }
-    if end != begin {
+    move_feed(transaction, tenant, (begin != end).then_some(end))
+}
+
+/// Moves the end of the feed, if it moves; says the end of the tenant's part of it.
+fn move_feed(transaction: &Transaction<'_>, tenant: i64, end: Option<i64>) -> Result<i64, StoreError> {
+    if let Some(end) = end {
+        transaction.prepare_cached("update feed set sequence = ?1")?.execute([end])?;
         transaction.prepare_cached("update tenant set sequence = ?2 where id = ?1")?.execute([tenant, end])?;
     }
-    Ok(end)
+    let mut statement = transaction.prepare_cached("select sequence from tenant where id = ?1")?;
+    Ok(statement.query_row([tenant], |row| row.get(0))?)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -39,9 +39,7 @@ fn prepare(transaction: &Transaction<'_>, owner: Owner<'_>, table: &Table) -> Re
     refuse_twins(table)?;
     match stored(transaction, owner, table)? {
         None => {
-            for statement in sql::create(owner.holds, table) {
-                transaction.execute_batch(&statement)?;
-            }
+            transaction.execute_batch(&sql::create(owner.holds, table))?;
             transaction.execute(
                 "insert into stored_table (name, holds, partner, type, columns) values (?1, ?2, ?3, ?4, ?5)",
                 params![table.name, owner.holds.word(), owner.partner, owner.of, columns],

@@ -58,8 +58,8 @@ impl Writer {
         let mut inner = self.lock();
         let needed = if self.durability == Durability::Normal { Durability::Normal } else { durability };
         if inner.set != needed {
-            let word = if needed == Durability::Full { "full" } else { "normal" };
-            inner.connection.pragma_update(None, "synchronous", word)?;
+            let level = if needed == Durability::Full { "full" } else { "normal" };
+            inner.connection.pragma_update(None, "synchronous", level)?;
             inner.set = needed;
         }
         let transaction = inner.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;

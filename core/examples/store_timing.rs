@@ -1,0 +1,280 @@
+//! Measures what a school of 4,800 students costs the store: 202 records and 11,241 entities in one commit, read back,
+//! written again. `cargo run --release -p rollcall-core --example store_timing`
+//!
+//! Every figure is the least and the median of several rounds in milliseconds; each round starts with an empty file.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::io::Write as _;
+use std::path::Path;
+use std::time::Instant;
+
+use jiff::Timestamp;
+use rollcall_core::canonical::{Canonical, Field, Form, Join, Kind, KindId, TextRule};
+use rollcall_core::clock::{Clock as _, SystemClock};
+use rollcall_core::delivery::{Received, Report, Status};
+use rollcall_core::description::{Partner, RecordType, RecordTypeId};
+use rollcall_core::digest::Digest;
+use rollcall_core::identity::Namespace;
+use rollcall_core::store::sqlite::{Durability, SqliteOptions, SqliteStore};
+use rollcall_core::store::{
+    Commit, Connection, EntityLink, EntityRow, EntityStep, RecordId, RecordRow, RecordStep, Store as _,
+};
+use rollcall_core::table::{Cell, ColumnForm, Table, columns, table_name};
+use uuid::Uuid;
+
+type Failure = Box<dyn Error + Send + Sync>;
+
+/// Rounds per setting.
+const ROUNDS: usize = 11;
+
+/// Records of the payload.
+const RECORDS: usize = 202;
+
+/// Kind, how many entities, filled text fields, filled references, list fields, empty fields.
+const KINDS: [(&str, usize, usize, usize, usize, usize); 5] = [
+    ("org", 1, 3, 0, 0, 3),
+    ("course", 280, 2, 1, 0, 6),
+    ("class", 160, 3, 2, 2, 6),
+    ("user", 5_040, 4, 1, 2, 16),
+    ("enrollment", 5_760, 1, 3, 0, 4),
+];
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Failure> {
+    let school = School::new();
+    let mut out = std::io::stdout();
+    for durability in [Durability::Full, Durability::Normal] {
+        let mut timings: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
+        for _ in 0..ROUNDS {
+            let folder = tempfile::tempdir()?;
+            for (what, milliseconds) in school.round(&folder.path().join("hub.db"), durability).await? {
+                timings.entry(what).or_default().push(milliseconds);
+            }
+        }
+        writeln!(out, "synchronous = {durability:?}")?;
+        for (what, mut milliseconds) in timings {
+            milliseconds.sort_by(f64::total_cmp);
+            writeln!(out, "  {what:<48} {:>8.2} {:>8.2}", milliseconds[0], milliseconds[ROUNDS / 2])?;
+        }
+    }
+    Ok(())
+}
+
+/// What is written.
+struct School {
+    canonical: Canonical,
+    partner: Partner,
+    body: Vec<u8>,
+    records: Vec<(String, String, Vec<u8>)>,
+    entities: Vec<(KindId, Uuid, String)>,
+    list: String,
+}
+
+impl School {
+    fn new() -> Self {
+        let ids = Namespace::of("demo", "school");
+        let mut entities: Vec<_> = (0..)
+            .map(KindId)
+            .zip(KINDS)
+            .flat_map(|(id, (kind, count, ..))| {
+                (0..count).map(move |nth| {
+                    let source_id = format!("branch:10/{kind}:{nth}");
+                    (id, ids.sourced_id(kind, &source_id), source_id)
+                })
+            })
+            .collect();
+        entities.sort();
+        let student = r#"{"name_user":"Student Number One","user_email":"one@school.example","user_no":1234567},"#;
+        Self {
+            canonical: Canonical::from_kinds(KINDS.into_iter().map(kind).collect(), Digest::of(b"canonical")),
+            partner: partner(),
+            body: (0..6_800).flat_map(|nth| student.replace("1234567", &format!("{nth:07}")).into_bytes()).collect(),
+            records: (0..RECORDS)
+                .map(|nth| (format!("[10,{nth}]"), format!("[{}]", student.repeat(33)), vec![7; 5_000]))
+                .collect(),
+            entities,
+            list: r#"[{"org":"7a0c16a4-9f0e-5a4b-8f57-3f1d5c0e2b11","role":"student","roleType":"primary"}]"#
+                .to_owned(),
+        }
+    }
+
+    async fn round(&self, path: &Path, durability: Durability) -> Result<Vec<(&'static str, f64)>, Failure> {
+        let mut watch = Watch::start();
+        let store = SqliteStore::open(path, &SqliteOptions { durability, ..SqliteOptions::default() }).await?;
+        store.prepare_canonical(&self.canonical).await?;
+        store.prepare_partner(&self.partner).await?;
+        let connection = store.connection("demo", "school", "library").await?;
+        watch.lap("01 open and prepare an empty file");
+        let first = self.receive(&store, &connection).await?;
+        watch.lap("02 receive 585 KB");
+        let commit = self.commit(&connection, first, |_| true, true);
+        watch.lap("");
+        store.commit(&self.canonical, &self.partner, commit).await?;
+        watch.lap("03 commit 202 records and 11,241 entities");
+
+        let connection = store.connection("demo", "school", "library").await?;
+        store.held_records(&connection, &self.partner).await?;
+        watch.lap("04 hold 202 records");
+        let asked: Vec<_> = self.entities.iter().map(|(kind, id, _)| (*kind, *id)).collect();
+        store.held_entities(&connection, &self.canonical, &asked).await?;
+        watch.lap("05 hold 11,241 entities");
+        let asked: Vec<_> = (1..=202).map(|id| (RecordTypeId(0), RecordId(id))).collect();
+        store.contributions(&connection, &self.partner, &asked).await?;
+        watch.lap("06 read 202 contributions");
+
+        let again = self.receive(&store, &connection).await?;
+        watch.lap("07 receive the same 585 KB");
+        store.settle(again, Timestamp::now(), &Report::new(Status::Unchanged)).await?;
+        watch.lap("08 settle as unchanged");
+        let third = self.receive(&store, &connection).await?;
+        let commit = self.commit(&connection, third, |nth| nth == 0, false);
+        watch.lap("");
+        store.commit(&self.canonical, &self.partner, commit).await?;
+        watch.lap("09 commit one record and one entity");
+        let connection = store.connection("demo", "school", "library").await?;
+        let fourth = self.receive(&store, &connection).await?;
+        let commit = self.commit(&connection, fourth, |_| true, false);
+        watch.lap("");
+        store.commit(&self.canonical, &self.partner, commit).await?;
+        watch.lap("10 update 202 records and 11,241 entities");
+        store.close().await;
+        Ok(watch.laps)
+    }
+
+    async fn receive(&self, store: &SqliteStore, connection: &Connection) -> Result<Uuid, Failure> {
+        let received = Received {
+            id: SystemClock.next_id(),
+            operation: "mirror".to_owned(),
+            at: Timestamp::now(),
+            body: Some(self.body.clone().into()),
+            content_encoding: None,
+            sha256: [1; 32],
+            size: self.body.len() as u64,
+        };
+        store.receive(connection, &received).await?;
+        Ok(received.id)
+    }
+
+    fn commit<'a>(
+        &'a self,
+        connection: &'a Connection,
+        delivery: Uuid,
+        wanted: impl Fn(usize) -> bool,
+        new: bool,
+    ) -> Commit<'a> {
+        let report = Box::leak(Box::new(Report::new(Status::Applied)));
+        let records = self.records.iter().enumerate().filter(|(nth, _)| wanted(*nth));
+        let entities = self.entities.iter().enumerate().filter(|(nth, _)| wanted(*nth));
+        Commit {
+            connection,
+            delivery,
+            at: Timestamp::now(),
+            next_record: 203,
+            active: BTreeMap::new(),
+            applied: None,
+            records: records
+                .map(|(nth, (key, students, contributions))| {
+                    RecordStep::Put(RecordRow {
+                        of: RecordTypeId(0),
+                        id: RecordId(i64::try_from(nth).unwrap_or_default() + 1),
+                        new,
+                        key,
+                        digest: Some(Digest::of(key.as_bytes())),
+                        ancestors: b"{\"id\":1,\"parent\":{\"id\":10}}",
+                        cells: vec![text("A"), text(students)],
+                        unknown: None,
+                        contributions: Some(contributions),
+                    })
+                })
+                .collect(),
+            entities: entities.map(|(nth, entity)| EntityStep::Put(self.entity(nth, entity, new))).collect(),
+            report,
+        }
+    }
+
+    fn entity<'a>(
+        &'a self,
+        nth: usize,
+        (kind, sourced_id, source_id): &'a (KindId, Uuid, String),
+        new: bool,
+    ) -> EntityRow<'a> {
+        let (_, _, texts, references, lists, empty) = KINDS[usize::from(kind.0)];
+        let mut cells = vec![text("Some name here"); texts];
+        cells.extend(vec![Cell::Id(*sourced_id); references]);
+        cells.extend(vec![text(&self.list); lists]);
+        cells.extend(vec![Cell::Null; empty]);
+        let contributor = RecordId(i64::try_from(nth % RECORDS).unwrap_or_default() + 1);
+        EntityRow {
+            link: EntityLink { kind: *kind, sourced_id: *sourced_id, uniform: true, contributors: vec![contributor] },
+            new,
+            source_id,
+            digest: Digest::of(source_id.as_bytes()),
+            cells,
+        }
+    }
+}
+
+fn kind((name, _, texts, references, lists, empty): (&str, usize, usize, usize, usize, usize)) -> Kind {
+    let forms = [
+        vec![ColumnForm::Text; texts],
+        vec![ColumnForm::Id; references],
+        vec![ColumnForm::Json; lists],
+        vec![ColumnForm::Text; empty],
+    ]
+    .concat();
+    let names: Vec<_> = (0..forms.len()).map(|nth| format!("field{nth}")).collect();
+    let table =
+        Table { name: table_name(&["entity", name]), columns: columns(names.iter().map(String::as_str).zip(forms)) };
+    let field = |name: &String| Field {
+        name: name.clone(),
+        required: false,
+        form: Form::Text(TextRule::Any(0)),
+        join: Join::Pick,
+    };
+    Kind { name: name.to_owned(), plural: format!("{name}s"), fields: names.iter().map(field).collect(), table }
+}
+
+fn partner() -> Partner {
+    let properties = [("name", ColumnForm::Text), ("students", ColumnForm::Json)];
+    Partner {
+        name: "library".to_owned(),
+        version: "1".to_owned(),
+        digest: Digest::of(b"library"),
+        operations: Vec::new(),
+        records: vec![RecordType {
+            name: "Section".to_owned(),
+            key: Vec::new(),
+            parent: None,
+            with: Vec::new(),
+            kinds: Vec::new(),
+            table: Table { name: table_name(&["record", "library", "Section"]), columns: columns(properties) },
+        }],
+        options: None,
+    }
+}
+
+fn text(text: &str) -> Cell<'_> {
+    Cell::Text(Cow::Borrowed(text))
+}
+
+/// Times what happens between two laps.
+struct Watch {
+    since: Instant,
+    laps: Vec<(&'static str, f64)>,
+}
+
+impl Watch {
+    fn start() -> Self {
+        Self { since: Instant::now(), laps: Vec::new() }
+    }
+
+    /// Notes what has just been done; nothing where it has no name.
+    fn lap(&mut self, what: &'static str) {
+        if !what.is_empty() {
+            self.laps.push((what, self.since.elapsed().as_secs_f64() * 1_000.0));
+        }
+        self.since = Instant::now();
+    }
+}
