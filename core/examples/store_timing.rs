@@ -11,10 +11,10 @@ use std::path::Path;
 use std::time::Instant;
 
 use jiff::Timestamp;
-use rollcall_core::canonical::{Canonical, Field, Form, Join, Kind, KindId, TextRule};
+use rollcall_core::canonical::{Canonical, KindId};
 use rollcall_core::clock::{Clock as _, SystemClock};
 use rollcall_core::delivery::{Received, Report, Status};
-use rollcall_core::description::{Partner, RecordType, RecordTypeId};
+use rollcall_core::description::{Partner, RecordType, RecordTypeId, Routes};
 use rollcall_core::digest::Digest;
 use rollcall_core::identity::Namespace;
 use rollcall_core::store::sqlite::{Durability, SqliteOptions, SqliteStore};
@@ -22,6 +22,8 @@ use rollcall_core::store::{
     Commit, Connection, EntityLink, EntityRow, EntityStep, RecordId, RecordRow, RecordStep, Store as _,
 };
 use rollcall_core::table::{Cell, ColumnForm, Table, columns, table_name};
+use rusqlite::types::Value as SqlValue;
+use serde_json::Value;
 use uuid::Uuid;
 
 type Failure = Box<dyn Error + Send + Sync>;
@@ -32,18 +34,45 @@ const ROUNDS: usize = 11;
 /// Records of the payload.
 const RECORDS: usize = 202;
 
-/// Kind, how many entities, filled text fields, filled references, list fields, empty fields.
-const KINDS: [(&str, usize, usize, usize, usize, usize); 5] = [
-    ("org", 1, 3, 0, 0, 3),
-    ("course", 280, 2, 1, 0, 6),
-    ("class", 160, 3, 2, 2, 6),
-    ("user", 5_040, 4, 1, 2, 16),
-    ("enrollment", 5_760, 1, 3, 0, 4),
+/// Properties and their values.
+type Filled = &'static [(&'static str, &'static str)];
+
+/// Kind, how many entities, and the fields that have a value; references take the entity's own id.
+const KINDS: [(&str, usize, Filled); 5] = [
+    ("org", 1, &[("name", "North"), ("type", "school"), ("identifier", "10")]),
+    ("course", 280, &[("title", "Grade 1"), ("courseCode", "1"), ("org", "")]),
+    (
+        "class",
+        160,
+        &[
+            ("title", "Grade 1 A"),
+            ("classType", "homeroom"),
+            ("course", ""),
+            ("school", ""),
+            ("subjects", r#"["Arabic","Mathematics","Science"]"#),
+            ("terms", "[]"),
+        ],
+    ),
+    (
+        "user",
+        5_040,
+        &[
+            ("enabledUser", "true"),
+            ("givenName", "Student"),
+            ("familyName", "Number One"),
+            ("email", "student.1@school.example"),
+            ("identifier", "1000001"),
+            ("primaryOrg", ""),
+            ("roles", r#"[{"org":"7a0c16a4-9f0e-5a4b-8f57-3f1d5c0e2b11","role":"student","roleType":"primary"}]"#),
+            ("metadata", r#"{"name":"Student Number One"}"#),
+        ],
+    ),
+    ("enrollment", 5_760, &[("role", "student"), ("user", ""), ("class", ""), ("school", "")]),
 ];
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Failure> {
-    let school = School::new();
+    let school = School::new()?;
     let mut out = std::io::stdout();
     for durability in [Durability::Full, Durability::Normal] {
         let mut timings: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
@@ -69,35 +98,32 @@ struct School {
     body: Vec<u8>,
     records: Vec<(String, String, Vec<u8>)>,
     entities: Vec<(KindId, Uuid, String)>,
-    list: String,
 }
 
 impl School {
-    fn new() -> Self {
+    fn new() -> Result<Self, Failure> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../schemas/canonical");
+        let canonical = Canonical::load(&folder).map_err(|problems| format!("{problems:?}"))?;
         let ids = Namespace::of("demo", "school");
-        let mut entities: Vec<_> = (0..)
-            .map(KindId)
-            .zip(KINDS)
-            .flat_map(|(id, (kind, count, ..))| {
-                (0..count).map(move |nth| {
-                    let source_id = format!("branch:10/{kind}:{nth}");
-                    (id, ids.sourced_id(kind, &source_id), source_id)
-                })
-            })
-            .collect();
+        let mut entities = Vec::new();
+        for (kind, count, _) in KINDS {
+            let id = canonical.id(kind).ok_or("a kind is missing")?;
+            entities.extend((0..count).map(|nth| {
+                let source_id = format!("branch:10/{kind}:{nth}");
+                (id, ids.sourced_id(kind, &source_id), source_id)
+            }));
+        }
         entities.sort();
         let student = r#"{"name_user":"Student Number One","user_email":"one@school.example","user_no":1234567},"#;
-        Self {
-            canonical: Canonical::from_kinds(KINDS.into_iter().map(kind).collect(), Digest::of(b"canonical")),
+        Ok(Self {
+            canonical,
             partner: partner(),
             body: (0..6_800).flat_map(|nth| student.replace("1234567", &format!("{nth:07}")).into_bytes()).collect(),
             records: (0..RECORDS)
                 .map(|nth| (format!("[10,{nth}]"), format!("[{}]", student.repeat(33)), vec![7; 5_000]))
                 .collect(),
             entities,
-            list: r#"[{"org":"7a0c16a4-9f0e-5a4b-8f57-3f1d5c0e2b11","role":"student","roleType":"primary"}]"#
-                .to_owned(),
-        }
+        })
     }
 
     async fn round(&self, path: &Path, durability: Durability) -> Result<Vec<(&'static str, f64)>, Failure> {
@@ -140,7 +166,38 @@ impl School {
         store.commit(&self.canonical, &self.partner, commit).await?;
         watch.lap("10 update 202 records and 11,241 entities");
         store.close().await;
+        watch.laps.push(("11 insert 11,241 entities plainly, never synced", self.insert_plainly(path)?));
         Ok(watch.laps)
+    }
+
+    /// What the entities cost without index, feed, durability and checks: copies of their rows into bare tables.
+    fn insert_plainly(&self, path: &Path) -> Result<f64, Failure> {
+        let mut database = rusqlite::Connection::open(path)?;
+        database.pragma_update(None, "synchronous", "off")?;
+        let mut tables = Vec::new();
+        for kind in self.canonical.kinds() {
+            let name = &kind.table.name;
+            database.execute_batch(&format!("create table plain_{name} as select * from {name} where false"))?;
+            let mut statement = database.prepare(&format!("select * from {name}"))?;
+            let width = statement.column_count();
+            let parameters = vec!["?"; width].join(", ");
+            let mut rows = statement.query([])?;
+            let mut copies = Vec::new();
+            while let Some(row) = rows.next()? {
+                copies.push((0..width).map(|nth| row.get(nth)).collect::<Result<Vec<SqlValue>, _>>()?);
+            }
+            tables.push((format!("insert into plain_{name} values ({parameters})"), copies));
+        }
+        let since = Instant::now();
+        let transaction = database.transaction()?;
+        for (sql, rows) in &tables {
+            let mut statement = transaction.prepare_cached(sql)?;
+            for row in rows {
+                statement.execute(rusqlite::params_from_iter(row))?;
+            }
+        }
+        transaction.commit()?;
+        Ok(since.elapsed().as_secs_f64() * 1_000.0)
     }
 
     async fn receive(&self, store: &SqliteStore, connection: &Connection) -> Result<Uuid, Failure> {
@@ -194,46 +251,27 @@ impl School {
         }
     }
 
-    fn entity<'a>(
-        &'a self,
-        nth: usize,
-        (kind, sourced_id, source_id): &'a (KindId, Uuid, String),
-        new: bool,
-    ) -> EntityRow<'a> {
-        let (_, _, texts, references, lists, empty) = KINDS[usize::from(kind.0)];
-        let mut cells = vec![text("Some name here"); texts];
-        cells.extend(vec![Cell::Id(*sourced_id); references]);
-        cells.extend(vec![text(&self.list); lists]);
-        cells.extend(vec![Cell::Null; empty]);
+    fn entity<'a>(&'a self, nth: usize, (kind, id, source_id): &'a (KindId, Uuid, String), new: bool) -> EntityRow<'a> {
+        let of = self.canonical.kind(*kind);
+        let filled = KINDS.iter().find(|(name, ..)| *name == of.name).map_or(&[][..], |(_, _, filled)| filled);
+        let cells = of.table.columns.iter().map(|column| {
+            match (filled.iter().find(|(property, _)| *property == column.property), column.form) {
+                (None, _) => Cell::Null,
+                (Some(_), ColumnForm::Id) => Cell::Id(*id),
+                (Some((_, value)), ColumnForm::Boolean) => Cell::Boolean(*value == "true"),
+                (Some((_, value)), _) => text(value),
+            }
+        });
+        let cells = cells.collect();
         let contributor = RecordId(i64::try_from(nth % RECORDS).unwrap_or_default() + 1);
         EntityRow {
-            link: EntityLink { kind: *kind, sourced_id: *sourced_id, uniform: true, contributors: vec![contributor] },
+            link: EntityLink { kind: *kind, sourced_id: *id, uniform: true, contributors: vec![contributor] },
             new,
             source_id,
             digest: Digest::of(source_id.as_bytes()),
             cells,
         }
     }
-}
-
-fn kind((name, _, texts, references, lists, empty): (&str, usize, usize, usize, usize, usize)) -> Kind {
-    let forms = [
-        vec![ColumnForm::Text; texts],
-        vec![ColumnForm::Id; references],
-        vec![ColumnForm::Json; lists],
-        vec![ColumnForm::Text; empty],
-    ]
-    .concat();
-    let names: Vec<_> = (0..forms.len()).map(|nth| format!("field{nth}")).collect();
-    let table =
-        Table { name: table_name(&["entity", name]), columns: columns(names.iter().map(String::as_str).zip(forms)) };
-    let field = |name: &String| Field {
-        name: name.clone(),
-        required: false,
-        form: Form::Text(TextRule::Any(0)),
-        join: Join::Pick,
-    };
-    Kind { name: name.to_owned(), plural: format!("{name}s"), fields: names.iter().map(field).collect(), table }
 }
 
 fn partner() -> Partner {
@@ -252,6 +290,8 @@ fn partner() -> Partner {
             table: Table { name: table_name(&["record", "library", "Section"]), columns: columns(properties) },
         }],
         options: None,
+        document: Value::Null,
+        routes: Routes::default(),
     }
 }
 

@@ -8,6 +8,7 @@
 //! To add a table that does not follow from a schema: add the next file to `migrations/sqlite` and name it in
 //! [`MIGRATIONS`].
 
+mod checkpoint;
 mod commit;
 mod delivery;
 mod held;

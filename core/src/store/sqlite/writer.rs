@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, OpenFlags, Transaction, TransactionBehavior};
 
+use super::checkpoint::Checkpointer;
 use super::{BUSY_TIMEOUT, Durability};
 use crate::store::StoreError;
 use crate::store::sql::Sql;
@@ -17,14 +18,16 @@ const STATEMENTS_MAX: usize = 512;
 /// Kibibytes of pages kept in memory.
 const CACHE_KIB: i32 = 64 << 10;
 
-/// Pages in the write-ahead log before they are moved into the file, within some later commit.
-const CHECKPOINT_PAGES: i32 = 2_000;
+/// Pages in the write-ahead log at which a commit moves them into the file itself, because the [`Checkpointer`] cannot
+/// keep up. About half a gigabyte.
+const BACKSTOP_PAGES: i32 = 32_000;
 
 /// The connection that writes.
 #[derive(Debug)]
 pub(super) struct Writer {
     durability: Durability,
     inner: Mutex<Inner>,
+    checkpointer: Checkpointer,
 }
 
 #[derive(Debug)]
@@ -44,8 +47,9 @@ impl Writer {
         connection.pragma_update(None, "foreign_keys", false)?;
         connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
         connection.pragma_update(None, "temp_store", "memory")?;
-        connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
-        Ok(Self { durability, inner: Mutex::new(Inner { connection, set: Durability::Full }) })
+        connection.pragma_update(None, "wal_autocheckpoint", BACKSTOP_PAGES)?;
+        let inner = Mutex::new(Inner { connection, set: Durability::Full });
+        Ok(Self { durability, inner, checkpointer: Checkpointer::start(path)? })
     }
 
     /// Runs `work` in a transaction of its own: all of it is there afterwards, or, when it fails, none of it. With
@@ -65,6 +69,8 @@ impl Writer {
         let transaction = inner.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let value = work(&transaction)?;
         transaction.commit()?;
+        drop(inner);
+        self.checkpointer.wake();
         Ok(value)
     }
 
