@@ -14,7 +14,6 @@ mod scope;
 mod status;
 mod template;
 mod unsupported;
-mod words;
 
 pub use self::expression::{Expression, Member, Type, Unset};
 pub use self::load::check;

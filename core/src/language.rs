@@ -9,6 +9,7 @@ pub mod grammar;
 pub mod keys;
 pub mod schema;
 pub mod source;
+pub mod words;
 
 pub use self::diagnostic::{Diagnostic, render};
 pub use self::grammar::Grammar;

@@ -1,7 +1,7 @@
 //! Reads `schemas/canonical/*.yaml`. A file whose root says `x-rollcall: {kind, plural}` is a kind; other files hold
 //! what kinds share and count only where a kind refers to them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -11,7 +11,8 @@ use crate::digest::Digest;
 use crate::json::Pointer;
 use crate::language::keys::{CanonicalField, CanonicalKind};
 use crate::language::schema::{self, Property};
-use crate::language::{Diagnostic, Document, EXTENSION, Grammar};
+use crate::language::source::reference;
+use crate::language::{Diagnostic, Document, EXTENSION, Grammar, words};
 use crate::table::{ColumnForm, Table, columns, table_name};
 use crate::validate::Schema;
 
@@ -72,6 +73,7 @@ impl Draft {
 
     fn kind(self, kinds: &HashMap<String, KindId>, problems: &mut Vec<Diagnostic>) -> Kind {
         let mut reader = Reader { document: &self.document, grammar: Grammar::new(&self.document), kinds, problems };
+        reader.check(&Pointer::root(), &mut HashSet::new());
         let properties = schema::properties(&self.document, &Pointer::root());
         let fields: Vec<_> = properties.into_iter().filter_map(|property| reader.field(property)).collect();
         let columns = columns(fields.iter().map(|field| (field.name.as_str(), column_form(&field.form))));
@@ -100,6 +102,16 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
+    /// Reports what is wrong with the schema at `at`, and with those in it, by themselves.
+    fn check(&mut self, at: &Pointer, seen: &mut HashSet<Pointer>) {
+        let Some(schema) = self.document.get(at).filter(|_| seen.insert(at.clone())) else { return };
+        words::check(self.document, at, schema, self.problems);
+        let inner = words::subschemas(at, schema);
+        for at in inner.into_iter().chain(reference(schema)) {
+            self.check(&at, seen);
+        }
+    }
+
     /// The field that a property declares; none if the host sets it.
     fn field(&mut self, property: Property) -> Option<Field> {
         let (at, schema) = self.document.resolve(&property.at)?;
@@ -308,7 +320,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = "x-rollcall: {kind: badges, plural: badges}\ntype: object\nproperties:\n  \
                     owner: {type: string, x-rollcall: {ref: user}}\n  points: {x-rollcall: {joined: max}}\n  \
-                    title: {type: string, x-rollcall: {join: union}}\n";
+                    title: {type: string, x-rollcall: {join: union}, minLenght: 1}\n";
         std::fs::write(folder.path().join("badge.yaml"), file).unwrap();
         let problems = Canonical::load(folder.path()).unwrap_err();
         let lines: Vec<_> = problems.iter().map(|problem| (problem.position().unwrap().0, problem.problem())).collect();
@@ -316,6 +328,7 @@ mod tests {
             lines,
             [
                 (1, "a kind is called as its file is"),
+                (6, "unknown word `minLenght` in a schema"),
                 (4, "there is no kind `user`"),
                 (5, "unknown key `joined`"),
                 (5, "a field needs one type"),

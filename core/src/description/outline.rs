@@ -7,10 +7,9 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
-use super::words;
 use crate::json::Pointer;
 use crate::language::source::{FILES, reference};
-use crate::language::{Diagnostic, Document, EXTENSION, Grammar, keys};
+use crate::language::{Diagnostic, Document, EXTENSION, Grammar, keys, words};
 
 /// What an OpenAPI document may have at its root.
 const ROOT_WORDS: [&str; 10] = [
@@ -311,6 +310,11 @@ impl Walker<'_> {
             self.outline.schemas.insert(at.clone(), keys);
         }
         words::check(self.document, at, schema, self.problems);
+        if schema.get("readOnly") == Some(&Value::Bool(true)) {
+            let place = self.document.key_place(&at.member("readOnly"));
+            let problem = Diagnostic::at(place, "not supported yet: `readOnly`");
+            self.problems.push(problem.hint("leave the field out of the request's schema"));
+        }
         if let Some(target) = reference(schema) {
             self.schema(&target);
         }

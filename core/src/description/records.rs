@@ -10,7 +10,7 @@ use crate::canonical::{Canonical, KindId};
 use crate::json::Pointer;
 use crate::language::schema::{properties, property, type_names};
 use crate::language::source::FILES;
-use crate::language::{Diagnostic, Document, EXTENSION, Place};
+use crate::language::{Diagnostic, Document, EXTENSION, Place, words};
 use crate::table::{ColumnForm, Table, columns, table_name};
 
 /// How deep schemas are looked into.
@@ -211,7 +211,7 @@ impl<'a> Records<'a> {
 
     fn holds_record(&self, at: &Pointer, depth: usize) -> bool {
         let Some((at, schema)) = self.document.resolve(at).filter(|_| depth < DEPTH_MAX) else { return false };
-        let inner = super::words::subschemas(&at, schema);
+        let inner = words::subschemas(&at, schema);
         self.by_place.contains_key(&at) || inner.iter().any(|inner| self.holds_record(inner, depth + 1))
     }
 

@@ -5,12 +5,11 @@
 
 use serde_json::Value;
 
+use super::{Diagnostic, Document, grammar};
 use crate::json::Pointer;
-use crate::language::grammar;
-use crate::language::{Diagnostic, Document};
 
 /// Words that hold one schema.
-pub(super) const ONE: [&str; 11] = [
+pub const ONE: [&str; 11] = [
     "items",
     "additionalProperties",
     "unevaluatedProperties",
@@ -25,13 +24,13 @@ pub(super) const ONE: [&str; 11] = [
 ];
 
 /// Words that hold a list of schemas.
-pub(super) const LISTS: [&str; 4] = ["allOf", "anyOf", "oneOf", "prefixItems"];
+pub const LISTS: [&str; 4] = ["allOf", "anyOf", "oneOf", "prefixItems"];
 
 /// Words that hold schemas by name.
-pub(super) const NAMED: [&str; 4] = ["properties", "patternProperties", "dependentSchemas", "$defs"];
+pub const NAMED: [&str; 4] = ["properties", "patternProperties", "dependentSchemas", "$defs"];
 
 /// Words that hold no schema.
-pub(super) const PLAIN: [&str; 35] = [
+pub const PLAIN: [&str; 36] = [
     "$ref",
     "$comment",
     "$schema",
@@ -67,10 +66,11 @@ pub(super) const PLAIN: [&str; 35] = [
     "externalDocs",
     "xml",
     "writeOnly",
+    "readOnly",
 ];
 
 /// Words that mean something that is not built.
-const UNSUPPORTED: [(&str, &str); 8] = [
+const UNSUPPORTED: [(&str, &str); 7] = [
     ("$id", "schemas are found by where they stand"),
     ("$anchor", "schemas are found by where they stand"),
     ("$dynamicRef", "use `$ref`"),
@@ -78,11 +78,10 @@ const UNSUPPORTED: [(&str, &str); 8] = [
     ("$vocabulary", "the vocabulary is that of OpenAPI 3.1"),
     ("discriminator", "use `oneOf` with a `const` in each branch"),
     ("nullable", "OpenAPI 3.1 writes `type: [string, 'null']`"),
-    ("readOnly", "leave the field out of the request's schema"),
 ];
 
 /// Formats that are checked, and those of OpenAPI that say nothing which is not checked anyway.
-pub(super) const FORMATS: [&str; 22] = [
+pub const FORMATS: [&str; 22] = [
     "date",
     "date-time",
     "time",
@@ -111,7 +110,7 @@ pub(super) const FORMATS: [&str; 22] = [
 const DESIGNED_FORMATS: [&str; 2] = ["decimal", "cpf"];
 
 /// The schemas that stand directly in `schema`, which stands at `at`.
-pub(super) fn subschemas(at: &Pointer, schema: &Value) -> Vec<Pointer> {
+pub fn subschemas(at: &Pointer, schema: &Value) -> Vec<Pointer> {
     let mut found = Vec::new();
     for word in ONE {
         if schema.get(word).is_some() {
@@ -130,7 +129,7 @@ pub(super) fn subschemas(at: &Pointer, schema: &Value) -> Vec<Pointer> {
 }
 
 /// What is wrong with the schema at `at` by itself, the schemas in it left aside.
-pub(super) fn check(document: &Document, at: &Pointer, schema: &Value, problems: &mut Vec<Diagnostic>) {
+pub fn check(document: &Document, at: &Pointer, schema: &Value, problems: &mut Vec<Diagnostic>) {
     let Value::Object(words) = schema else {
         if !schema.is_boolean() {
             problems.push(Diagnostic::at(document.place(at), "not a schema").expected("expected a mapping"));
