@@ -10,10 +10,13 @@ use std::collections::HashMap;
 
 use jsonschema::error::{TypeKind, ValidationErrorKind};
 use jsonschema::{PatternOptions, ValidationError, Validator};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::json::{Instance, Json, Node, Pointer};
 use crate::note::Note;
+
+/// What a document is called while it is compiled.
+const DOCUMENT: &str = "urn:rollcall:document";
 
 /// A compiled JSON Schema (2020-12).
 pub struct Schema {
@@ -36,16 +39,21 @@ impl Schema {
     ///
     /// Fails with a sentence about what is wrong with the schema.
     pub fn compile(document: &Value, pointer: &str) -> Result<Self, String> {
-        let mut root = document.as_object().cloned().unwrap_or_default();
-        root.insert("$schema".to_owned(), "https://json-schema.org/draft/2020-12/schema".into());
-        root.insert("$ref".to_owned(), format!("#{}", fragment(pointer)).into());
+        // The document is bundled as a resource of its own: what its root demands is not demanded of its parts.
+        let mut bundled = document.as_object().cloned().unwrap_or_default();
+        bundled.insert("$id".to_owned(), DOCUMENT.into());
+        let root = json!({
+            "$schema": "https://json-schema.org/draft/2020-12/schema",
+            "$ref": format!("{DOCUMENT}#{}", fragment(pointer)),
+            "$defs": {"document": bundled},
+        });
         let validator = jsonschema::options_for::<Instance>()
             .with_draft(jsonschema::Draft::Draft202012)
             .with_pattern_options(PatternOptions::regex())
             .should_validate_formats(true)
             .should_ignore_unknown_formats(true)
             .offline()
-            .build(&Value::Object(root))
+            .build(&root)
             .map_err(|error| error.masked().to_string())?;
         Ok(Self { validator, known: Known::read(document, pointer) })
     }
@@ -410,6 +418,19 @@ mod tests {
         /members/0/usr_no unknown-property: is not documented; did you mean `user_no`?
         /parent/x unknown-property: is not documented; kept, but not used
         ");
+    }
+
+    #[test]
+    fn a_part_does_not_have_to_be_what_its_document_is() {
+        let document = json!({
+            "type": "object",
+            "required": ["tags"],
+            "properties": {"tags": {"type": "array", "items": {"$ref": "#/$defs/tag"}}},
+            "$defs": {"tag": {"type": "string"}},
+        });
+        let tags = Schema::compile(&document, "/properties/tags").unwrap();
+        let valid = |text: &str| tags.is_valid(&Json::parse(text.as_bytes(), 64).unwrap());
+        assert!(valid(r#"["a"]"#) && !valid("[1]") && !valid("{}"));
     }
 
     #[test]
