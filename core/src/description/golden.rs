@@ -37,6 +37,16 @@ fn nothing_is_wrong_with_a_right_description() {
 }
 
 #[test]
+fn the_example_that_people_start_from_is_right() {
+    let page = std::fs::read_to_string("../schemas/README.md").unwrap();
+    let example = page.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("library.yaml");
+    std::fs::write(&path, example).unwrap();
+    assert_eq!(checked(&path, &canonical()), "");
+}
+
+#[test]
 fn every_mistake_is_told_like_a_compiler_would() {
     let bless = std::env::var_os("BLESS").is_some();
     let paths = descriptions("invalid");
