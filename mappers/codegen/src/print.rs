@@ -1,0 +1,150 @@
+//! Turns [`Types`] into Rust source.
+
+use std::fmt::Write as _;
+
+use crate::shape::{Member, Shape, Struct, Types, Words, pascal};
+
+/// Which way the values of a type go.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// Read from a partner's record.
+    In,
+    /// Written into a canonical entity.
+    Out,
+}
+
+/// All structs and enums but those named in `except`.
+pub(crate) fn types(types: &Types, way: Way, out: &mut String) {
+    for (name, one) in &types.words {
+        words(name, one, way, out);
+    }
+    for (name, one) in &types.structs {
+        structure(types, name, one, way, out);
+    }
+}
+
+/// One struct.
+pub(crate) fn structure(types: &Types, name: &str, one: &Struct, way: Way, out: &mut String) {
+    doc(&one.doc, &format!("`{name}`"), "", out);
+    let lifetime = if borrows_members(types, &one.members) { "<'a>" } else { "" };
+    let (derive, prefix) = match way {
+        Way::In => ("Debug, Clone, PartialEq, Eq, Hash, serde::Deserialize", ""),
+        Way::Out => ("Debug, Clone, Default, PartialEq, Serialize", "skip_serializing_if = "),
+    };
+    let _ = writeln!(out, "#[derive({derive})]\npub struct {name}{lifetime} {{");
+    for member in &one.members {
+        doc(&member.doc, &format!("`{}`", member.name), "    ", out);
+        let shape = rust(types, &member.shape);
+        let list = matches!(member.shape, Shape::List(_));
+        // A list that is not required is empty where it is absent; whatever is written is optional while it is built.
+        let optional = !list && (way == Way::Out || !member.required);
+        let mut serde = vec![format!("rename = {:?}", member.name)];
+        match way {
+            Way::In if borrows(types, &member.shape) => serde.push("borrow".to_owned()),
+            Way::Out if optional => serde.push(format!("{prefix}\"Option::is_none\"")),
+            Way::Out if list && !member.required => serde.push(format!("{prefix}\"Vec::is_empty\"")),
+            _ => {}
+        }
+        if way == Way::In && (list || optional) && !member.required {
+            serde.push("default".to_owned());
+        }
+        let _ = writeln!(out, "    #[serde({})]", serde.join(", "));
+        let shape = if optional { format!("Option<{shape}>") } else { shape };
+        let _ = writeln!(out, "    pub {}: {shape},", snake(&member.name));
+    }
+    out.push_str("}\n\n");
+}
+
+fn words(name: &str, one: &Words, way: Way, out: &mut String) {
+    doc(&one.doc, &format!("The words of `{name}`"), "", out);
+    let lifetime = if one.open { "<'a>" } else { "" };
+    let copy = if one.open { "" } else { "Copy, " };
+    let derive = if way == Way::In { ", serde::Deserialize" } else { "" };
+    let _ = writeln!(out, "#[derive({copy}Debug, Clone, PartialEq, Eq{derive})]\npub enum {name}{lifetime} {{");
+    for word in &one.words {
+        let rename = if way == Way::In { format!("    #[serde(rename = {word:?})]\n") } else { String::new() };
+        let _ = writeln!(out, "    /// `{word}`\n{rename}    {},", pascal(word));
+    }
+    if one.open {
+        out.push_str("    /// A word of one's own, which starts with `ext:`.\n    Ext(Text<'a>),\n");
+    }
+    out.push_str("}\n\n");
+    let anonymous = if one.open { "<'_>" } else { "" };
+    let this = if one.open { "&self" } else { "self" };
+    let _ = writeln!(
+        out,
+        "impl {name}{anonymous} {{\n    /// The word.\n    pub fn as_str({this}) -> &{}str {{",
+        if one.open { "" } else { "'static " }
+    );
+    out.push_str("        match self {\n");
+    for word in &one.words {
+        let _ = writeln!(out, "            Self::{} => {word:?},", pascal(word));
+    }
+    if one.open {
+        out.push_str("            Self::Ext(word) => word,\n");
+    }
+    out.push_str("        }\n    }\n}\n\n");
+    if way == Way::Out {
+        let _ = writeln!(
+            out,
+            "impl Serialize for {name}{anonymous} {{\n    fn serialize<S: Serializer>(&self, to: S) -> \
+             Result<S::Ok, S::Error> {{\n        to.serialize_str(self.as_str())\n    }}\n}}\n"
+        );
+    }
+}
+
+/// The shape as a Rust type.
+pub(crate) fn rust(types: &Types, shape: &Shape) -> String {
+    match shape {
+        Shape::Text => "Text<'a>".to_owned(),
+        Shape::Flag => "Flag".to_owned(),
+        Shape::Words(name) if types.words.get(name).is_some_and(|words| words.open) => format!("{name}<'a>"),
+        Shape::Words(name) => name.clone(),
+        Shape::Reference(kind) => format!("{}Ref<'a>", pascal(kind)),
+        Shape::Integer => "i64".to_owned(),
+        Shape::Boolean => "bool".to_owned(),
+        Shape::List(item) => format!("Vec<{}>", rust(types, item)),
+        Shape::Object(name) if borrows(types, shape) => format!("{name}<'a>"),
+        Shape::Object(name) => name.clone(),
+        Shape::Open => "Open<'a>".to_owned(),
+    }
+}
+
+/// Whether values of the shape borrow from the record or the mapper.
+pub(crate) fn borrows(types: &Types, shape: &Shape) -> bool {
+    match shape {
+        Shape::Text | Shape::Reference(_) | Shape::Open => true,
+        Shape::Flag | Shape::Integer | Shape::Boolean => false,
+        Shape::Words(name) => types.words.get(name).is_some_and(|words| words.open),
+        Shape::List(item) => borrows(types, item),
+        Shape::Object(name) => types.structs.get(name).is_some_and(|one| borrows_members(types, &one.members)),
+    }
+}
+
+/// Whether any of the members borrows.
+pub(crate) fn borrows_members(types: &Types, members: &[Member]) -> bool {
+    members.iter().any(|member| borrows(types, &member.shape))
+}
+
+/// A doc comment; `otherwise` where the schema says nothing.
+pub(crate) fn doc(text: &str, otherwise: &str, indent: &str, out: &mut String) {
+    let text = if text.is_empty() { otherwise } else { text };
+    for line in text.lines() {
+        let _ = writeln!(out, "{indent}/// {}", line.trim_end());
+    }
+}
+
+/// `givenName` in the spelling of a Rust field.
+pub(crate) fn snake(name: &str) -> String {
+    let mut out = String::new();
+    let mut lower = false;
+    for letter in name.chars() {
+        if letter.is_uppercase() && lower {
+            out.push('_');
+        }
+        lower = letter.is_lowercase() || letter.is_numeric();
+        if letter.is_alphanumeric() { out.extend(letter.to_lowercase()) } else { out.push('_') }
+    }
+    const KEYWORDS: [&str; 10] = ["type", "use", "ref", "match", "move", "mod", "in", "where", "loop", "for"];
+    if KEYWORDS.contains(&out.as_str()) { format!("r#{out}") } else { out }
+}
