@@ -1,8 +1,27 @@
 //! Turns records into [`Contribution`]s: the only door to WebAssembly. Nothing of wasmtime leaves this module.
+//!
+//! A [`Host`] loads a partner's component as a [`Mapper`]; the mapper maps a delivery's records within a [`Budget`]. What
+//! it answers is checked against the canonical schemas before it is believed.
+//!
+//! To add a version of the contract: a folder in `mappers/wit`, a module beside `v1` that turns it into the nouns of
+//! `raw`, and an arm where a component is loaded.
 
+mod batch;
+mod cache;
+mod check;
+mod encoding;
+mod host;
+mod raw;
+mod v1;
+
+use std::fmt;
 use std::sync::Arc;
 
-use crate::canonical::KindId;
+pub use self::batch::Budget;
+pub use self::encoding::{DecodeError, decode, encode};
+pub use self::host::{Host, HostError, LoadError};
+use crate::canonical::{Canonical, KindId};
+use crate::digest::Digest;
 use crate::json::Pointer;
 
 /// What one record says about one canonical entity, checked against the canonical schema.
@@ -90,6 +109,85 @@ pub enum Severity {
     Error,
 }
 
-/// A loaded component.
-#[derive(Debug)]
-pub struct Mapper;
+/// A loaded component. Can be shared between threads; every batch gets an instance of its own.
+pub struct Mapper {
+    prepared: v1::Prepared,
+    sandbox: Arc<host::Sandbox>,
+    agreement: check::Agreement,
+    canonical: Digest,
+    name: String,
+    version: String,
+    records: Vec<String>,
+    digest: Digest,
+}
+
+/// Why a delivery could not be mapped. What a mapper does to single records is in their [`Outcome`]s instead.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MapError {
+    /// A batch took too long by the clock on the wall. That says something about this machine, so it may be tried again.
+    #[error("mapping a batch took longer than {0} ms")]
+    Deadline(u64),
+    /// As many instances are alive as there may be. May be tried again.
+    #[error("no further mapper instance may be started now")]
+    Busy,
+    /// The records together took more fuel than a delivery may use.
+    #[error("mapping the delivery took more fuel than {0} (`fuel_per_delivery_max`)")]
+    Fuel(u64),
+    /// Too many records faulted.
+    #[error("the mapper faulted on more than {0} records of the delivery (`faults_per_delivery_max`)")]
+    Faults(usize),
+    /// The mapper was loaded for other canonical schemas.
+    #[error("the mapper was loaded for other canonical schemas")]
+    Canonical,
+}
+
+impl Mapper {
+    /// The partner that it is for.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its own version, as it says itself.
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// The record types that it takes.
+    pub fn records(&self) -> &[String] {
+        &self.records
+    }
+
+    /// The digest of the component: equal digests, equal mappings.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// Maps records, and gives as many answers in the same order. `options` are the connection's, a JSON object.
+    ///
+    /// Blocks, and works on several threads while it does.
+    pub fn map(
+        &self,
+        canonical: &Canonical,
+        options: &[u8],
+        inputs: &[Input<'_>],
+        budget: &Budget,
+    ) -> Result<Vec<Mapped>, MapError> {
+        if canonical.digest() != self.canonical {
+            return Err(MapError::Canonical);
+        }
+        batch::Run { mapper: self, canonical, options, budget }.all(inputs)
+    }
+}
+
+impl fmt::Debug for Mapper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mapper")
+            .field("name", &self.name)
+            .field("version", &self.version)
+            .field("digest", &self.digest)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,287 @@
+//! Turns the bytes of a component into a [`Mapper`], and holds what all of them share: the engine, its limits, the cache.
+//!
+//! A mapper gets nothing from outside: a component with any import is refused. What it may use is counted and limited:
+//! fuel, memory, tables, stack, bytes that it returns. Fuel is the verdict, the same on every machine; the wall clock
+//! only guards the host.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
+use std::time::Duration;
+
+use wasmtime::component::Component;
+use wasmtime::component::types::ComponentItem;
+use wasmtime::{
+    Config, Engine, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig, ResourceLimiter, Store,
+};
+
+use super::cache::Cache;
+use super::check::Agreement;
+use super::raw::Profile;
+use super::{Mapper, v1};
+use crate::canonical::Canonical;
+use crate::digest::Digest;
+use crate::limits::MapperLimits;
+
+/// The interface that a mapper exports, without its version.
+const INTERFACE: &str = "rollcall:mapper/mapping";
+
+/// How often the wall clock is looked at, in milliseconds.
+const TICK_MS: u64 = 20;
+
+/// The sandbox: one for the whole process.
+#[derive(Debug)]
+pub struct Host {
+    sandbox: Arc<Sandbox>,
+    cache: Option<Cache>,
+}
+
+/// What every mapper needs of its host for as long as it lives.
+#[derive(Debug)]
+pub(super) struct Sandbox {
+    pub(super) engine: Engine,
+    pub(super) limits: MapperLimits,
+    /// Its end ends the thread that looks at the wall clock.
+    _ticker: SyncSender<()>,
+}
+
+/// Why the sandbox cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    /// The limits are not what the engine can grant, or this machine cannot run it.
+    #[error("failed to set up the sandbox")]
+    Engine(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The folder for compiled mappers cannot be used.
+    #[error("failed to open the folder for compiled mappers")]
+    Cache(#[source] io::Error),
+    /// The thread that looks at the wall clock cannot be started.
+    #[error("failed to start a thread")]
+    Thread(#[source] io::Error),
+}
+
+/// Why a component is not loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The file is too large.
+    #[error("the component has {found} bytes, {most} are allowed (`component_bytes_max`)")]
+    TooLarge {
+        /// Its bytes.
+        found: u64,
+        /// The limit.
+        most: u64,
+    },
+    /// It is a core module or not WebAssembly at all.
+    #[error("the file is not a WebAssembly component; build the mapper as one (see mappers/README.md)")]
+    NotAComponent,
+    /// It is a component, but not a valid one, or uses what is turned off (64-bit memory, threads, …).
+    #[error("the component is not valid")]
+    Invalid(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// It wants something from outside.
+    #[error("a mapper must not import anything, this one imports {0}")]
+    Imports(String),
+    /// It exports nothing that a mapper exports.
+    #[error("the component does not export {INTERFACE}")]
+    NotAMapper,
+    /// It was built against another version of the contract.
+    #[error(
+        "the component was built against version {found} of the mapper contract, versions {}.x are supported; rebuild it \
+         with the SDK of this release",
+        v1::MAJOR
+    )]
+    Version {
+        /// The version in the export's name.
+        found: String,
+    },
+    /// Its export has the right name but not the right types.
+    #[error("the component's export is not what the contract says")]
+    Shape(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// It could not be asked what it is.
+    #[error("the mapper failed to describe itself: {0}")]
+    Describe(String),
+    /// It is another partner's.
+    #[error("the mapper is for {found}, not for {wanted}")]
+    Partner {
+        /// Whose it is.
+        found: String,
+        /// Whose it should be.
+        wanted: String,
+    },
+    /// It writes a kind that the canonical schemas do not have.
+    #[error("the mapper writes {0}, which is not a kind in the canonical schemas; rebuild it against them")]
+    Kind(String),
+    /// It writes a field that the canonical schemas do not have.
+    #[error("the mapper writes {kind}.{field}, which the canonical schemas do not have; rebuild it against them")]
+    Field {
+        /// The kind.
+        kind: String,
+        /// The field.
+        field: String,
+    },
+}
+
+impl Host {
+    /// Sets up the sandbox. Compiled mappers are kept in `cache`, a folder that must belong to this user alone.
+    pub fn new(limits: &MapperLimits, cache: Option<&Path>) -> Result<Self, HostError> {
+        let engine = Engine::new(&config(limits)).map_err(|error| HostError::Engine(error.into()))?;
+        let cache = cache.map(Cache::open).transpose().map_err(HostError::Cache)?;
+        let ticker = tick(engine.weak()).map_err(HostError::Thread)?;
+        let sandbox = Arc::new(Sandbox { engine, limits: limits.clone(), _ticker: ticker });
+        Ok(Self { sandbox, cache })
+    }
+
+    /// Loads the mapper of the partner called `partner`, or says why not. Nothing of it has run before its imports, its
+    /// version and its types are checked.
+    pub fn load(&self, partner: &str, bytes: &[u8], canonical: &Canonical) -> Result<Mapper, LoadError> {
+        let Sandbox { engine, limits, .. } = &*self.sandbox;
+        let found = bytes.len() as u64;
+        if found > limits.component_bytes_max {
+            return Err(LoadError::TooLarge { found, most: limits.component_bytes_max });
+        }
+        if !wasmparser::Parser::is_component(bytes) {
+            return Err(LoadError::NotAComponent);
+        }
+        let digest = Digest::of(bytes);
+        let component = match &self.cache {
+            Some(cache) => cache.component(engine, bytes, digest),
+            None => Component::from_binary(engine, bytes),
+        };
+        let component = component.map_err(|error| LoadError::Invalid(error.into()))?;
+        admit(engine, &component)?;
+        let prepared = v1::Prepared::new(engine, &component).map_err(|error| LoadError::Shape(error.into()))?;
+        let mut store = self.sandbox.store(limits.fuel_base);
+        let profile = prepared
+            .describe(&mut store)
+            .map_err(|error| LoadError::Describe(super::batch::cause(&error, store.data(), limits)))?;
+        if profile.partner != partner {
+            return Err(LoadError::Partner { found: profile.partner, wanted: partner.to_owned() });
+        }
+        let agreement = agree(&profile, canonical)?;
+        Ok(Mapper {
+            prepared,
+            sandbox: Arc::clone(&self.sandbox),
+            agreement,
+            canonical: canonical.digest(),
+            name: profile.partner,
+            version: profile.version,
+            records: profile.records,
+            digest,
+        })
+    }
+}
+
+impl Sandbox {
+    /// A store for one instance, with everything that it may use.
+    pub(super) fn store(&self, fuel: u64) -> Store<Guest> {
+        let limits = &self.limits;
+        let guest = Guest {
+            memory_bytes_max: limits.memory_bytes_max,
+            table_elements_max: limits.table_elements_max,
+            denied: None,
+        };
+        let mut store = Store::new(&self.engine, guest);
+        store.limiter(|guest| guest);
+        store.set_hostcall_fuel(limits.result_bytes_max);
+        store.set_epoch_deadline(limits.deadline_ms.div_ceil(TICK_MS) + 1);
+        // Fails only where the engine does not count fuel; ours does, and an instance without fuel would trap at once.
+        let _counted = store.set_fuel(fuel);
+        store
+    }
+}
+
+/// Checks what the component wants and offers, by name.
+fn admit(engine: &Engine, component: &Component) -> Result<(), LoadError> {
+    let shape = component.component_type();
+    let imports: Vec<_> = shape.imports(engine).map(|(name, _)| name.to_owned()).collect();
+    if !imports.is_empty() {
+        return Err(LoadError::Imports(imports.join(", ")));
+    }
+    let mut versions = shape.exports(engine).filter_map(|(name, item)| {
+        let version = name.strip_prefix(INTERFACE)?.strip_prefix('@')?;
+        matches!(item.ty, ComponentItem::ComponentInstance(_)).then(|| version.to_owned())
+    });
+    let found = versions.next().ok_or(LoadError::NotAMapper)?;
+    let major = found.split('.').next().and_then(|major| major.parse::<u64>().ok());
+    if major == Some(v1::MAJOR) { Ok(()) } else { Err(LoadError::Version { found }) }
+}
+
+/// What belongs to one instance: how much it may grow, and what it was denied.
+#[derive(Debug)]
+pub(super) struct Guest {
+    memory_bytes_max: usize,
+    table_elements_max: usize,
+    pub(super) denied: Option<&'static str>,
+}
+
+impl ResourceLimiter for Guest {
+    fn memory_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        if desired > self.memory_bytes_max {
+            self.denied = Some("memory");
+            return Ok(false);
+        }
+        Ok(true)
+    }
+
+    fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        if desired > self.table_elements_max {
+            self.denied = Some("tables");
+            return Ok(false);
+        }
+        Ok(true)
+    }
+}
+
+/// Everything deterministic, everything counted, nothing that a mapper does not need.
+fn config(limits: &MapperLimits) -> Config {
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(limits.instances_max)
+        .total_core_instances(limits.instances_max * 4)
+        .total_memories(limits.instances_max)
+        .total_tables(limits.instances_max * 4)
+        .max_memories_per_component(1)
+        .max_tables_per_component(4)
+        .max_memory_size(limits.memory_bytes_max)
+        .table_elements(limits.table_elements_max);
+    let mut config = Config::new();
+    config
+        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
+        .memory_init_cow(true)
+        .consume_fuel(true)
+        .epoch_interruption(true)
+        .max_wasm_stack(limits.stack_bytes_max)
+        .cranelift_nan_canonicalization(true)
+        .wasm_memory64(false)
+        .wasm_multi_memory(false)
+        .wasm_relaxed_simd(false)
+        .wasm_component_model(true);
+    config
+}
+
+/// Starts the thread that advances the engine's epoch, which is what deadlines are counted in, until the sender is gone.
+fn tick(engine: EngineWeak) -> io::Result<SyncSender<()>> {
+    let (alive, watch) = sync_channel::<()>(0);
+    std::thread::Builder::new().name("mapper-deadline".to_owned()).spawn(move || {
+        while watch.recv_timeout(Duration::from_millis(TICK_MS)) == Err(RecvTimeoutError::Timeout) {
+            let Some(engine) = engine.upgrade() else { break };
+            engine.increment_epoch();
+        }
+    })?;
+    Ok(alive)
+}
+
+/// Finds every kind and field that the mapper speaks of in the canonical schemas.
+fn agree(profile: &Profile, canonical: &Canonical) -> Result<Agreement, LoadError> {
+    let mut agreement = Vec::with_capacity(profile.kinds.len());
+    for (kind, fields) in &profile.kinds {
+        let id = canonical.id(kind).ok_or_else(|| LoadError::Kind(kind.clone()))?;
+        let known = &canonical.kind(id).fields;
+        let mut numbers = Vec::with_capacity(fields.len());
+        for field in fields {
+            let number = (0..).zip(known).find(|(_, one)| one.name == *field).map(|(number, _)| number);
+            let unknown = || LoadError::Field { kind: kind.clone(), field: field.clone() };
+            numbers.push(number.ok_or_else(unknown)?);
+        }
+        agreement.push((id, numbers));
+    }
+    Ok(Agreement(agreement))
+}
