@@ -50,6 +50,13 @@ pub enum ClientError {
     Server(#[source] Box<ureq::Error>),
 }
 
+impl Reply {
+    /// Whether the server took it.
+    pub fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+}
+
 impl Client {
     /// Calls the server at `base`, `http://127.0.0.1:8080`.
     pub fn new(base: &str) -> Self {

@@ -138,6 +138,9 @@ pub struct Overrides {
 /// The environment variable that holds the credential key.
 pub const CREDENTIAL_KEY_VARIABLE: &str = "ROLLCALL_CREDENTIAL_KEY";
 
+/// The environment variable that holds what `rollcall push` sends to be let in.
+const CREDENTIAL_VARIABLE: &str = "ROLLCALL_CREDENTIAL";
+
 /// Fewest characters of a credential key.
 const KEY_CHARACTERS_MIN: usize = 32;
 
@@ -294,6 +297,11 @@ impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(…)")
     }
+}
+
+/// What `rollcall push` sends to be let in. Only from the environment: a command line is public.
+pub fn credential_from_environment() -> Option<Secret> {
+    std::env::var(CREDENTIAL_VARIABLE).ok().map(Secret)
 }
 
 /// What a connection chooses that chooses nothing.

@@ -4,8 +4,10 @@
 
 use std::collections::HashSet;
 
-use rollcall_core::canonical::{Canonical, Field, Form, Kind, KindId};
+use rollcall_core::canonical::{Canonical, Kind, KindId};
 use serde_json::{Map, Value, json};
+
+use crate::references;
 
 /// What the host sets on every entity.
 const OWN: [&str; 3] = ["sourcedId", "status", "dateLastModified"];
@@ -25,69 +27,26 @@ pub(super) struct Shape<'a> {
 impl Shape<'_> {
     /// The object of an entity.
     pub(super) fn object(&self, kind: &Kind, mut entity: Map<String, Value>) -> Map<String, Value> {
-        let mut object = Map::new();
-        for name in OWN {
-            self.put(&mut object, name, entity.remove(name));
-        }
-        for field in &kind.fields {
-            let value = entity.remove(&field.name).map(|value| self.value(field, value));
-            self.put(&mut object, &field.name, value);
-        }
-        object
-    }
-
-    fn put(&self, object: &mut Map<String, Value>, name: &str, value: Option<Value>) {
-        if let Some(value) = value
-            && self.fields.as_ref().is_none_or(|fields| fields.contains(name))
-        {
-            object.insert(name.to_owned(), value);
-        }
-    }
-
-    fn value(&self, field: &Field, mut value: Value) -> Value {
-        match &field.form {
-            Form::Reference(to) => self.reference(*to, value),
-            Form::Boolean => text(value),
-            Form::Nested(_, references) => {
-                if field.name != OPEN {
-                    booleans_to_text(&mut value);
-                }
-                for reference in references {
-                    self.references(&mut value, &reference.path, reference.to);
-                }
-                value
+        references::replace(kind, &mut entity, &mut |to, id| self.reference(to, id));
+        let names = OWN.into_iter().chain(kind.fields.iter().map(|field| field.name.as_str()));
+        let asked = names.filter(|name| self.fields.as_ref().is_none_or(|fields| fields.contains(*name)));
+        let members = asked.filter_map(|name| {
+            let mut value = entity.remove(name)?;
+            if name != OPEN {
+                booleans_to_text(&mut value);
             }
-            _ => value,
-        }
+            Some((name.to_owned(), value))
+        });
+        members.collect()
     }
 
-    /// Turns the ids at `path` into references.
-    fn references(&self, value: &mut Value, path: &[String], to: KindId) {
-        let Some((first, rest)) = path.split_first() else {
-            *value = self.reference(to, value.take());
-            return;
-        };
-        match value {
-            Value::Array(items) if first == "[]" => items.iter_mut().for_each(|item| self.references(item, rest, to)),
-            Value::Object(members) => {
-                if let Some(member) = members.get_mut(first) {
-                    self.references(member, rest, to);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn reference(&self, to: KindId, id: Value) -> Value {
+    fn reference(&self, to: KindId, id: &str) -> Value {
         let kind = self.canonical.kind(to);
-        match id {
-            Value::String(id) => json!({
-                "href": format!("{}/{}/{id}", self.base, kind.plural),
-                "sourcedId": id,
-                "type": kind.name,
-            }),
-            other => other,
-        }
+        json!({
+            "href": format!("{}/{}/{id}", self.base, kind.plural),
+            "sourcedId": id,
+            "type": kind.name,
+        })
     }
 }
 
@@ -97,16 +56,9 @@ pub(super) fn has_field(kind: &Kind, name: &str) -> bool {
 }
 
 /// The standard writes booleans as text.
-fn text(value: Value) -> Value {
-    match value {
-        Value::Bool(boolean) => Value::String(boolean.to_string()),
-        other => other,
-    }
-}
-
 fn booleans_to_text(value: &mut Value) {
     match value {
-        Value::Bool(_) => *value = text(value.take()),
+        Value::Bool(boolean) => *value = Value::String(boolean.to_string()),
         Value::Array(items) => items.iter_mut().for_each(booleans_to_text),
         Value::Object(members) => members.values_mut().for_each(booleans_to_text),
         _ => {}

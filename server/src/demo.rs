@@ -1,0 +1,129 @@
+//! Turns a partner's `demo.yaml` into a connection and the calls that its client would make: for the demonstration, and
+//! for whoever tries a description out.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::client::Call;
+use crate::config::Secret;
+
+/// The file in a partner's folder.
+const FILE: &str = "demo.yaml";
+
+/// What there is to try a partner out with.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Demo {
+    /// The connection that it is tried out with.
+    pub connection: DemoConnection,
+    /// What its client would call, in this order.
+    pub calls: Vec<DemoCall>,
+}
+
+/// The connection of a [`Demo`].
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DemoConnection {
+    /// What its client sends to be let in. For demonstrations only.
+    pub credential: Secret,
+    /// What it chooses.
+    #[serde(default)]
+    pub options: Option<Value>,
+}
+
+/// A call of a [`Demo`].
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DemoCall {
+    /// `POST`
+    pub method: String,
+    /// The documented path.
+    pub path: String,
+    /// Names and values, the credential among them.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// The body, a file beside this one.
+    #[serde(default)]
+    pub file: Option<PathBuf>,
+}
+
+/// Why there is no demonstration.
+#[derive(Debug, thiserror::Error)]
+pub enum DemoError {
+    /// A file cannot be read.
+    #[error("failed to read {}", path.display())]
+    Read {
+        /// Which one.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file does not say what it should.
+    #[error("{} is not valid:\n{message}", path.display())]
+    Invalid {
+        /// Which one.
+        path: PathBuf,
+        /// Place and reason.
+        message: String,
+    },
+}
+
+impl Demo {
+    /// Reads what is in a partner's folder; `None` if it has no demonstration.
+    pub fn load(folder: &Path) -> Result<Option<Self>, DemoError> {
+        let path = folder.join(FILE);
+        if !path.is_file() {
+            return Ok(None);
+        }
+        let text = read(path.clone())?;
+        let demo =
+            serde_yaml::from_slice(&text).map_err(|error| DemoError::Invalid { path, message: error.to_string() })?;
+        Ok(Some(demo))
+    }
+
+    /// What the connection chooses.
+    pub fn options(&self) -> Value {
+        self.connection.options.clone().unwrap_or_else(|| Value::Object(serde_json::Map::new()))
+    }
+}
+
+impl DemoCall {
+    /// The call of the partner's route, whose files are in `folder`.
+    pub fn call(&self, partner: &str, folder: &Path) -> Result<Call, DemoError> {
+        let body = self.file.as_ref().map(|file| read(folder.join(file))).transpose()?.unwrap_or_default();
+        Ok(Call {
+            method: self.method.clone(),
+            path: format!("/{partner}{}", self.path),
+            headers: self.headers.clone().into_iter().collect(),
+            body,
+        })
+    }
+
+    /// The same call as a line for a shell.
+    pub fn curl(&self, base: &str, partner: &str, folder: &Path) -> String {
+        let mut line = format!("curl -X {} {}", self.method, quoted(&format!("{base}/{partner}{}", self.path)));
+        for (name, value) in &self.headers {
+            line = format!("{line} -H {}", quoted(&format!("{name}: {value}")));
+        }
+        if let Some(file) = &self.file {
+            if !self.headers.keys().any(|name| name.eq_ignore_ascii_case("content-type")) {
+                line.push_str(" -H 'Content-Type: application/json'"); // curl would say that it is a form
+            }
+            line = format!("{line} --data-binary @{}", quoted(&folder.join(file).display().to_string()));
+        }
+        line
+    }
+}
+
+/// A word for a shell.
+pub fn quoted(word: &str) -> String {
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+fn read(path: PathBuf) -> Result<Vec<u8>, DemoError> {
+    std::fs::read(&path).map_err(|source| DemoError::Read { path, source })
+}

@@ -1,0 +1,130 @@
+//! Turns folders into partners: `schemas/canonical`, `schemas/<partner>/openapi.yaml` and `<partner>.wasm` become what
+//! the server works with. All that is asked for, or a list of all that is wrong.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rollcall_core::canonical::Canonical;
+use rollcall_core::description::Partner;
+use rollcall_core::ingest::Loaded;
+use rollcall_core::language::{Diagnostic, render};
+use rollcall_core::limits::MapperLimits;
+use rollcall_core::map::{Host, HostError, LoadError};
+
+/// The folder of `schemas` that is no partner's.
+const CANONICAL: &str = "canonical";
+
+/// The file that makes a folder a partner's.
+pub const DESCRIPTION: &str = "openapi.yaml";
+
+/// Where schemas and mappers are.
+#[derive(Debug, Clone)]
+pub struct Folders {
+    /// One folder per partner, and `canonical`.
+    pub schemas: PathBuf,
+    /// `<partner>.wasm` files.
+    pub mappers: PathBuf,
+}
+
+/// Why partners cannot be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum PartnersError {
+    /// A folder or file cannot be read.
+    #[error("failed to read {}", path.display())]
+    Read {
+        /// Which one.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Schemas have mistakes.
+    #[error("the schemas have mistakes; `rollcall check` shows the same\n\n{0}")]
+    Schemas(String),
+    /// The sandbox cannot be made.
+    #[error("failed to set up the sandbox")]
+    Host(#[from] HostError),
+    /// A mapper cannot be loaded.
+    #[error("failed to load the mapper {}", path.display())]
+    Mapper {
+        /// Its file.
+        path: PathBuf,
+        /// Why.
+        source: LoadError,
+    },
+}
+
+impl Folders {
+    /// Where the canonical schemas are.
+    pub fn canonical_folder(&self) -> PathBuf {
+        self.schemas.join(CANONICAL)
+    }
+
+    /// Whether a partner has a mapper: built, or a crate that can be built.
+    pub fn has_mapper(&self, name: &str) -> bool {
+        let crates = self.schemas.parent().map(|root| root.join("mappers").join(name).join("Cargo.toml"));
+        self.mapper(name).is_file() || crates.is_some_and(|manifest| manifest.is_file())
+    }
+
+    /// The kinds of entity.
+    pub fn canonical(&self) -> Result<Canonical, PartnersError> {
+        Canonical::load(&self.canonical_folder()).map_err(|problems| schemas(&problems))
+    }
+
+    /// The names of all partners that have a description, sorted.
+    pub fn partners(&self) -> Result<Vec<String>, PartnersError> {
+        let read = |source| PartnersError::Read { path: self.schemas.clone(), source };
+        let mut names = Vec::new();
+        for entry in self.schemas.read_dir().map_err(read)? {
+            let path = entry.map_err(read)?.path();
+            let name = path.file_name().and_then(|name| name.to_str());
+            if let Some(name) = name.filter(|_| path.join(DESCRIPTION).is_file()) {
+                names.push(name.to_owned());
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    /// A partner's folder.
+    pub fn partner(&self, name: &str) -> PathBuf {
+        self.schemas.join(name)
+    }
+
+    /// Where a partner's mapper is.
+    pub fn mapper(&self, name: &str) -> PathBuf {
+        self.mappers.join(format!("{name}.wasm"))
+    }
+
+    /// The named partners, each with its mapper. Mistakes in descriptions are all told at once.
+    pub fn load(&self, names: &[String], canonical: &Canonical, host: &Host) -> Result<Vec<Loaded>, PartnersError> {
+        let mut problems = Vec::new();
+        let mut partners = Vec::new();
+        for name in names {
+            match Partner::load(&self.partner(name), canonical, &|name| self.mapper(name).is_file()) {
+                Ok(partner) => partners.push(partner),
+                Err(found) => problems.extend(found),
+            }
+        }
+        if !problems.is_empty() {
+            return Err(schemas(&problems));
+        }
+        partners.into_iter().map(|partner| self.with_mapper(partner, canonical, host)).collect()
+    }
+
+    fn with_mapper(&self, partner: Partner, canonical: &Canonical, host: &Host) -> Result<Loaded, PartnersError> {
+        let path = self.mapper(&partner.name);
+        let bytes = std::fs::read(&path).map_err(|source| PartnersError::Read { path: path.clone(), source })?;
+        let mapper =
+            host.load(&partner.name, &bytes, canonical).map_err(|source| PartnersError::Mapper { path, source })?;
+        Ok(Loaded { partner, mapper })
+    }
+}
+
+/// A sandbox with these limits; compiled mappers are kept in `cache`.
+pub fn host(limits: &MapperLimits, cache: Option<&Path>) -> Result<Host, PartnersError> {
+    Ok(Host::new(limits, cache)?)
+}
+
+fn schemas(problems: &[Diagnostic]) -> PartnersError {
+    PartnersError::Schemas(render(problems, false))
+}

@@ -1,0 +1,293 @@
+//! Turns a payload into what would become of it, without a server and without a database: for `rollcall map` and
+//! `rollcall test`.
+//!
+//! The same stages as an ingest, in the same order, but the mapper may also be its native build: the two must agree.
+
+mod native;
+
+use std::collections::BTreeMap;
+
+use rollcall_core::canonical::Canonical;
+use rollcall_core::description::{Media, Operation, RecordType};
+use rollcall_core::digest::Digest;
+use rollcall_core::fold::{Claim, Rank, Statement, fold};
+use rollcall_core::ingest::Loaded;
+use rollcall_core::json::{Json, Malformed, Pointer};
+use rollcall_core::limits::Limits;
+use rollcall_core::map::{self, Budget, Diagnostic, Input, MapError, Mapped, Outcome, Severity};
+use rollcall_core::note::Note;
+use rollcall_core::record::{Cut, Record, cut};
+use rollcall_core::store::RecordId;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+pub use self::native::{Native, NativeError};
+
+/// What becomes of a payload.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Preview {
+    /// How it breaks its description; nothing else is there then.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rejections: Vec<Note>,
+    /// Records that the mapper declines.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub refusals: Vec<Note>,
+    /// Records on which the mapper traps.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<Note>,
+    /// What is accepted but looks wrong.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Note>,
+    /// The entities, by kind, then by the partner's own id for them; references are such ids, too.
+    pub entities: BTreeMap<String, BTreeMap<String, Map<String, Value>>>,
+}
+
+/// What one record says, in words that both builds of a mapper share.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Said {
+    /// What it contributes; `None` if the mapper declines it.
+    pub contributions: Option<Vec<Row>>,
+    /// What the mapper has to say beside.
+    pub diagnostics: Vec<Remark>,
+}
+
+/// One contribution.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Row {
+    /// The kind of entity.
+    pub kind: String,
+    /// The partner's own id for it.
+    pub source_id: String,
+    /// What is said of it.
+    pub fields: Map<String, Value>,
+}
+
+/// Something a mapper says about a record.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Remark {
+    /// `info`, `warning` or `error`.
+    pub severity: String,
+    /// For programs.
+    pub code: String,
+    /// Where in the record.
+    pub pointer: Pointer,
+    /// For people.
+    pub message: String,
+}
+
+/// Why there is no preview; what is wrong with the payload is in the [`Preview`] instead.
+#[derive(Debug, thiserror::Error)]
+pub enum PreviewError {
+    /// The operation takes no body.
+    #[error("operation `{0}` takes no body")]
+    NoBody(String),
+    /// The host gave up.
+    #[error("failed to map the payload")]
+    Map(#[from] MapError),
+    /// The native build could not be run.
+    #[error(transparent)]
+    Native(#[from] NativeError),
+}
+
+/// What payloads of one operation become.
+#[derive(Debug, Clone, Copy)]
+pub struct Previewer<'p> {
+    /// The kinds of entity.
+    pub canonical: &'p Canonical,
+    /// The partner and its mapper.
+    pub loaded: &'p Loaded,
+    /// What the payloads are sent to.
+    pub operation: &'p Operation,
+    /// The connection's options.
+    pub options: &'p Value,
+    /// The limits.
+    pub limits: &'p Limits,
+}
+
+impl Preview {
+    /// Whether everything in the payload becomes something.
+    pub fn is_clean(&self) -> bool {
+        self.rejections.is_empty() && self.refusals.is_empty() && self.faults.is_empty()
+    }
+}
+
+impl Previewer<'_> {
+    /// What becomes of a payload.
+    pub fn preview(&self, body: &[u8]) -> Result<Preview, PreviewError> {
+        let (cut, mut preview) = match self.read(body)? {
+            Ok(read) => read,
+            Err(rejected) => return Ok(rejected),
+        };
+        let mapped = self.map(&cut)?;
+        let mut statements = Vec::new();
+        for (nth, (record, mapped)) in cut.records.iter().zip(mapped).enumerate() {
+            tell(record, &mapped, &mut preview);
+            if let Outcome::Contributions(contributions) = mapped.outcome {
+                let of = contributions.into_iter().map(|said| (nth, Statement::new(said, self.canonical)));
+                statements.extend(of);
+            }
+        }
+        self.fold(&cut, &statements, &mut preview);
+        Ok(preview)
+    }
+
+    /// The records of a payload that the two builds of its mapper do not agree on; `None` if the payload is rejected.
+    pub fn disagreements(&self, body: &[u8], native: &Native) -> Result<Option<Vec<Pointer>>, PreviewError> {
+        let Ok((cut, _)) = self.read(body)? else { return Ok(None) };
+        let sandboxed = self.map(&cut)?.into_iter().map(|mapped| self.said(mapped));
+        let mapped = cut.records.iter().filter(|record| !self.record_type(record).kinds.is_empty());
+        let mapped: Vec<_> = mapped.collect();
+        let inputs: Vec<_> = mapped.iter().map(|record| self.input(record)).collect();
+        let native = native.run(self.options, &inputs)?;
+        let mut native = native.into_iter();
+        let differing = cut.records.iter().zip(sandboxed).filter_map(|(record, sandboxed)| {
+            let same = self.record_type(record).kinds.is_empty() || native.next() == sandboxed;
+            (!same).then(|| record.pointer.clone())
+        });
+        Ok(Some(differing.collect()))
+    }
+
+    /// Bytes to records, or what is wrong with them.
+    fn read<'b>(&self, body: &'b [u8]) -> Result<Result<(Cut<'b>, Preview), Preview>, PreviewError> {
+        let media = self.media()?;
+        let rejected = |rejections| Ok(Err(Preview { rejections, ..Preview::default() }));
+        let json = match Json::parse(body, self.limits.json_depth_max) {
+            Ok(json) => json,
+            Err(malformed) => return rejected(vec![malformed_note(&malformed)]),
+        };
+        let violations = media.schema.violations(&json, self.limits.violations_max).notes;
+        if !violations.is_empty() {
+            return rejected(violations);
+        }
+        let warnings = media.schema.unknown(&json, self.limits.warnings_max).notes;
+        let mut cut = cut(json, &media.shape, &self.loaded.partner.records, Digest::of(b""));
+        if !cut.rejections.is_empty() {
+            return rejected(std::mem::take(&mut cut.rejections));
+        }
+        Ok(Ok((cut, Preview { warnings, ..Preview::default() })))
+    }
+
+    fn media(&self) -> Result<&Media, PreviewError> {
+        let media = self.operation.body.as_ref().and_then(|body| body.media.first());
+        media.ok_or_else(|| PreviewError::NoBody(self.operation.id.clone()))
+    }
+
+    /// What the sandboxed mapper makes of the records; of those without kinds, nothing.
+    fn map(&self, cut: &Cut<'_>) -> Result<Vec<Mapped>, PreviewError> {
+        let has_kinds = |record: &Record<'_>| !self.record_type(record).kinds.is_empty();
+        let inputs: Vec<_> =
+            cut.records.iter().filter(|record| has_kinds(record)).map(|record| self.input(record)).collect();
+        let options = self.options.to_string();
+        let budget = Budget::new(self.limits);
+        let mapped = self.loaded.mapper.map(self.canonical, options.as_bytes(), &inputs, &budget)?;
+        let mut mapped = mapped.into_iter();
+        let nothing = || Mapped { outcome: Outcome::Contributions(Vec::new()), diagnostics: Vec::new() };
+        let all =
+            cut.records.iter().map(|record| has_kinds(record).then(|| mapped.next()).flatten().unwrap_or_else(nothing));
+        Ok(all.collect())
+    }
+
+    fn record_type(&self, record: &Record<'_>) -> &RecordType {
+        &self.loaded.partner.records[usize::from(record.of.0)]
+    }
+
+    fn input<'r>(&'r self, record: &'r Record<'_>) -> Input<'r> {
+        let of = self.record_type(record);
+        Input { record: &of.name, kinds: &of.kinds, body: &record.bytes, ancestors: &record.ancestors }
+    }
+
+    /// What records say to entities.
+    fn fold(&self, cut: &Cut<'_>, statements: &[(usize, Statement)], preview: &mut Preview) {
+        let mut claims: BTreeMap<_, Vec<Claim<'_>>> = BTreeMap::new();
+        for (nth, statement) in statements {
+            let record = &cut.records[*nth];
+            let rank = Rank { of: &self.record_type(record).name, key: &record.key };
+            let name = (statement.contribution.kind, statement.contribution.source_id.as_str());
+            let id = RecordId(i64::try_from(*nth).unwrap_or(i64::MAX));
+            claims.entry(name).or_default().push(Claim { record: id, rank, statement });
+        }
+        for ((kind, source_id), mut claims) in claims {
+            let kind = self.canonical.kind(kind);
+            let folded = fold(kind, &mut claims);
+            let fields = folded.fields.iter().filter_map(|(field, value)| {
+                Some((kind.fields.get(usize::from(*field))?.name.clone(), value_of(value)))
+            });
+            let of_kind = preview.entities.entry(kind.name.clone()).or_default();
+            of_kind.insert(source_id.to_owned(), fields.collect());
+        }
+    }
+
+    /// What the sandboxed mapper says, in the words that both builds share; `None` for a fault.
+    fn said(&self, mapped: Mapped) -> Option<Said> {
+        let contributions = match mapped.outcome {
+            Outcome::Contributions(contributions) => {
+                Some(contributions.into_iter().map(|contribution| self.row(contribution)).collect())
+            }
+            Outcome::Refused => None,
+            Outcome::Fault(_) => return None,
+        };
+        Some(Said { contributions, diagnostics: mapped.diagnostics.into_iter().map(remark).collect() })
+    }
+
+    fn row(&self, contribution: map::Contribution) -> Row {
+        let kind = self.canonical.kind(contribution.kind);
+        let named = |field: u16| kind.fields.get(usize::from(field)).map(|field| field.name.clone());
+        let fields = contribution.fields.iter().filter_map(|(field, value)| Some((named(*field)?, value_of(value))));
+        Row { kind: kind.name.clone(), fields: fields.collect(), source_id: contribution.source_id }
+    }
+}
+
+/// Puts what the mapper made of one record into the preview.
+fn tell(record: &Record<'_>, mapped: &Mapped, preview: &mut Preview) {
+    let bare = |code: &str, message: &str| Note {
+        pointer: record.pointer.clone(),
+        code: code.to_owned(),
+        message: message.to_owned(),
+    };
+    match &mapped.outcome {
+        Outcome::Contributions(_) => {}
+        Outcome::Refused => preview.refusals.push(bare("refused", "the mapper declines it")),
+        Outcome::Fault(message) => preview.faults.push(bare("fault", message)),
+    }
+    let refused = mapped.outcome == Outcome::Refused;
+    for diagnostic in &mapped.diagnostics {
+        let place = record.place(&diagnostic.pointer);
+        let note = Note { pointer: place, code: diagnostic.code.clone(), message: diagnostic.message.clone() };
+        match diagnostic.severity {
+            Severity::Info => {}
+            Severity::Error if refused => preview.refusals.push(note),
+            Severity::Warning | Severity::Error => preview.warnings.push(note),
+        }
+    }
+}
+
+fn remark(diagnostic: Diagnostic) -> Remark {
+    let severity = match diagnostic.severity {
+        Severity::Info => "info",
+        Severity::Warning => "warning",
+        Severity::Error => "error",
+    };
+    Remark {
+        severity: severity.to_owned(),
+        code: diagnostic.code,
+        pointer: diagnostic.pointer,
+        message: diagnostic.message,
+    }
+}
+
+/// A field's value as JSON; references are the partner's own ids.
+fn value_of(value: &map::Value) -> Value {
+    match value {
+        map::Value::Text(text) | map::Value::Reference(text) => Value::String(text.clone()),
+        map::Value::Integer(integer) => Value::from(*integer),
+        map::Value::Number(spelled) => spelled.parse().map_or(Value::Null, Value::Number),
+        map::Value::Boolean(boolean) => Value::Bool(*boolean),
+        map::Value::Nested(json) => serde_json::from_str(json).unwrap_or_default(),
+    }
+}
+
+fn malformed_note(malformed: &Malformed) -> Note {
+    Note { pointer: Pointer::root(), code: "malformed".to_owned(), message: malformed.to_string() }
+}

@@ -1,0 +1,125 @@
+//! Turns a configuration into an [`App`] that is ready to serve: schemas read, mappers loaded, tables made, connections
+//! checked. Whatever is wrong is said before the first request could be.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use rollcall_core::clock::Clock;
+use rollcall_core::ingest::{Ingest, Loaded};
+use rollcall_core::json::Json;
+use rollcall_core::store::sqlite::SqliteStore;
+use rollcall_core::store::{Store, StoreError};
+
+use crate::access::Access;
+use crate::app::App;
+use crate::config::{Config, ConfigError};
+use crate::metrics::{Metrics, MetricsError};
+use crate::partners::{Folders, PartnersError, host};
+use crate::registry::Registry;
+use crate::turn::Turns;
+
+/// Violations that are named per connection.
+const VIOLATIONS_MAX: usize = 10;
+
+/// Why the server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration contradicts itself.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Schemas or mappers cannot be loaded.
+    #[error(transparent)]
+    Partners(#[from] PartnersError),
+    /// The database is of a kind that there is no store for.
+    #[error("`database_url` must start with `sqlite:`; no other database is supported yet")]
+    UnknownDatabase,
+    /// The database cannot be opened, or does not fit the schemas.
+    #[error("failed to open the database")]
+    Store(#[from] StoreError),
+    /// A connection's options are not what its partner's description allows.
+    #[error("the configuration's connections do not fit their partners:\n{0}")]
+    Connections(String),
+    /// The metrics cannot be set up.
+    #[error(transparent)]
+    Metrics(#[from] MetricsError),
+}
+
+/// Makes everything that serving needs. The app is not marked ready.
+pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<App>, StartError> {
+    let access = Access::new(config)?;
+    let metrics = Metrics::install()?;
+    let folders = Folders { schemas: config.schemas_dir.clone(), mappers: config.mappers_dir.clone() };
+    let canonical = folders.canonical()?;
+    let host = host(&config.limits.mapper, config.cache_dir.as_deref())?;
+    let loaded = folders.load(&folders.partners()?, &canonical, &host)?;
+    let loaded: BTreeMap<_, _> = loaded.into_iter().map(|loaded| (loaded.partner.name.clone(), loaded)).collect();
+    check_connections(config, &loaded)?;
+    let store = Arc::new(open(config).await?);
+    store.prepare_canonical(&canonical).await?;
+    for loaded in loaded.values() {
+        store.prepare_partner(&loaded.partner).await?;
+    }
+    let interrupted = store.interrupt_unanswered(clock.now()).await?;
+    if interrupted > 0 {
+        tracing::warn!(interrupted, "the last process left deliveries unanswered; they are not applied");
+    }
+    let names: Vec<_> = loaded.keys().map(String::as_str).collect();
+    tracing::info!(partners = names.join(", "), "loaded");
+    Ok(Arc::new(App {
+        access,
+        registry: Registry::new(loaded.into_values()),
+        ingest: Arc::new(Ingest {
+            store: store.clone(),
+            canonical: Arc::new(canonical),
+            clock,
+            limits: config.limits.clone(),
+        }),
+        reader: store,
+        turns: Turns::new(&config.limits),
+        metrics,
+        public_url: config.public_url.clone(),
+        ready: AtomicBool::new(false),
+    }))
+}
+
+/// Opens the database of `config`.
+pub async fn open(config: &Config) -> Result<SqliteStore, StartError> {
+    let path = config.database_url.strip_prefix("sqlite:").ok_or(StartError::UnknownDatabase)?;
+    let path = path.strip_prefix("//").unwrap_or(path);
+    Ok(SqliteStore::open(Path::new(path), &config.sqlite).await?)
+}
+
+/// Every connection's partner is there, and its options are what the description allows.
+fn check_connections(config: &Config, loaded: &BTreeMap<String, Loaded>) -> Result<(), StartError> {
+    let mut problems = Vec::new();
+    for (tenant, name, connection) in config.connections() {
+        let place = format!("tenants.{tenant}.connections.{name}");
+        match loaded.get(connection.partner.as_str()) {
+            None => problems.push(format!("  {place}.partner: there is no partner `{}`", connection.partner)),
+            Some(loaded) => {
+                let found = option_problems(loaded, &connection.options);
+                problems.extend(found.into_iter().map(|problem| format!("  {place}.options{problem}")));
+            }
+        }
+    }
+    if problems.is_empty() { Ok(()) } else { Err(StartError::Connections(problems.join("\n"))) }
+}
+
+/// How options break what the description allows: place and reason.
+fn option_problems(loaded: &Loaded, options: &serde_json::Value) -> Vec<String> {
+    let Some(schema) = &loaded.partner.options else {
+        let none = options.as_object().is_some_and(serde_json::Map::is_empty);
+        return if none { Vec::new() } else { vec![": this partner has no options".to_owned()] };
+    };
+    let bytes = options.to_string().into_bytes();
+    match Json::parse(&bytes, 64) {
+        Ok(json) => {
+            let wrong = schema.violations(&json, VIOLATIONS_MAX).notes;
+            let unknown = schema.unknown(&json, VIOLATIONS_MAX).notes;
+            wrong.into_iter().chain(unknown).map(|note| format!("{}: {}", note.pointer, note.message)).collect()
+        }
+        Err(malformed) => vec![format!(": {malformed}")],
+    }
+}
