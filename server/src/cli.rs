@@ -2,11 +2,23 @@
 //!
 //! To add a subcommand: a file under `cli/` with its arguments and `run`, and a line in [`Command`].
 
+mod check;
 mod completions;
+mod demo;
+mod map;
+mod push;
 mod serve;
+mod test;
 mod token;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
+
+use anyhow::{Context as _, bail};
+use rollcall_core::description::Operation;
+use rollcall_core::ingest::Loaded;
+use rollcall_core::limits::Limits;
+use rollcall_server::partners::{Folders, host};
 
 /// A sync hub for education data.
 ///
@@ -26,6 +38,11 @@ pub(crate) struct Cli {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     Serve(serve::Serve),
+    Demo(demo::Demo),
+    Check(check::Check),
+    Map(map::Map),
+    Test(test::Test),
+    Push(push::Push),
     Token(token::Token),
     Completions(completions::Completions),
 }
@@ -41,11 +58,30 @@ pub(crate) enum Outcome {
     Failed,
 }
 
+/// Where schemas and mappers are.
+#[derive(Debug, Clone, clap::Args)]
+struct FolderArgs {
+    /// Folder of the descriptions
+    #[arg(long = "schemas-dir", env = "ROLLCALL_SCHEMAS_DIR", value_name = "DIR", default_value = "schemas")]
+    schemas: PathBuf,
+    /// Folder of the mappers (`<partner>.wasm`)
+    #[arg(long = "mappers-dir", env = "ROLLCALL_MAPPERS_DIR", value_name = "DIR", default_value = "target/mappers")]
+    mappers: PathBuf,
+    /// Private folder for compiled mappers
+    #[arg(long = "cache-dir", env = "ROLLCALL_CACHE_DIR", value_name = "DIR", default_value = "target/mapper-cache")]
+    cache: PathBuf,
+}
+
 impl Cli {
     /// Runs the subcommand.
     pub(crate) fn run(self) -> anyhow::Result<Outcome> {
         match self.command {
             Command::Serve(command) => command.run(),
+            Command::Demo(command) => command.run(),
+            Command::Check(command) => command.run(),
+            Command::Map(command) => command.run(),
+            Command::Test(command) => command.run(),
+            Command::Push(command) => command.run(),
             Command::Token(command) => command.run(),
             Command::Completions(command) => Ok(command.run()),
         }
@@ -60,6 +96,45 @@ impl From<Outcome> for ExitCode {
             Outcome::Failed => 3,
         })
     }
+}
+
+impl FolderArgs {
+    fn folders(&self) -> Folders {
+        Folders { schemas: self.schemas.clone(), mappers: self.mappers.clone() }
+    }
+
+    /// The kinds of entity, and one partner with its mapper.
+    fn load(&self, partner: &str) -> anyhow::Result<(rollcall_core::canonical::Canonical, Loaded)> {
+        let folders = self.folders();
+        let canonical = folders.canonical()?;
+        let host = host(&Limits::default().mapper, Some(&self.cache))?;
+        let loaded = folders.load(&[partner.to_owned()], &canonical, &host)?.pop();
+        Ok((canonical, loaded.with_context(|| format!("there is no partner `{partner}`"))?))
+    }
+}
+
+/// The operation called `id`, or the only one that takes a body.
+fn operation<'l>(loaded: &'l Loaded, id: Option<&str>) -> anyhow::Result<&'l Operation> {
+    let operations = &loaded.partner.operations;
+    if let Some(id) = id {
+        let found = operations.iter().find(|operation| operation.id == id);
+        return found.with_context(|| format!("there is no operation `{id}`"));
+    }
+    let taking: Vec<_> = operations.iter().filter(|operation| operation.body.is_some()).collect();
+    match taking.as_slice() {
+        [only] => Ok(only),
+        [] => bail!("no operation of `{}` takes a body", loaded.partner.name),
+        many => {
+            let ids: Vec<_> = many.iter().map(|operation| operation.id.as_str()).collect();
+            bail!("say which operation with --operation: {}", ids.join(", "))
+        }
+    }
+}
+
+/// Waits for `work` on a runtime of its own.
+fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.context("failed to start the runtime")?.block_on(work)
 }
 
 #[cfg(test)]

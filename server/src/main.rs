@@ -13,9 +13,17 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     match cli::Cli::parse().run() {
         Ok(outcome) => outcome.into(),
+        // Whoever reads our output has seen enough: `rollcall map … | head`.
+        Err(error) if error.chain().filter_map(|cause| cause.downcast_ref()).any(is_closed_pipe) => {
+            cli::Outcome::Done.into()
+        }
         Err(error) => {
             eprintln!("error: {error:#}");
             cli::Outcome::Failed.into()
         }
     }
+}
+
+fn is_closed_pipe(error: &std::io::Error) -> bool {
+    error.kind() == std::io::ErrorKind::BrokenPipe
 }

@@ -1,11 +1,16 @@
 //! `rollcall serve`: the server.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use rollcall_server::access::Access;
+use anyhow::Context as _;
+use rollcall_core::clock::SystemClock;
 use rollcall_server::config::{Config, Overrides};
+use rollcall_server::server::{asked_to_stop, serve};
+use rollcall_server::start::start;
+use tokio::net::TcpListener;
 
-use super::Outcome;
+use super::{Outcome, block_on};
 
 /// Run the server
 ///
@@ -23,7 +28,15 @@ pub(super) struct Serve {
 impl Serve {
     pub(super) fn run(self) -> anyhow::Result<Outcome> {
         let config = Config::load(&self.config, self.overrides.with_environment())?;
-        let _access = Access::new(&config)?;
-        Ok(Outcome::Done)
+        rollcall_server::log::start(&config.log)?;
+        block_on(async {
+            let app = start(&config, Arc::new(SystemClock)).await?;
+            let listener = TcpListener::bind(config.listen).await;
+            let listener = listener.with_context(|| format!("failed to listen on {}", config.listen))?;
+            println!("listening on http://{}", listener.local_addr()?);
+            app.set_ready(true);
+            serve(app, listener, asked_to_stop()).await.context("failed to serve")?;
+            Ok(Outcome::Done)
+        })
     }
 }

@@ -1,0 +1,188 @@
+//! `rollcall test`: every example of a partner, through the sandbox and natively, against what it must become.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, ensure};
+use rollcall_core::canonical::Canonical;
+use rollcall_core::ingest::Loaded;
+use rollcall_core::limits::Limits;
+use rollcall_server::demo::Demo;
+use rollcall_server::preview::{Native, Preview, Previewer};
+use serde_json::{Value, json};
+
+use super::{FolderArgs, Outcome, operation};
+
+/// Where an example's expected result stands, beside the example.
+const EXPECTED: &str = "expected";
+
+/// Differences that are told per example.
+const DIFFERENCES_MAX: usize = 10;
+
+/// Test partners' examples
+///
+/// Every file in `schemas/<partner>/examples` is mapped in the sandbox and by the mapper's native build, which must
+/// agree, and compared with `examples/expected/<name>`. Options are those of the partner's `demo.yaml`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Test {
+    /// Only this partner
+    partner: Option<String>,
+    /// Write what the examples become as what they must become
+    #[arg(long)]
+    bless: bool,
+    /// Folder of the mappers' native builds (`mapper-<partner>`) [default: where this program is]
+    #[arg(long, value_name = "DIR")]
+    native_dir: Option<PathBuf>,
+    #[command(flatten)]
+    folders: FolderArgs,
+}
+
+/// Tests the examples of one partner.
+struct Tester<'t> {
+    previewer: Previewer<'t>,
+    native: Native,
+    bless: bool,
+}
+
+impl Test {
+    pub(super) fn run(self) -> anyhow::Result<Outcome> {
+        let partners = match &self.partner {
+            Some(partner) => vec![partner.clone()],
+            None => self.folders.folders().partners()?,
+        };
+        let mut failures = 0;
+        let mut examples = 0;
+        for partner in &partners {
+            let (canonical, loaded) = self.folders.load(partner)?;
+            let (tested, failed) = self.partner(&canonical, &loaded)?;
+            (examples, failures) = (examples + tested, failures + failed);
+        }
+        println!("{examples} examples tested, {failures} failed");
+        Ok(if failures == 0 { Outcome::Done } else { Outcome::Problems })
+    }
+
+    /// How many examples a partner has, and how many of them fail.
+    fn partner(&self, canonical: &Canonical, loaded: &Loaded) -> anyhow::Result<(usize, usize)> {
+        let partner = &loaded.partner.name;
+        let folder = self.folders.folders().partner(partner);
+        let options = Demo::load(&folder)?.map_or_else(|| json!({}), |demo| demo.options());
+        let limits = Limits::default();
+        let operation = operation(loaded, None)?;
+        let native_dir = match &self.native_dir {
+            Some(folder) => folder.clone(),
+            None => beside_this_program()?,
+        };
+        let tester = Tester {
+            previewer: Previewer { canonical, loaded, operation, options: &options, limits: &limits },
+            native: Native::find(&native_dir, partner)?,
+            bless: self.bless,
+        };
+        let examples = examples(&folder.join("examples"))?;
+        ensure!(!examples.is_empty(), "`{partner}` has no examples");
+        let mut failed = 0;
+        for example in &examples {
+            let problems = tester.test(example).with_context(|| format!("failed to test {}", example.display()))?;
+            println!("{} {}", if problems.is_empty() { "ok  " } else { "FAIL" }, example.display());
+            for problem in &problems {
+                println!("     {problem}");
+            }
+            failed += usize::from(!problems.is_empty());
+        }
+        Ok((examples.len(), failed))
+    }
+}
+
+impl Tester<'_> {
+    /// What is wrong with one example.
+    fn test(&self, example: &Path) -> anyhow::Result<Vec<String>> {
+        let body = std::fs::read(example)?;
+        let preview = self.previewer.preview(&body)?;
+        let mut problems = Vec::new();
+        for pointer in self.previewer.disagreements(&body, &self.native)?.unwrap_or_default() {
+            problems.push(format!("sandbox and native build disagree on the record at `{pointer}`"));
+        }
+        let expected = expected(example)?;
+        let found = serde_json::to_value(&preview)?;
+        if self.bless {
+            bless(&expected, &preview)?;
+            return Ok(problems);
+        }
+        let Ok(text) = std::fs::read_to_string(&expected) else {
+            problems.push(format!("there is no {}; --bless writes it", expected.display()));
+            return Ok(problems);
+        };
+        let wanted = serde_json::from_str(&text).with_context(|| format!("{} is not JSON", expected.display()))?;
+        let mut differences = Vec::new();
+        compare("", &wanted, &found, &mut differences);
+        let more = differences.len().saturating_sub(DIFFERENCES_MAX);
+        problems.extend(differences.into_iter().take(DIFFERENCES_MAX));
+        if more > 0 {
+            problems.push(format!("and {more} more differences"));
+        }
+        Ok(problems)
+    }
+}
+
+fn beside_this_program() -> anyhow::Result<PathBuf> {
+    let program = std::env::current_exe().context("failed to find this program")?;
+    Ok(program.parent().map(Path::to_owned).unwrap_or_default())
+}
+
+/// All examples in a folder, by name.
+fn examples(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let entries = folder.read_dir().with_context(|| format!("failed to list {}", folder.display()))?;
+    let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<anyhow::Result<Vec<_>>>()?;
+    paths.retain(|path| path.is_file());
+    paths.sort();
+    Ok(paths)
+}
+
+/// Where an example's expected result stands.
+fn expected(example: &Path) -> anyhow::Result<PathBuf> {
+    let (folder, name) = example.parent().zip(example.file_name()).context("the example has no name")?;
+    Ok(folder.join(EXPECTED).join(name))
+}
+
+fn bless(expected: &Path, preview: &Preview) -> anyhow::Result<()> {
+    if let Some(folder) = expected.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    let text = serde_json::to_string_pretty(preview)? + "\n";
+    std::fs::write(expected, text).with_context(|| format!("failed to write {}", expected.display()))
+}
+
+/// Where two results differ, as JSON Pointers.
+fn compare(place: &str, wanted: &Value, found: &Value, differences: &mut Vec<String>) {
+    match (wanted, found) {
+        (Value::Object(wanted), Value::Object(found)) => {
+            for (name, wanted) in wanted {
+                match found.get(name) {
+                    Some(found) => compare(&format!("{place}/{name}"), wanted, found, differences),
+                    None => differences.push(format!("missing: {place}/{name}")),
+                }
+            }
+            let new = found.keys().filter(|name| !wanted.contains_key(*name));
+            differences.extend(new.map(|name| format!("not expected: {place}/{name}")));
+        }
+        _ if wanted == found => {}
+        _ => differences.push(format!("{place}: expected {wanted}, found {found}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::compare;
+
+    #[test]
+    fn differences_are_told_by_place() {
+        let mut differences = Vec::new();
+        let wanted = json!({"user": {"a": {"email": "x"}, "b": {}}, "org": {}});
+        let found = json!({"org": {}, "user": {"a": {"email": "y"}, "c": {}}});
+        compare("", &wanted, &found, &mut differences);
+        assert_eq!(
+            differences,
+            ["/user/a/email: expected \"x\", found \"y\"", "missing: /user/b", "not expected: /user/c"]
+        );
+    }
+}
