@@ -12,8 +12,8 @@ setup: ## add the WebAssembly target that mappers are built for (the others do t
 	@rustup target list --installed 2>/dev/null | grep -qx wasm32-unknown-unknown || rustup target add wasm32-unknown-unknown
 
 demo: setup ## build, start on 127.0.0.1:8080 with an empty database, post every partner's examples, keep serving
-	$(CARGO) build --release --locked --package rollcall
-	$(CARGO) run --release --locked --package mapper-artifacts -- --out target/mappers
+	$(CARGO) build --release --locked --package rollcall --package mapper-artifacts
+	target/release/mapper-artifacts --out target/mappers
 	target/release/rollcall demo
 
 test: setup ## run every test: unit, property, conformance, hostile-mapper, architecture, end-to-end
@@ -30,10 +30,13 @@ soak: setup ## run the end-to-end tests again and again for SOAK_MINUTES (60) mi
 		rounds=$$(( rounds + 1 )); \
 	done; echo "$$rounds rounds, no failure"
 
-check: setup ## what CI checks beside the tests: formatting, lints, descriptions
+check: setup ## what CI checks beside the tests: formatting, lints, descriptions, examples
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
-	$(CARGO) run --locked --quiet --package rollcall -- check schemas
+	$(CARGO) build --locked --workspace --bins
+	target/debug/mapper-artifacts --out target/mappers
+	target/debug/rollcall check
+	target/debug/rollcall test
 
 fmt: ## format the code
 	$(CARGO) fmt

@@ -82,6 +82,9 @@ const RULES: &[Rule] = &[
 /// Module names that say nothing about what is inside.
 const BUCKETS: &[&str] = &["common", "helper", "helpers", "manager", "misc", "shared", "types", "util", "utils"];
 
+/// Folders of `mappers/` that are not a partner's mapper.
+const NOT_A_PARTNER: &[&str] = &["artifacts", "codegen", "hostile", "sdk", "wit"];
+
 /// The longest source file, its tests at the end not counted.
 const LINES_MAX: usize = 700;
 
@@ -129,6 +132,31 @@ fn no_module_is_a_bucket_and_none_is_too_long() {
         assert!(!BUCKETS.contains(&stem), "{path}: name it after the noun inside");
         let lines = text.lines().take_while(|line| *line != "#[cfg(test)]").count();
         assert!(lines <= LINES_MAX, "{path} has {lines} lines, {LINES_MAX} are allowed: split it by noun");
+    }
+}
+
+#[test]
+fn every_mapper_has_a_description_and_examples() {
+    let mut partners = 0;
+    for name in folders("mappers").into_iter().filter(|name| !NOT_A_PARTNER.contains(&name.as_str())) {
+        partners += 1;
+        assert!(root().join("schemas").join(&name).join("openapi.yaml").is_file(), "{name} has no description");
+        let examples = files_in(&format!("schemas/{name}/examples"));
+        assert!(examples.iter().any(|path| path.extension().is_some_and(|e| e == "json")), "{name} has no examples");
+    }
+    assert!(partners > 0, "no mapper was found");
+    for name in folders("schemas").into_iter().filter(|name| name != "canonical") {
+        assert!(root().join("mappers").join(&name).join("Cargo.toml").is_file(), "{name} has no mapper");
+    }
+}
+
+#[test]
+fn mappers_import_nothing() {
+    let mappers = mapper_artifacts::MAPPERS;
+    assert!(!mappers.is_empty());
+    for (name, path) in mappers {
+        let component = fs::read(path).unwrap();
+        assert_eq!(imports(&component), Vec::<String>::new(), "mapper {name} imports something");
     }
 }
 
@@ -318,6 +346,15 @@ fn walk(folder: &Path) -> Vec<PathBuf> {
     }
     found.sort();
     found
+}
+
+fn files_in(folder: &str) -> Vec<PathBuf> {
+    fs::read_dir(root().join(folder)).into_iter().flatten().map(|entry| entry.unwrap().path()).collect()
+}
+
+fn folders(folder: &str) -> Vec<String> {
+    let paths = files_in(folder).into_iter().filter(|path| path.is_dir());
+    paths.filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).filter(|name| name != "target").collect()
 }
 
 fn read(path: &str) -> String {

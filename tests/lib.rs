@@ -1,4 +1,8 @@
-//! What the end-to-end tests and the benchmark start from: a school to send, and a server process to send it to.
+//! What the end-to-end tests and the benchmark start from: a school to send, a server process to send it to, and a client.
 #![expect(clippy::missing_panics_doc, reason = "a test that cannot go on panics: that is its answer")]
 
+pub mod client;
+pub mod jusoor;
+pub mod process;
 pub mod school;
+pub mod site;

@@ -1,3 +1,58 @@
-//! Measures Rollcall against the peer in `peer/`.
+//! Measures Rollcall against the peer in `peer/`, interleaved in one run, and writes the figures into `BENCHMARKS.md`.
+//!
+//! `make bench` installs the peer, builds for release, and runs this.
 
-fn main() {}
+#![expect(clippy::print_stderr, clippy::print_stdout, reason = "it talks to the person at the terminal")]
+
+mod figures;
+mod rounds;
+
+use std::fs;
+use std::process::Command;
+
+use rollcall_tests::site::project;
+
+use self::figures::Figures;
+
+/// Where the figures stand in the document.
+const MARKS: (&str, &str) = ("<!-- figures: begin -->\n", "<!-- figures: end -->");
+
+/// How often everything is measured.
+const ROUNDS: usize = 15;
+
+fn main() {
+    let mut figures = Figures::default();
+    for round in 1..=ROUNDS {
+        eprintln!("round {round} of {ROUNDS}");
+        rounds::over_http(&mut figures);
+    }
+    let table = format!("{}\n\n{}", machine(), figures.to_markdown());
+    println!("{table}");
+
+    let path = project().join("BENCHMARKS.md");
+    let document = fs::read_to_string(&path).expect("BENCHMARKS.md is there");
+    let (before, rest) = document.split_once(MARKS.0).expect("BENCHMARKS.md has a place for the figures");
+    let (_, after) = rest.split_once(MARKS.1).expect("that place has an end");
+    let written = format!("{before}{}{table}\n{}{after}", MARKS.0, MARKS.1);
+    fs::write(&path, written).expect("BENCHMARKS.md can be written");
+}
+
+/// What it was measured on, in one line.
+fn machine() -> String {
+    let processor = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let processor = processor.lines().find_map(|line| line.strip_prefix("model name")?.split(": ").nth(1));
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load = load.split(' ').next().unwrap_or("?");
+    let (date, rust, node) =
+        (first_line("date", "-I"), first_line("rustc", "--version"), first_line("node", "--version"));
+    format!(
+        "Measured {date} on {cores} cores ({}), load {load} at the end; {rust}; Node {node}; {ROUNDS} rounds.",
+        processor.unwrap_or("unknown processor")
+    )
+}
+
+fn first_line(program: &str, argument: &str) -> String {
+    let output = Command::new(program).arg(argument).output().map(|output| output.stdout).unwrap_or_default();
+    String::from_utf8_lossy(&output).lines().next().unwrap_or("?").to_owned()
+}

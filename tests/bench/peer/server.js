@@ -1,6 +1,5 @@
-// The peer that Rollcall is measured against. Usage: node server.js DATABASE SYNCHRONOUS
-// Listens on a free port and prints its address; a line on standard input that says anything ends it after printing its
-// peak memory in bytes.
+// The peer that Rollcall is measured against. Usage: node server.js FOLDER SYNCHRONOUS
+// Listens on a free port and prints its address. POST /fresh goes on with a new, empty database.
 
 import Fastify from "fastify";
 
@@ -8,8 +7,9 @@ import { map } from "./map.js";
 import { mirror } from "./schema.js";
 import { open } from "./store.js";
 
-const [path, synchronous] = process.argv.slice(2);
-const store = open(path, synchronous);
+const [folder, synchronous] = process.argv.slice(2);
+let opened = 0;
+let store = open(`${folder}/peer-${opened}.db`, synchronous);
 
 const app = Fastify({
   bodyLimit: 128 * 1024 * 1024,
@@ -21,10 +21,11 @@ app.post("/partner/branches", { schema: { body: mirror } }, (request, reply) => 
   return reply.send({ counts: store.write(map(request.body), new Date().toISOString()) });
 });
 
-process.stdout.write(`${await app.listen({ host: "127.0.0.1", port: 0 })}\n`);
-process.stdin.once("data", async () => {
-  await app.close();
+app.post("/fresh", (_request, reply) => {
   store.close();
-  process.stdout.write(`${process.resourceUsage().maxRSS * 1024}\n`);
-  process.exit(0);
+  opened += 1;
+  store = open(`${folder}/peer-${opened}.db`, synchronous);
+  return reply.send({});
 });
+
+process.stdout.write(`listening on ${await app.listen({ host: "127.0.0.1", port: 0 })}\n`);

@@ -1,0 +1,102 @@
+//! Turns samples into a table: smallest, median, and how measures compare within the same round.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+/// What is measured. Each sample belongs to a round: the nth of one measure was taken beside the nth of every other.
+#[derive(Debug, Default)]
+pub(crate) struct Figures {
+    measures: Vec<(Measure, Vec<f64>)>,
+}
+
+/// One thing that is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Measure {
+    /// A whole payload into an empty database, over HTTP.
+    First,
+    /// The same by the peer.
+    PeerFirst,
+    /// The same bytes again.
+    Identical,
+    /// The same by the peer.
+    PeerIdentical,
+    /// The same school with one student renamed and every list in another order.
+    Shuffled,
+    /// The same by the peer.
+    PeerShuffled,
+    /// Most memory resident, in MB.
+    Memory,
+    /// The same by the peer.
+    PeerMemory,
+}
+
+/// What is compared: a goal's name, how many times as fast (or, for memory, as large), and which measures.
+const COMPARISONS: &[(&str, &str, Measure, Measure)] = &[
+    ("B1", "first sync, Rollcall's speed against the peer's", Measure::PeerFirst, Measure::First),
+    ("B2", "identical resync against the own first sync", Measure::First, Measure::Identical),
+    ("B2", "identical resync against the peer's", Measure::PeerIdentical, Measure::Identical),
+    ("B3", "one student changed, shuffled, against the own first sync", Measure::First, Measure::Shuffled),
+    ("B3", "one student changed, shuffled, against the peer's", Measure::PeerShuffled, Measure::Shuffled),
+    ("memory", "peak resident memory, Rollcall's against the peer's", Measure::Memory, Measure::PeerMemory),
+];
+
+impl Figures {
+    /// Adds a sample of time.
+    pub(crate) fn took(&mut self, measure: Measure, time: Duration) {
+        self.add(measure, time.as_secs_f64() * 1e3);
+    }
+
+    /// Adds a sample in the measure's own unit.
+    pub(crate) fn add(&mut self, measure: Measure, sample: f64) {
+        match self.measures.iter_mut().find(|(known, _)| *known == measure) {
+            Some((_, samples)) => samples.push(sample),
+            None => self.measures.push((measure, vec![sample])),
+        }
+    }
+
+    /// The tables.
+    pub(crate) fn to_markdown(&self) -> String {
+        let mut text = String::from("| measured | unit | min | median | every round |\n|---|---|---|---|---|\n");
+        for (measure, samples) in &self.measures {
+            let (name, unit) = measure.named();
+            write_row(&mut text, &format!("{name} | {unit}"), samples, 1);
+        }
+        text.push_str("\n| goal | compared within each round | min | median | every round |\n|---|---|---|---|---|\n");
+        for (goal, name, above, below) in COMPARISONS {
+            let ratios: Vec<_> = self.samples(*above).zip(self.samples(*below)).map(|(a, b)| a / b).collect();
+            if !ratios.is_empty() {
+                write_row(&mut text, &format!("{goal} | {name}"), &ratios, 2);
+            }
+        }
+        text
+    }
+
+    fn samples(&self, measure: Measure) -> impl Iterator<Item = f64> {
+        let samples = self.measures.iter().find(|(known, _)| *known == measure);
+        samples.into_iter().flat_map(|(_, samples)| samples.iter().copied())
+    }
+}
+
+impl Measure {
+    fn named(self) -> (&'static str, &'static str) {
+        match self {
+            Self::First => ("first sync", "ms"),
+            Self::PeerFirst => ("first sync, peer", "ms"),
+            Self::Identical => ("identical resync", "ms"),
+            Self::PeerIdentical => ("identical resync, peer", "ms"),
+            Self::Shuffled => ("one student changed, shuffled", "ms"),
+            Self::PeerShuffled => ("one student changed, shuffled, peer", "ms"),
+            Self::Memory => ("peak resident memory", "MB"),
+            Self::PeerMemory => ("peak resident memory, peer", "MB"),
+        }
+    }
+}
+
+fn write_row(text: &mut String, name: &str, samples: &[f64], decimals: usize) {
+    let mut sorted = samples.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let every: Vec<_> = samples.iter().map(|sample| format!("{sample:.decimals$}")).collect();
+    let (min, median) = (sorted[0], sorted[sorted.len() / 2]);
+    writeln!(text, "| {name} | {min:.decimals$} | {median:.decimals$} | {} |", every.join(" "))
+        .expect("writing to a text never fails");
+}

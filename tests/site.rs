@@ -1,0 +1,163 @@
+//! A temporary folder with a configuration, mappers and a database, in which a server can be started, killed and started
+//! again.
+
+use std::fs;
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::process::Process;
+
+/// How long a server may take from its start to its readiness.
+const STARTUP: Duration = Duration::from_mins(2);
+
+/// The key of all credential digests; see `server/src/credential.rs` for the recipe.
+const CREDENTIAL_KEY: &str = "a key that only these tests use, for no data";
+
+/// A place where a server runs.
+#[derive(Debug)]
+pub struct Site {
+    folder: Arc<TempDir>,
+    program: PathBuf,
+    /// What `rollcall.yaml` will say. Change it before the start.
+    pub config: Value,
+}
+
+/// A running server. Its folder is there as long as it is.
+#[derive(Debug)]
+pub struct Server {
+    process: Process,
+    _folder: Arc<TempDir>,
+}
+
+impl Site {
+    /// An empty database; two tenants, `north` with the connections `school` and `annex`, `south` with `school`, each
+    /// of `partner`; a reader of each tenant; an operator. Compiled mappers are kept in `cache` from test to test.
+    pub fn new(program: &str, cache: &str, partner: &str) -> Self {
+        let folder = Arc::new(tempfile::tempdir().expect("there is a place for temporary files"));
+        let connection = |name: &str| json!({ "partner": partner, "credentials": [digest(name)] });
+        let config = json!({
+            "listen": "127.0.0.1:0",
+            "database_url": format!("sqlite:{}", folder.path().join("rollcall.db").display()),
+            "schemas_dir": project().join("schemas"),
+            "mappers_dir": folder.path().join("mappers"),
+            "cache_dir": Path::new(cache).join("mapper-cache"),
+            "log": { "format": "json" },
+            "credential_key": CREDENTIAL_KEY,
+            "tenants": {
+                "north": {
+                    "readers": { "reader": [digest("north-reader")] },
+                    "connections": { "school": connection("north-school"), "annex": connection("north-annex") },
+                },
+                "south": {
+                    "readers": { "reader": [digest("south-reader")] },
+                    "connections": { "school": connection("south-school") },
+                },
+            },
+            "operators": { "operator": [digest("operator")] },
+        });
+        let site = Self { folder, program: program.into(), config };
+        mapper_artifacts::copy_to(&site.path().join("mappers")).expect("the folder is ours");
+        site
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The database file.
+    pub fn database(&self) -> PathBuf {
+        self.path().join("rollcall.db")
+    }
+
+    /// Puts a component in place of a partner's mapper.
+    pub fn put_mapper(&self, partner: &str, component: &[u8]) {
+        let path = self.path().join("mappers").join(format!("{partner}.wasm"));
+        fs::write(path, component).expect("the folder is ours");
+    }
+
+    /// Gives the site its own copy of all descriptions, to be changed; says where.
+    pub fn copy_schemas(&mut self) -> PathBuf {
+        let copy = self.path().join("schemas");
+        copy_folder(&project().join("schemas"), &copy);
+        self.config["schemas_dir"] = json!(copy);
+        copy
+    }
+
+    /// Sets one option of a connection of the tenant `north`.
+    pub fn set_option(&mut self, connection: &str, option: &str, value: Value) {
+        self.config["tenants"]["north"]["connections"][connection]["options"][option] = value;
+    }
+
+    /// Starts a server and waits until it is ready.
+    pub fn start(&self) -> Server {
+        let process = Process::start(&mut self.serve(), &self.path().join("log"));
+        let server = Server { process, _folder: Arc::clone(&self.folder) };
+        let start = Instant::now();
+        while server.get("/readyz", "").status != 200 {
+            assert!(start.elapsed() < STARTUP, "the server does not get ready");
+            std::thread::yield_now();
+        }
+        server
+    }
+
+    /// Starts a server that cannot start; says what it says.
+    pub fn start_expecting_failure(&self) -> String {
+        let output = self.serve().output().expect("the program is built before tests");
+        assert!(!output.status.success(), "the server started and ended well");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    }
+
+    fn serve(&self) -> Command {
+        let config = self.path().join("rollcall.yaml");
+        fs::write(&config, self.config.to_string()).expect("the folder is ours");
+        let mut command = Command::new(&self.program);
+        command.arg("serve").arg("--config").arg(config);
+        command
+    }
+}
+
+impl Server {
+    /// Ends it as a power cut would: `kill -9`.
+    pub fn kill(self) {
+        self.process.kill();
+    }
+}
+
+impl Deref for Server {
+    type Target = Process;
+
+    fn deref(&self) -> &Process {
+        &self.process
+    }
+}
+
+/// The digest of a credential, as it stands in a configuration.
+pub fn digest(credential: &str) -> String {
+    let key = blake3::derive_key("rollcall credential digest v1", CREDENTIAL_KEY.as_bytes());
+    blake3::keyed_hash(&key, credential.as_bytes()).to_hex().to_string()
+}
+
+/// The project's folder.
+pub fn project() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the package is in the project")
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("the folder is ours");
+    for entry in fs::read_dir(from).expect("it is there") {
+        let path = entry.expect("it is there").path();
+        let target = to.join(path.file_name().expect("entries have names"));
+        if path.is_dir() {
+            copy_folder(&path, &target);
+        } else {
+            fs::copy(&path, &target).expect("the folder is ours");
+        }
+    }
+}
