@@ -11,7 +11,7 @@
 mod tests;
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use rayon::prelude::*;
@@ -62,7 +62,7 @@ struct Touch<'c> {
 }
 
 /// What is held, by name; an entity that was never stored is not in it.
-pub type Held<'c> = HashMap<Name<'c>, HeldEntity>;
+pub type Held<'c> = HashMap<Name<'c>, &'c HeldEntity>;
 
 /// Statements of records that have no turn, but speak of a touched entity.
 pub type Others = HashMap<RecordId, Vec<Statement>>;
@@ -162,16 +162,16 @@ impl<'c> Touched<'c> {
         self.order.iter().map(|name| (*name, self.entities[name].sourced_id))
     }
 
-    /// Whether the entity called `name` will be there: `None` if these turns do not touch it.
-    fn will_be_active(&self, name: Name<'_>, held: &Held<'_>) -> Option<bool> {
-        let touch = self.entities.get(&name)?;
-        Some(!touch.claims.is_empty() || touch.others(held.get(&name)).next().is_some())
+    /// Whether a touched entity will be there afterwards.
+    fn will_be_active(&self, name: &Name<'_>, held: &Held<'_>) -> bool {
+        let touch = &self.entities[name];
+        !touch.claims.is_empty() || touch.others(held.get(name).copied()).next().is_some()
     }
 
     /// The records without a turn whose statements are needed to fold the touched entities.
     pub fn needs(&self, held: &Held<'_>) -> BTreeSet<RecordId> {
-        let open = self.entities.iter().filter(|(name, touch)| !touch.settled_by(held.get(*name)));
-        open.flat_map(|(name, touch)| touch.others(held.get(name))).collect()
+        let open = self.entities.iter().filter(|(name, touch)| !touch.settled_by(held.get(*name).copied()));
+        open.flat_map(|(name, touch)| touch.others(held.get(name).copied())).collect()
     }
 
     /// The entities that changed statements refer to and that no turn touches: whether they are there has to be asked.
@@ -190,17 +190,28 @@ impl<'c> Touched<'c> {
         references
     }
 
-    /// The records whose changed statements refer to an entity that will not be there, with what they wait for.
-    pub fn dangling(&self, canonical: &Canonical, held: &Held<'_>) -> BTreeMap<RecordId, (KindId, String)> {
+    /// The records whose changed statements refer to an entity that will not be there, with the kind they wait for.
+    /// `references` are those that [`references`](Self::references) found.
+    pub fn dangling(
+        &self,
+        canonical: &Canonical,
+        references: &BTreeSet<(KindId, String)>,
+        held: &Held<'_>,
+    ) -> BTreeMap<RecordId, KindId> {
+        let held_active = |name: &Name<'_>| held.get(name).is_some_and(|held| held.active);
+        let elsewhere = references.iter().map(|(kind, source_id)| (*kind, source_id.as_str()));
+        let going = self.order.iter().copied().filter(|name| !self.will_be_active(name, held));
+        let missing: HashSet<_> = elsewhere.filter(|name| !held_active(name)).chain(going).collect();
         let mut dangling = BTreeMap::new();
+        if missing.is_empty() {
+            return dangling;
+        }
         let mut nested = reference::Nested::default();
         for name in &self.order {
             for claim in &self.entities[name].claims {
                 nested.each(&claim.statement.contribution, canonical, &mut |kind, source_id| {
-                    let name = (kind, source_id);
-                    let held_active = || held.get(&name).is_some_and(|held| held.active);
-                    if !self.will_be_active(name, held).unwrap_or_else(held_active) {
-                        dangling.entry(claim.record).or_insert_with(|| (kind, source_id.to_owned()));
+                    if missing.contains(&(kind, source_id)) {
+                        dangling.entry(claim.record).or_insert(kind);
                     }
                 });
             }
@@ -255,7 +266,7 @@ struct Planner<'c> {
 impl<'c> Planner<'c> {
     fn entity(&mut self, name: Name<'c>) {
         let touch = &self.situation.touched.entities[&name];
-        let held = self.situation.held.get(&name);
+        let held = self.situation.held.get(&name).copied();
         if let (true, Some(held)) = (touch.settled_by(held), held) {
             self.relink(name, touch, held);
             return;

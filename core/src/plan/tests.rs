@@ -91,9 +91,9 @@ impl World {
         self.apply(changes, &tally, records, state)
     }
 
-    fn held<'c>(&self, touched: &Touched<'c>) -> Held<'c> {
+    fn held<'c>(&'c self, touched: &Touched<'c>) -> Held<'c> {
         let held = |(name, _): (super::Name<'c>, Uuid)| {
-            self.entities.get(&(name.0, name.1.to_owned())).map(|held| (name, held.clone()))
+            self.entities.get(&(name.0, name.1.to_owned())).map(|held| (name, held))
         };
         touched.entities().filter_map(held).collect()
     }

@@ -1,0 +1,281 @@
+//! Finds the records that have to be mapped, maps them, and says what that means for each.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use rayon::prelude::*;
+
+use super::Work;
+use super::state::State;
+use crate::canonical::Canonical;
+use crate::delivery::{Report, Status};
+use crate::description::{Partner, ProblemClass, RecordTypeId};
+use crate::fold::{Rank, Statement};
+use crate::json::Pointer;
+
+use crate::map::{Budget, Contribution, Diagnostic, Input, Outcome, Severity, decode, encode};
+use crate::note::Note;
+use crate::plan::Turn;
+use crate::record::{Cut, Record};
+use crate::store::{Connection, HeldRecord, RecordId, RecordRow, RecordStep, StoreError};
+
+/// The records of a payload that are not as they were, and those that are no longer there.
+pub(super) struct Changed<'r, 'a> {
+    records: Vec<ChangedRecord<'r, 'a>>,
+    removed: Vec<&'r HeldRecord>,
+    state: &'r State,
+    partner: &'r Partner,
+    next_record: i64,
+    pointers: HashMap<RecordId, &'r Pointer>,
+}
+
+/// A record to be mapped.
+struct ChangedRecord<'r, 'a> {
+    record: &'r Record<'a>,
+    id: RecordId,
+    held: Option<&'r HeldRecord>,
+}
+
+/// What mapping came to, in the order of the changed records.
+pub(super) struct Outcomes(Vec<Mapped>);
+
+struct Mapped {
+    id: RecordId,
+    said: Said,
+    diagnostics: Vec<Diagnostic>,
+}
+
+enum Said {
+    /// What the record says, and the same encoded.
+    Well(Vec<Statement>, Vec<u8>),
+    Refused,
+    Fault(String),
+}
+
+impl<'r, 'a> Changed<'r, 'a> {
+    /// Compares a payload, complete for the record types in `scope` and those nested in them, with what is stored.
+    pub(super) fn find(
+        cut: &'r Cut<'a>,
+        state: &'r State,
+        scope: &[RecordTypeId],
+        partner: &'r Partner,
+        next_record: i64,
+    ) -> Self {
+        let mut next_record = next_record;
+        let mut present = BTreeSet::new();
+        let mut records = Vec::new();
+        let mut pointers = HashMap::new();
+        for record in &cut.records {
+            let held = state.get(record.of, &record.key);
+            let id = held.map_or(RecordId(next_record), |held| held.id);
+            pointers.insert(id, &record.pointer);
+            if let Some(held) = held {
+                present.insert(held.id);
+                if held.digest == Some(record.digest) {
+                    continue;
+                }
+            } else {
+                next_record += 1;
+            }
+            records.push(ChangedRecord { record, id, held });
+        }
+        let in_scope = |held: &&HeldRecord| scope.contains(&outermost(held.of, partner)) && !present.contains(&held.id);
+        let mut removed: Vec<_> = state.records().iter().filter(in_scope).collect();
+        removed.sort_by_key(|held| held.id);
+        Self { records, removed, state, partner, next_record, pointers }
+    }
+
+    /// The next free record number.
+    pub(super) fn next_record(&self) -> i64 {
+        self.next_record
+    }
+
+    /// Where in the payload a record stands.
+    pub(super) fn pointer(&self, record: RecordId) -> Option<&Pointer> {
+        self.pointers.get(&record).copied()
+    }
+
+    fn rank(&self, record: &'r Record<'a>) -> Rank<'r> {
+        Rank { of: &self.partner.records[usize::from(record.of.0)].name, key: &record.key }
+    }
+
+    /// What happens to the stored records. Those in `bad` keep what they said when they were last mapped well.
+    pub(super) fn steps(&self, outcomes: &'r Outcomes, bad: &BTreeSet<RecordId>) -> Vec<RecordStep<'r>> {
+        let put = self.records.iter().zip(&outcomes.0).map(|(changed, mapped)| {
+            let record = changed.record;
+            let (cells, unknown) = record.row(&self.partner.records[usize::from(record.of.0)]);
+            let good = !bad.contains(&changed.id);
+            RecordStep::Put(RecordRow {
+                of: record.of,
+                id: changed.id,
+                new: changed.held.is_none(),
+                key: &record.key,
+                digest: good.then_some(record.digest),
+                ancestors: &record.ancestors,
+                cells,
+                unknown,
+                contributions: match &mapped.said {
+                    Said::Well(_, encoded) if good => Some(encoded),
+                    _ => None,
+                },
+            })
+        });
+        let removed = self.removed.iter().map(|held| RecordStep::Remove(held.of, held.id));
+        put.chain(removed).collect()
+    }
+}
+
+/// The record type that `of` is nested in, at the very outside.
+fn outermost(of: RecordTypeId, partner: &Partner) -> RecordTypeId {
+    let mut outermost = of;
+    while let Some(parent) = partner.records.get(usize::from(outermost.0)).and_then(|of| of.parent) {
+        outermost = parent;
+    }
+    outermost
+}
+
+impl Outcomes {
+    /// The records that were refused or faulted.
+    pub(super) fn bad(&self) -> impl Iterator<Item = RecordId> {
+        self.0.iter().filter(|mapped| !matches!(mapped.said, Said::Well(..))).map(|mapped| mapped.id)
+    }
+
+    /// Puts refusals, faults and what the mapper had to say into the report.
+    pub(super) fn tell(&self, changed: &Changed<'_, '_>, report: &mut Report) {
+        for (mapped, changed) in self.0.iter().zip(&changed.records) {
+            let record = changed.record;
+            let note = |diagnostic: &Diagnostic| Note {
+                pointer: record.place(&diagnostic.pointer),
+                code: diagnostic.code.clone(),
+                message: diagnostic.message.clone(),
+            };
+            let bare = |code: &str, message: &str| Note {
+                pointer: record.pointer.clone(),
+                code: code.to_owned(),
+                message: message.to_owned(),
+            };
+            let refused = matches!(mapped.said, Said::Refused);
+            let (why, beside): (Vec<_>, Vec<_>) =
+                mapped.diagnostics.iter().partition(|diagnostic| refused && diagnostic.severity == Severity::Error);
+            match &mapped.said {
+                Said::Well(..) => {}
+                Said::Refused if why.is_empty() => report.refusals.push(bare("refused", "the mapper declines it")),
+                Said::Refused => report.refusals.extend(why.into_iter().map(note)),
+                Said::Fault(message) => report.faults.push(bare("fault", message)),
+            }
+            report.warnings.extend(beside.into_iter().filter(|beside| beside.severity != Severity::Info).map(note));
+        }
+    }
+}
+
+impl Work<'_> {
+    /// Maps the changed records. Those whose type has no kinds say nothing, and say it well.
+    pub(super) fn map(&self, changed: &Changed<'_, '_>, report: &mut Report) -> Result<Outcomes, Box<Report>> {
+        let canonical = &self.ingest.canonical;
+        let mapped = |at: &usize| !self.kinds(&changed.records[*at]).is_empty();
+        let at: Vec<_> = (0..changed.records.len()).filter(mapped).collect();
+        let inputs: Vec<_> = at.iter().map(|at| self.input(&changed.records[*at])).collect();
+        let budget = Budget::new(&self.ingest.limits);
+        let results = self.loaded.mapper.map(canonical, &self.options, &inputs, &budget).map_err(|error| {
+            tracing::error!(error = &error as &dyn std::error::Error, "mapping failed");
+            let mut failed = std::mem::replace(report, Report::new(Status::Failed));
+            failed.status = Status::Failed;
+            failed.problem = Some(ProblemClass::Fault);
+            failed.faults.push(Note {
+                pointer: Pointer::root(),
+                code: "mapping".to_owned(),
+                message: error.to_string(),
+            });
+            Box::new(failed)
+        })?;
+        let mut by_record: BTreeMap<usize, crate::map::Mapped> = at.into_iter().zip(results).collect();
+        let outcomes: Vec<_> = (0..changed.records.len())
+            .map(|at| (changed.records[at].id, by_record.remove(&at)))
+            .collect::<Vec<_>>()
+            .into_par_iter()
+            .map(|(id, mapped)| {
+                let (outcome, diagnostics) = mapped
+                    .map_or((Outcome::Contributions(Vec::new()), Vec::new()), |mapped| {
+                        (mapped.outcome, mapped.diagnostics)
+                    });
+                Mapped { id, said: said(outcome, canonical), diagnostics }
+            })
+            .collect();
+        Ok(Outcomes(outcomes))
+    }
+
+    fn kinds(&self, changed: &ChangedRecord<'_, '_>) -> &[crate::canonical::KindId] {
+        &self.loaded.partner.records[usize::from(changed.record.of.0)].kinds
+    }
+
+    fn input<'r>(&'r self, changed: &ChangedRecord<'r, '_>) -> Input<'r> {
+        let of = &self.loaded.partner.records[usize::from(changed.record.of.0)];
+        let record = changed.record;
+        Input { record: &of.name, kinds: &of.kinds, body: &record.bytes, ancestors: &record.ancestors }
+    }
+
+    /// What each record said before and says now. A refused or faulted record has no turn: it keeps its word.
+    pub(super) async fn turns<'r>(
+        &self,
+        connection: &Connection,
+        changed: &'r Changed<'r, '_>,
+        outcomes: &'r Outcomes,
+    ) -> Result<Vec<Turn<'r>>, StoreError> {
+        let well = changed.records.iter().zip(&outcomes.0).filter_map(|(changed, mapped)| match &mapped.said {
+            Said::Well(statements, _) => Some((changed, statements)),
+            _ => None,
+        });
+        let well: Vec<_> = well.collect();
+        let held = well.iter().filter_map(|(changed, _)| changed.held).chain(changed.removed.iter().copied());
+        let asked: Vec<_> = held.map(|held| (held.of, held.id)).collect();
+        let mut before: HashMap<_, _> = self.statements(connection, &asked).await?.into_iter().collect();
+        let mut turns = Vec::with_capacity(well.len() + changed.removed.len());
+        for (record, after) in well {
+            turns.push(Turn {
+                record: record.id,
+                rank: changed.rank(record.record),
+                before: before.remove(&record.id).unwrap_or_default().into(),
+                after: Cow::Borrowed(after),
+            });
+        }
+        for held in &changed.removed {
+            let before = before.remove(&held.id).unwrap_or_default().into();
+            turns.push(Turn { record: held.id, rank: changed.state.rank(held), before, after: Cow::Borrowed(&[]) });
+        }
+        Ok(turns)
+    }
+
+    /// What the given records said when they were last mapped well.
+    pub(super) async fn statements(
+        &self,
+        connection: &Connection,
+        records: &[(RecordTypeId, RecordId)],
+    ) -> Result<Vec<(RecordId, Vec<Statement>)>, StoreError> {
+        if records.is_empty() {
+            return Ok(Vec::new());
+        }
+        let canonical = &self.ingest.canonical;
+        let blobs = self.ingest.store.contributions(connection, &self.loaded.partner, records).await?;
+        let read = |((_, id), blob): (&(RecordTypeId, RecordId), Vec<u8>)| {
+            let contributions = if blob.is_empty() { Ok(Vec::new()) } else { decode(&blob, canonical) };
+            let contributions = contributions.map_err(|error| StoreError::Inconsistent(error.to_string()))?;
+            Ok((*id, statements(contributions, canonical)))
+        };
+        records.par_iter().zip(blobs).map(read).collect()
+    }
+}
+
+fn statements(contributions: Vec<Contribution>, canonical: &Canonical) -> Vec<Statement> {
+    contributions.into_iter().map(|contribution| Statement::new(contribution, canonical)).collect()
+}
+
+fn said(outcome: Outcome, canonical: &Canonical) -> Said {
+    match outcome {
+        Outcome::Contributions(contributions) => {
+            let encoded = encode(&contributions, canonical);
+            Said::Well(statements(contributions, canonical), encoded)
+        }
+        Outcome::Refused => Said::Refused,
+        Outcome::Fault(message) => Said::Fault(message),
+    }
+}

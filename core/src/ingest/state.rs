@@ -1,0 +1,124 @@
+//! What is stored of a connection, as one delivery sees it.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::canonical::{Canonical, KindId};
+use crate::description::{RecordType, RecordTypeId};
+use crate::digest::Digest;
+use crate::fold::Rank;
+use crate::store::{Connection, HeldEntity, HeldRecord, RecordId, RecordStep, Store, StoreError};
+
+/// Stored entities by the partner's own names for them.
+pub(super) type HeldEntities = HashMap<(KindId, String), HeldEntity>;
+
+/// All stored records of a connection.
+pub(super) struct State {
+    records: Vec<HeldRecord>,
+    /// Names of the record types, by their ids.
+    names: Vec<String>,
+    /// Where in `records` a record stands, by type and key.
+    by_key: HashMap<(RecordTypeId, String), usize>,
+    by_id: HashMap<RecordId, usize>,
+}
+
+impl State {
+    pub(super) fn new(records: Vec<HeldRecord>, types: &[RecordType]) -> Self {
+        Self::of(records, types.iter().map(|record_type| record_type.name.clone()).collect())
+    }
+
+    fn of(records: Vec<HeldRecord>, names: Vec<String>) -> Self {
+        let by_key = records.iter().enumerate().map(|(at, held)| ((held.of, held.key.clone()), at)).collect();
+        let by_id = records.iter().enumerate().map(|(at, held)| (held.id, at)).collect();
+        Self { records, names, by_key, by_id }
+    }
+
+    /// The records, in no particular order.
+    pub(super) fn records(&self) -> &[HeldRecord] {
+        &self.records
+    }
+
+    /// The record with this key.
+    pub(super) fn get(&self, of: RecordTypeId, key: &str) -> Option<&HeldRecord> {
+        self.by_key.get(&(of, key.to_owned())).map(|at| &self.records[*at])
+    }
+
+    /// The type and number of a record.
+    pub(super) fn find(&self, record: RecordId) -> Option<(RecordTypeId, RecordId)> {
+        self.by_id.get(&record).map(|at| (self.records[*at].of, record))
+    }
+
+    /// The place of each record among those that speak of one entity.
+    pub(super) fn ranks(&self) -> impl Iterator<Item = (RecordId, Rank<'_>)> {
+        self.records.iter().map(|held| (held.id, self.rank(held)))
+    }
+
+    /// The place of a record among those that speak of one entity.
+    pub(super) fn rank<'s>(&'s self, held: &'s HeldRecord) -> Rank<'s> {
+        Rank { of: self.names.get(usize::from(held.of.0)).map_or("", String::as_str), key: &held.key }
+    }
+
+    /// A digest of all records and what they were when they were last mapped well. Whoever changes a record, adds or
+    /// deletes one, changes it.
+    pub(super) fn digest(&self) -> Digest {
+        let mut all: Vec<_> = self.records.iter().map(|held| (self.rank(held), held.digest)).collect();
+        all.sort_unstable();
+        let parts = all.iter().flat_map(|(rank, digest)| {
+            let digest = digest.as_ref().map_or(&[][..], |digest| digest.as_bytes());
+            [rank.of.as_bytes(), rank.key.as_bytes(), digest]
+        });
+        Digest::of_parts(parts)
+    }
+
+    /// Whether a record that `steps` leaves alone has still to be mapped.
+    pub(super) fn has_open_records(&self, steps: &[RecordStep<'_>]) -> bool {
+        let stepped: BTreeSet<_> = steps.iter().map(RecordStep::id).collect();
+        self.records.iter().any(|held| held.digest.is_none() && !stepped.contains(&held.id))
+    }
+
+    /// What the records are after `steps`.
+    pub(super) fn after(&self, steps: &[RecordStep<'_>]) -> Self {
+        let stepped: BTreeSet<_> = steps.iter().map(RecordStep::id).collect();
+        let kept = self.records.iter().filter(|held| !stepped.contains(&held.id)).cloned();
+        let put = steps.iter().filter_map(|step| match step {
+            RecordStep::Put(row) => {
+                Some(HeldRecord { id: row.id, of: row.of, key: row.key.to_owned(), digest: row.digest })
+            }
+            RecordStep::Remove(..) => None,
+        });
+        Self::of(kept.chain(put).collect(), self.names.clone())
+    }
+}
+
+impl RecordStep<'_> {
+    fn id(&self) -> RecordId {
+        match self {
+            Self::Put(row) => row.id,
+            Self::Remove(_, id) => *id,
+        }
+    }
+}
+
+/// Asks for those of `wanted` that are not `known` yet. A connection that never committed has none of them.
+pub(super) async fn look_up(
+    store: &Arc<dyn Store>,
+    connection: &Connection,
+    canonical: &Canonical,
+    wanted: Vec<(KindId, String, Uuid)>,
+    known: &mut HeldEntities,
+) -> Result<(), StoreError> {
+    if connection.generation == 0 {
+        return Ok(());
+    }
+    let mut asked: Vec<_> = wanted
+        .into_iter()
+        .map(|(kind, source_id, id)| ((kind, source_id), (kind, id)))
+        .filter(|(name, _)| !known.contains_key(name))
+        .collect();
+    let ids: Vec<_> = asked.iter().map(|(_, id)| *id).collect();
+    let found = store.held_entities(connection, canonical, &ids).await?;
+    known.extend(asked.drain(..).zip(found).filter_map(|((name, _), held)| held.map(|held| (name, held))));
+    Ok(())
+}
