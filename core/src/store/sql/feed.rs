@@ -7,12 +7,13 @@ use crate::table::Table;
 /// The feed of a tenant (its name, the cursor, how many): place, kind's index, id, active, modified, connection.
 ///
 /// Each kind gives its first ones, and none is looked at beyond the end of the tenant's part: asking again costs nothing
-/// where nothing changed, however much others change.
+/// where nothing changed, however much others change. The plus keeps the database from taking the index of ids, which
+/// would mean to sort all that the tenant has.
 pub(in crate::store) fn changes(canonical: &Canonical) -> Sql {
     let kinds: Vec<_> = canonical.iter().map(|(KindId(index), kind)| {
         format!(
             "select * from (select _sequence, {index} as kind, _sourced_id, _active, _modified, _connection from {} \
-             where _tenant = (select id from tenant where name = ?1) and _sequence > ?2 \
+             where +_tenant = (select id from tenant where name = ?1) and _sequence > ?2 \
              and _sequence <= (select sequence from tenant where name = ?1) order by _sequence limit ?3)",
             quoted(&kind.table.name)
         )

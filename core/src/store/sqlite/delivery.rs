@@ -32,7 +32,8 @@ pub(super) fn receive(writer: &Writer, connection: &Connection, received: &Recei
     })
 }
 
-/// Writes what became of a delivery that has not been finished yet.
+/// Writes what became of a delivery that has not been finished yet. On its own (not within a commit) this need not wait
+/// for the disk: after a power cut the delivery would count as interrupted, which is as true, for it changed nothing.
 pub(super) fn finish(
     transaction: &Transaction<'_>,
     delivery: Uuid,

@@ -284,3 +284,26 @@ fn parsed<T: DeserializeOwned>(text: &str, what: &str) -> Result<T, StoreError> 
 fn unsigned(count: i64) -> u64 {
     u64::try_from(count).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use sqlx::Row as _;
+
+    use super::super::{SqliteOptions, SqliteStore};
+    use crate::store::{Store as _, sql};
+
+    #[tokio::test]
+    async fn the_feed_is_read_in_the_order_in_which_it_lies() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&folder.path().join("hub.db"), &SqliteOptions::default()).await.unwrap();
+        let canonical = crate::fixture::canonical();
+        store.prepare_canonical(&canonical).await.unwrap();
+        let question = format!("explain query plan {}", &*sql::changes(&canonical));
+        let rows = sqlx::query(sqlx::AssertSqlSafe(question)).fetch_all(&store.readers).await.unwrap();
+        let plan: Vec<String> = rows.iter().map(|row| row.get(3)).collect();
+        for kind in canonical.kinds() {
+            let wanted = format!("{} USING INTEGER PRIMARY KEY", kind.table.name);
+            assert!(plan.iter().any(|step| step.contains(&wanted)), "{plan:#?}");
+        }
+    }
+}
