@@ -10,7 +10,7 @@ mod operations;
 mod outline;
 mod records;
 mod route;
-mod scope;
+pub mod scope;
 mod status;
 mod template;
 mod unsupported;

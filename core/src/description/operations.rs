@@ -256,10 +256,13 @@ impl Operations<'_, '_> {
             return None;
         };
         let words = schema.get("enum").and_then(Value::as_array);
-        let is_text = type_names(schema) == ["string"] || words.is_some_and(|words| words.iter().all(Value::is_string));
-        if !is_text {
+        let is_scalar = matches!(type_names(schema).as_slice(), ["string" | "integer" | "number" | "boolean"]);
+        if !is_scalar && !words.is_some_and(|words| words.iter().all(Value::is_string)) {
             let place = self.document.key_place(&resolved);
-            self.report(Diagnostic::at(place, "not supported yet: a parameter that is not text"));
+            self.report(Diagnostic::at(
+                place,
+                "not supported yet: a parameter that is not text, a number or a boolean",
+            ));
         }
         self.compile(&at)
     }

@@ -2,6 +2,8 @@
 //!
 //! The server makes the values: one JSON object with a member for every name here.
 
+use serde_json::Value;
+
 use super::expression::{Expression, Member, Type};
 use crate::json::Pointer;
 use crate::language::{Diagnostic, Document};
@@ -28,6 +30,11 @@ pub(super) fn compile(
     }
 }
 
+/// Whether `context` has what `names` promise to expressions: for tests of whoever makes contexts.
+pub fn is_kept(names: &[Member], context: &Value) -> bool {
+    Type::Object(names.to_vec()).accepts(context)
+}
+
 /// What the answer to an ingest speaks of.
 ///
 /// ```json
@@ -35,7 +42,7 @@ pub(super) fn compile(
 ///  "rejections": [{"pointer": "/a/0", "code": "type", "message": "…"}], "refusals": [], "faults": [], "parked": [],
 ///  "warnings": [], "omitted": 0, "dryRun": false}
 /// ```
-pub(super) fn ingest_answer() -> Vec<Member> {
+pub fn ingest_answer() -> Vec<Member> {
     let counts = ["created", "updated", "unchanged", "removed"].map(|name| Member::required(name, Type::Integer));
     let delivery = vec![
         Member::required("id", Type::nullable(Type::Text)),
@@ -56,18 +63,21 @@ pub(super) fn ingest_answer() -> Vec<Member> {
 ///
 /// ```json
 /// {"problem": {"status": 422, "code": "invalid", "message": "…",
-///   "errors": [{"pointer": "/a/0/b", "field": "b", "message": "…"}], "fields": {"b": ["…"]}}}
+///   "errors": [{"pointer": "/a/0/b", "field": "b", "code": "type", "message": "…"}], "fields": {"b": ["…"]},
+///   "omitted": 0}, "delivery": {"id": null}}
 /// ```
-pub(super) fn problem_answer() -> Vec<Member> {
-    let error = ["pointer", "field", "message"].map(|name| Member::required(name, Type::Text));
+pub fn problem_answer() -> Vec<Member> {
+    let error = ["pointer", "field", "code", "message"].map(|name| Member::required(name, Type::Text));
     let problem = vec![
         Member::required("status", Type::Integer),
         Member::required("code", Type::Text),
         Member::required("message", Type::Text),
         Member::required("errors", Type::List(Box::new(Type::Object(error.into())))),
         Member::required("fields", Type::Map(Box::new(Type::List(Box::new(Type::Text))))),
+        Member::required("omitted", Type::Integer),
     ];
-    vec![Member::required("problem", Type::Object(problem))]
+    let delivery = vec![Member::required("id", Type::nullable(Type::Text))];
+    vec![Member::required("problem", Type::Object(problem)), Member::required("delivery", Type::Object(delivery))]
 }
 
 /// What a condition on a request speaks of: `header` (names in lower case), `query`, `path` and `options`.
@@ -75,7 +85,7 @@ pub(super) fn problem_answer() -> Vec<Member> {
 /// ```json
 /// {"header": {"accept": "*/*"}, "query": {}, "path": {"env": "qa"}, "options": {"sandbox": true}}
 /// ```
-pub(super) fn request(query: Vec<Member>, path: Vec<Member>, options: Type) -> Vec<Member> {
+pub fn request(query: Vec<Member>, path: Vec<Member>, options: Type) -> Vec<Member> {
     vec![
         Member::required("header", Type::Map(Box::new(Type::Text))),
         Member::required("query", Type::Object(query)),

@@ -122,6 +122,25 @@ impl Type {
         }
     }
 
+    /// Whether `value` is of this type.
+    pub fn accepts(&self, value: &Value) -> bool {
+        match (self, value) {
+            (Self::Any, _)
+            | (Self::Null | Self::Nullable(_), Value::Null)
+            | (Self::Boolean, Value::Bool(_))
+            | (Self::Number, Value::Number(_))
+            | (Self::Text, Value::String(_)) => true,
+            (Self::Integer, value) => value.is_i64(),
+            (Self::Nullable(of), value) => of.accepts(value),
+            (Self::List(of), Value::Array(items)) => items.iter().all(|item| of.accepts(item)),
+            (Self::Map(of), Value::Object(members)) => members.values().all(|member| of.accepts(member)),
+            (Self::Object(known), Value::Object(members)) => known
+                .iter()
+                .all(|member| members.get(&member.name).map_or(!member.required, |value| member.of.accepts(value))),
+            _ => false,
+        }
+    }
+
     /// The one type that both are, if there is one.
     pub(super) fn joined(self, other: Self) -> Option<Self> {
         match (self, other) {
