@@ -21,15 +21,7 @@ const DELIVERY: HeaderName = HeaderName::from_static("rollcall-delivery");
 
 /// The answer to a call that was worked on.
 pub(super) fn success(call: &Call, report: &Report, delivery: Option<Uuid>) -> Response {
-    let context = json!({
-        "delivery": {"id": delivery, "status": report.status, "counts": report.counts},
-        "faults": report.faults,
-        "refusals": report.refusals,
-        "parked": report.parked,
-        "warnings": report.warnings,
-        "omitted": report.omitted,
-        "dryRun": call.is_dry_run(),
-    });
+    let context = report_context(report, delivery, call.is_dry_run());
     let answer = call.operation().success();
     let status = answer.and_then(|answer| StatusCode::from_u16(answer.status).ok()).unwrap_or_default();
     let response = answer.and_then(|answer| filled(answer, &context)).unwrap_or_else(|| status.into_response());
@@ -41,19 +33,34 @@ pub(super) fn problem(call: &Call, mut problem: Problem) -> Response {
     let delivery = problem.delivery;
     let operation = call.operation();
     problem.status = StatusCode::from_u16(operation.status_of(problem.class)).unwrap_or(problem.status);
-    let response = match operation.answer_to(problem.class).and_then(|answer| filled(answer, &context(&problem))) {
-        Some(mut response) => {
-            problem.log();
-            response.headers_mut().extend(problem.headers());
-            response
-        }
-        None => problem.into_response(),
-    };
+    let response =
+        match operation.answer_to(problem.class).and_then(|answer| filled(answer, &problem_context(&problem))) {
+            Some(mut response) => {
+                problem.log();
+                response.headers_mut().extend(problem.headers());
+                response
+            }
+            None => problem.into_response(),
+        };
     named(call, response, delivery)
 }
 
+/// What the answer to a call that was worked on can be filled in with.
+fn report_context(report: &Report, delivery: Option<Uuid>, dry_run: bool) -> Value {
+    json!({
+        "delivery": {"id": delivery, "status": report.status, "counts": report.counts},
+        "rejections": report.rejections,
+        "refusals": report.refusals,
+        "faults": report.faults,
+        "parked": report.parked,
+        "warnings": report.warnings,
+        "omitted": report.omitted,
+        "dryRun": dry_run,
+    })
+}
+
 /// What an error answer can be filled in with.
-fn context(problem: &Problem) -> Value {
+fn problem_context(problem: &Problem) -> Value {
     let mut fields: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     let errors: Vec<_> = problem
         .errors
@@ -102,4 +109,28 @@ fn named(call: &Call, mut response: Response, delivery: Option<Uuid>) -> Respons
         headers.insert(DELIVERY, id);
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use rollcall_core::delivery::{Counts, Report, Status};
+    use rollcall_core::description::{ProblemClass, scope};
+    use rollcall_core::note::Note;
+    use uuid::Uuid;
+
+    use super::{Problem, problem_context, report_context};
+
+    #[test]
+    fn answers_can_be_filled_in_with_all_that_descriptions_speak_of() {
+        let note = Note { pointer: "/shelves/0/code".into(), code: "type".into(), message: "must be text".into() };
+        let mut report = Report::new(Status::Applied);
+        report.counts.insert("org".into(), Counts::default());
+        report.warnings.push(note.clone());
+        for delivery in [None, Some(Uuid::nil())] {
+            assert!(scope::is_kept(&scope::ingest_answer(), &report_context(&report, delivery, delivery.is_none())));
+            let problem = Problem::new(ProblemClass::Invalid, "invalid", "1 violation");
+            let problem = problem.with_errors(vec![note.clone()], 0).kept_as(delivery);
+            assert!(scope::is_kept(&scope::problem_answer(), &problem_context(&problem)));
+        }
+    }
 }
