@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 
 use super::{FolderArgs, Outcome, operation};
 
-/// Where an example's expected result stands, beside the example.
-const EXPECTED: &str = "expected";
+/// What the name of an example's expected result ends with.
+const EXPECTED: &str = "expected.json";
 
 /// Differences that are told per example.
 const DIFFERENCES_MAX: usize = 10;
@@ -21,7 +21,7 @@ const DIFFERENCES_MAX: usize = 10;
 /// Test partners' examples
 ///
 /// Every file in `schemas/<partner>/examples` is mapped in the sandbox and by the mapper's native build, which must
-/// agree, and compared with `examples/expected/<name>`. Options are those of the partner's `demo.yaml`.
+/// agree, and compared with `<name>.expected.json` beside it. Options are those of the partner's `demo.yaml`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Test {
     /// Only this partner
@@ -100,7 +100,7 @@ impl Tester<'_> {
         for pointer in self.previewer.disagreements(&body, &self.native)?.unwrap_or_default() {
             problems.push(format!("sandbox and native build disagree on the record at `{pointer}`"));
         }
-        let expected = expected(example)?;
+        let expected = example.with_extension(EXPECTED);
         let found = serde_json::to_value(&preview)?;
         if self.bless {
             bless(&expected, &preview)?;
@@ -131,21 +131,12 @@ fn beside_this_program() -> anyhow::Result<PathBuf> {
 fn examples(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let entries = folder.read_dir().with_context(|| format!("failed to list {}", folder.display()))?;
     let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<anyhow::Result<Vec<_>>>()?;
-    paths.retain(|path| path.is_file());
+    paths.retain(|path| path.is_file() && !path.to_string_lossy().ends_with(EXPECTED));
     paths.sort();
     Ok(paths)
 }
 
-/// Where an example's expected result stands.
-fn expected(example: &Path) -> anyhow::Result<PathBuf> {
-    let (folder, name) = example.parent().zip(example.file_name()).context("the example has no name")?;
-    Ok(folder.join(EXPECTED).join(name))
-}
-
 fn bless(expected: &Path, preview: &Preview) -> anyhow::Result<()> {
-    if let Some(folder) = expected.parent() {
-        std::fs::create_dir_all(folder)?;
-    }
     let text = serde_json::to_string_pretty(preview)? + "\n";
     std::fs::write(expected, text).with_context(|| format!("failed to write {}", expected.display()))
 }
