@@ -3,3 +3,34 @@
 
 #[cfg(test)]
 mod architecture;
+#[cfg(test)]
+mod bad_input;
+#[cfg(test)]
+mod command_line;
+#[cfg(test)]
+mod crash;
+#[cfg(test)]
+mod demo;
+#[cfg(test)]
+mod hostile;
+#[cfg(test)]
+mod isolation;
+#[cfg(test)]
+mod mirror;
+#[cfg(test)]
+mod oneroster;
+#[cfg(test)]
+mod options;
+#[cfg(test)]
+mod simulation;
+#[cfg(test)]
+mod skipping;
+#[cfg(test)]
+mod state;
+
+/// A fresh place for a server.
+#[cfg(test)]
+fn site() -> rollcall_tests::site::Site {
+    use rollcall_tests::jusoor::PARTNER;
+    rollcall_tests::site::Site::new(env!("CARGO_BIN_EXE_rollcall"), env!("CARGO_TARGET_TMPDIR"), PARTNER)
+}

@@ -1,0 +1,65 @@
+//! The process dies in the middle of a post: what was answered is there, what was not is marked, nothing is half done.
+
+use std::thread;
+
+use rollcall_tests::client::Client;
+use rollcall_tests::jusoor::{self, BRANCHES, sync};
+use rollcall_tests::school::{Payload, Size};
+use rusqlite::{Connection, OpenFlags};
+
+use crate::site;
+use crate::state::{counts, deliveries, encode, everything, feed_end, text, total};
+
+#[test]
+fn kill_nine_in_the_middle_of_a_post_leaves_the_database_whole() {
+    let site = site();
+    let server = site.start();
+    let small = Payload::of(Size::SMALL);
+    sync(&server, "north-school", &small);
+    let (before, end) = (everything(&server, "north-reader"), feed_end(&server, "north-reader"));
+
+    let large = Payload::of(Size::LARGE);
+    let bytes = large.to_bytes();
+    thread::scope(|scope| {
+        let client = Client::clone(&server);
+        let posting = scope.spawn(|| {
+            let client = client;
+            client.try_post(BRANCHES, &jusoor::headers("north-school"), &bytes).map(|answer| answer.status)
+        });
+        while deliveries(&server, "north-reader")[0]["status"] != "received" {
+            assert!(!posting.is_finished(), "the post was answered before it was seen");
+        }
+        server.kill();
+        assert!(posting.join().unwrap().is_err(), "the post was answered although its server was dead");
+    });
+
+    let server = site.start();
+    assert_eq!(integrity(&site.database()), "ok");
+    let interrupted = deliveries(&server, "north-reader").remove(0);
+    assert_eq!(text(&interrupted, "status"), "interrupted");
+    assert_eq!(everything(&server, "north-reader"), before, "an unanswered post was applied");
+    assert_eq!(feed_end(&server, "north-reader"), end);
+
+    let answer = sync(&server, "north-school", &large);
+    assert_eq!(counts(&answer, "class").0 + counts(&answer, "class").1 + counts(&answer, "class").2, 160);
+    assert_eq!(total(&server, "north-reader", &format!("enrollments?filter={}", encode("status='active'"))), 5_760);
+    let body = server.get(&format!("/api/v1/deliveries/{}/body", text(&interrupted, "id")), "north-reader");
+    assert!(body.status == 200 && body.body == bytes, "the interrupted payload was lost");
+}
+
+#[test]
+fn what_was_answered_survives() {
+    let site = site();
+    let server = site.start();
+    sync(&server, "north-school", &Payload::of(Size::SMALL));
+    let before = everything(&server, "north-reader");
+    server.kill();
+    let server = site.start();
+    assert_eq!(everything(&server, "north-reader"), before);
+    assert_eq!(deliveries(&server, "north-reader")[0]["status"], "applied");
+}
+
+fn integrity(database: &std::path::Path) -> String {
+    let connection = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+    connection.query_row("pragma integrity_check", [], |row| row.get(0)).unwrap()
+}
