@@ -44,7 +44,7 @@ impl Operations<'_, '_> {
         let parameters = self.parameters(outline);
         let body = self.body(at);
         let outermost = body.as_ref().map(|(_, outermost)| outermost.as_slice()).unwrap_or_default();
-        let verb = self.verb(outline, outermost);
+        let verb = if outline.is_flawed { None } else { self.verb(outline, outermost) };
         let security = self.security(at);
         let must = self.must(outline, &parameters);
         let answers = self.answers(at);

@@ -106,6 +106,8 @@ pub(super) struct OperationOutline {
     pub(super) method: String,
     /// Its keys.
     pub(super) keys: keys::Operation,
+    /// Whether something is wrong with its keys, which has been reported.
+    pub(super) is_flawed: bool,
 }
 
 impl Outline {
@@ -225,19 +227,21 @@ impl Walker<'_> {
         self.each(&at.member("parameters"), Self::parameter);
         self.body(&at.member("requestBody"));
         self.each(&at.member("responses"), Self::response);
+        let found = self.problems.len();
         if self.document.get(&at.member(EXTENSION)).is_none() {
             let problem = Diagnostic::at(self.document.key_place(at), "this operation does not say what it does");
             let hint = "add `x-rollcall` with a verb: `x-rollcall: {snapshot: Record, accept: all}`";
             self.problems.push(problem.hint(hint));
-        } else if let Some(keys) = self.keys(at) {
-            self.outline.operations.push(OperationOutline {
-                at: at.clone(),
-                path_item: path_item.clone(),
-                path: path.to_owned(),
-                method: method.to_ascii_uppercase(),
-                keys,
-            });
         }
+        let keys = self.keys(at).unwrap_or_default();
+        self.outline.operations.push(OperationOutline {
+            at: at.clone(),
+            path_item: path_item.clone(),
+            path: path.to_owned(),
+            method: method.to_ascii_uppercase(),
+            keys,
+            is_flawed: self.problems.len() > found,
+        });
     }
 
     fn webhook(&mut self, item: &Pointer) {

@@ -32,7 +32,8 @@ impl<'d> Grammar<'d> {
         Self { document, compiled: HashMap::new() }
     }
 
-    /// What stands at `pointer`, which exists, as a `T`. `None` if it is not one, and then `problems` say why.
+    /// What stands at `pointer`, which exists, as a `T`. Where `problems` say what is wrong with it, what is left without
+    /// the wrong members, so that the search for further mistakes can go on; `None` if nothing is.
     pub fn read<T: JsonSchema + DeserializeOwned>(
         &mut self,
         pointer: &Pointer,
@@ -42,19 +43,32 @@ impl<'d> Grammar<'d> {
         let document = self.document;
         let compiled = self.compiled.entry(T::schema_id().into_owned()).or_insert_with(compile::<T>);
         let found = problems.len();
+        let mut right = value.clone();
         for error in compiled.validator.iter_errors(value) {
             describe(document, pointer, &compiled.schema, &error, problems);
+            remove_wrong_members(&mut right, &error);
         }
-        if problems.len() > found {
-            return None;
-        }
-        match serde_json::from_value(value.clone()) {
+        match serde_json::from_value(right) {
             Ok(keys) => Some(keys),
+            Err(_) if problems.len() > found => None,
             Err(error) => {
                 problems.push(Diagnostic::at(document.place(pointer), error.to_string()));
                 None
             }
         }
+    }
+}
+
+/// Takes out the members of `value` that `error` is about.
+fn remove_wrong_members(value: &mut Value, error: &ValidationError<'_>) {
+    let Value::Object(members) = value else { return };
+    let path = Pointer::from(error.instance_path().as_str());
+    match (path.steps().next(), error.kind()) {
+        (Some(member), _) => drop(members.shift_remove(member.as_ref())),
+        (None, ValidationErrorKind::AdditionalProperties { unexpected }) => {
+            members.retain(|name, _| !unexpected.contains(name));
+        }
+        (None, _) => {}
     }
 }
 
