@@ -1,7 +1,7 @@
 //! Turns `schemas/canonical/*.yaml` into a struct per kind that is an entity of the SDK.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::path::Path;
 
 use serde_json::Value;
@@ -25,13 +25,13 @@ pub(crate) fn generate(folder: &Path) -> Result<String, GenerateError> {
         kinds.push((kind.to_owned(), Struct { doc: doc(&schema), members }));
     }
     let mut out = String::new();
-    references(&kinds, &types, &mut out);
-    print::types(&types, Way::Out, &mut out);
+    references(&kinds, &types, &mut out)?;
+    print::types(&types, Way::Out, &mut out)?;
     for (nth, (kind, one)) in kinds.iter().enumerate() {
-        print::structure(&types, &pascal(kind), one, Way::Out, &mut out);
-        entity(nth, kind, one, &types, &mut out);
+        print::structure(&types, &pascal(kind), one, Way::Out, &mut out)?;
+        entity(nth, kind, one, &types, &mut out)?;
     }
-    vocabulary(&kinds, &mut out);
+    vocabulary(&kinds, &mut out)?;
     Ok(out)
 }
 
@@ -48,7 +48,7 @@ fn files(folder: &Path) -> Result<BTreeSet<std::path::PathBuf>, GenerateError> {
 }
 
 /// A type per kind that is referred to, so that a class cannot stand where an org belongs.
-fn references(kinds: &[(String, Struct)], types: &Types, out: &mut String) {
+fn references(kinds: &[(String, Struct)], types: &Types, out: &mut String) -> fmt::Result {
     let all = kinds.iter().map(|(_, one)| one).chain(types.structs.values());
     let mut to = BTreeSet::new();
     for member in all.flat_map(|one| &one.members) {
@@ -59,7 +59,7 @@ fn references(kinds: &[(String, Struct)], types: &Types, out: &mut String) {
     }
     for kind in to {
         let name = format!("{}Ref", pascal(&kind));
-        let _ = writeln!(
+        writeln!(
             out,
             "/// Refers to the `{kind}` of this source id.\n\
              #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]\n\
@@ -67,19 +67,21 @@ fn references(kinds: &[(String, Struct)], types: &Types, out: &mut String) {
              pub struct {name}<'a>(pub Text<'a>);\n\n\
              impl<'a, T: Into<Text<'a>>> From<T> for {name}<'a> {{\n    \
              fn from(source_id: T) -> Self {{\n        Self(source_id.into())\n    }}\n}}\n"
-        );
+        )?;
     }
+    Ok(())
 }
 
 /// How the values of a kind are handed to the host: field by field, by number.
-fn entity(nth: usize, kind: &str, one: &Struct, types: &Types, out: &mut String) {
+fn entity(nth: usize, kind: &str, one: &Struct, types: &Types, out: &mut String) -> fmt::Result {
     let anonymous = if print::borrows_members(types, &one.members) { "<'_>" } else { "" };
-    let _ = writeln!(out, "impl Entity for {}{anonymous} {{\n    const KIND: u16 = {nth};\n", pascal(kind));
+    writeln!(out, "impl Entity for {}{anonymous} {{\n    const KIND: u16 = {nth};\n", pascal(kind))?;
     out.push_str("    fn write(&self, fields: &mut Fields<'_>) {\n");
     for (index, member) in one.members.iter().enumerate() {
-        let _ = writeln!(out, "        {}", field(index, member));
+        writeln!(out, "        {}", field(index, member))?;
     }
     out.push_str("    }\n}\n\n");
+    Ok(())
 }
 
 fn field(index: usize, member: &Member) -> String {
@@ -100,11 +102,12 @@ fn field(index: usize, member: &Member) -> String {
 }
 
 /// The names of all kinds and fields, in the order of their numbers.
-fn vocabulary(kinds: &[(String, Struct)], out: &mut String) {
+fn vocabulary(kinds: &[(String, Struct)], out: &mut String) -> fmt::Result {
     out.push_str("/// All kinds with their fields, in the order of their numbers.\npub const KINDS: &[Kind] = &[\n");
     for (kind, one) in kinds {
         let names: Vec<&str> = one.members.iter().map(|member| member.name.as_str()).collect();
-        let _ = writeln!(out, "    Kind {{ name: {kind:?}, fields: &{names:?} }},");
+        writeln!(out, "    Kind {{ name: {kind:?}, fields: &{names:?} }},")?;
     }
     out.push_str("];\n");
+    Ok(())
 }

@@ -1,7 +1,7 @@
 //! Turns a partner's `openapi.yaml` into a struct per record type, one for its ancestors, and the enum of them all.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::path::Path;
 
 use serde_json::Value;
@@ -39,11 +39,11 @@ pub(crate) fn generate(file: &Path) -> Result<String, GenerateError> {
         ancestors(&documents, &records, record, &mut types)?;
     }
     let mut out = String::new();
-    print::types(&types, Way::In, &mut out);
+    print::types(&types, Way::In, &mut out)?;
     for (name, body) in &bodies {
-        print::structure(&types, name, body, Way::In, &mut out);
+        print::structure(&types, name, body, Way::In, &mut out)?;
     }
-    union(&records, &bodies, &types, &mut out);
+    union(&records, &bodies, &types, &mut out)?;
     Ok(out)
 }
 
@@ -63,10 +63,9 @@ fn records(documents: &Documents, file: &Path) -> Result<BTreeMap<String, Record
         let mut children = Vec::new();
         nested(documents, place, 0, &mut children)?;
         for child in children {
-            if let Some((child, _)) = places.iter().find(|(_, place)| *place == child) {
-                if let Some(child) = records.get_mut(child) {
-                    child.parent = Some(name.clone());
-                }
+            let child = places.iter().find(|(_, place)| *place == child);
+            if let Some(child) = child.and_then(|(child, _)| records.get_mut(child)) {
+                child.parent = Some(name.clone());
             }
         }
     }
@@ -182,7 +181,12 @@ fn collect(up: usize, paths: impl IntoIterator<Item = String>, known: &mut [Vec<
 }
 
 /// The enum `Record`, and how it is read.
-fn union(records: &BTreeMap<String, Record>, bodies: &[(String, Struct)], types: &Types, out: &mut String) {
+fn union(
+    records: &BTreeMap<String, Record>,
+    bodies: &[(String, Struct)],
+    types: &Types,
+    out: &mut String,
+) -> fmt::Result {
     let mut variants = String::new();
     let mut arms = String::new();
     let mut list = String::new();
@@ -194,19 +198,20 @@ fn union(records: &BTreeMap<String, Record>, bodies: &[(String, Struct)], types:
         let one = format!("{rust}{}", lifetime(print::borrows_members(types, &body.members)));
         if let Some(ancestors) = types.structs.get(&above) {
             let above = format!("{above}{}", lifetime(print::borrows_members(types, &ancestors.members)));
-            let _ = writeln!(variants, "    /// A `{name}` and what it stands in.\n    {rust}({one}, {above}),");
-            let _ = writeln!(arms, "            {name:?} => Ok(Self::{rust}(read(body)?, read(ancestors)?)),");
+            writeln!(variants, "    /// A `{name}` and what it stands in.\n    {rust}({one}, {above}),")?;
+            writeln!(arms, "            {name:?} => Ok(Self::{rust}(read(body)?, read(ancestors)?)),")?;
         } else {
-            let _ = writeln!(variants, "    /// A `{name}`.\n    {rust}({one}),");
-            let _ = writeln!(arms, "            {name:?} => Ok(Self::{rust}(read(body)?)),");
+            writeln!(variants, "    /// A `{name}`.\n    {rust}({one}),")?;
+            writeln!(arms, "            {name:?} => Ok(Self::{rust}(read(body)?)),")?;
         }
-        let _ = writeln!(list, "        RecordType {{ name: {name:?}, kinds: &{kinds:?} }},");
+        writeln!(list, "        RecordType {{ name: {name:?}, kinds: &{kinds:?} }},")?;
     }
-    let _ = write!(
+    write!(
         out,
         "/// One record, whatever its type.\n#[derive(Debug, Clone, PartialEq)]\npub enum Record<'a> {{\n{variants}}}\n\n\
          impl<'a> Foreign<'a> for Record<'a> {{\n    const TYPES: &'static [RecordType] = &[\n{list}    ];\n\n    \
          fn read(name: &str, body: &'a [u8], ancestors: &'a [u8]) -> Result<Self, ReadError> {{\n        \
          match name {{\n{arms}            _ => Err(ReadError::unknown()),\n        }}\n    }}\n}}\n"
-    );
+    )?;
+    Ok(())
 }

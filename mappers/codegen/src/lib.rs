@@ -36,6 +36,12 @@ impl fmt::Display for GenerateError {
 
 impl std::error::Error for GenerateError {}
 
+impl From<fmt::Error> for GenerateError {
+    fn from(error: fmt::Error) -> Self {
+        Self::new("the generated source", error.to_string())
+    }
+}
+
 /// The Rust source of all canonical kinds in `folder`: a struct per kind, each an entity of the SDK.
 pub fn canonical(folder: &Path) -> Result<String, GenerateError> {
     canonical::generate(folder)

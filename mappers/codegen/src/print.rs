@@ -1,8 +1,11 @@
 //! Turns [`Types`] into Rust source.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use crate::shape::{Member, Shape, Struct, Types, Words, pascal};
+
+/// Words of Rust that a property may be called.
+const KEYWORDS: [&str; 10] = ["type", "use", "ref", "match", "move", "mod", "in", "where", "loop", "for"];
 
 /// Which way the values of a type go.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -14,26 +17,27 @@ pub(crate) enum Way {
 }
 
 /// All structs and enums but those named in `except`.
-pub(crate) fn types(types: &Types, way: Way, out: &mut String) {
+pub(crate) fn types(types: &Types, way: Way, out: &mut String) -> fmt::Result {
     for (name, one) in &types.words {
-        words(name, one, way, out);
+        words(name, one, way, out)?;
     }
     for (name, one) in &types.structs {
-        structure(types, name, one, way, out);
+        structure(types, name, one, way, out)?;
     }
+    Ok(())
 }
 
 /// One struct.
-pub(crate) fn structure(types: &Types, name: &str, one: &Struct, way: Way, out: &mut String) {
-    doc(&one.doc, &format!("`{name}`"), "", out);
+pub(crate) fn structure(types: &Types, name: &str, one: &Struct, way: Way, out: &mut String) -> fmt::Result {
+    doc(&one.doc, &format!("`{name}`"), "", out)?;
     let lifetime = if borrows_members(types, &one.members) { "<'a>" } else { "" };
     let (derive, prefix) = match way {
         Way::In => ("Debug, Clone, PartialEq, Eq, Hash, serde::Deserialize", ""),
         Way::Out => ("Debug, Clone, Default, PartialEq, Serialize", "skip_serializing_if = "),
     };
-    let _ = writeln!(out, "#[derive({derive})]\npub struct {name}{lifetime} {{");
+    writeln!(out, "#[derive({derive})]\npub struct {name}{lifetime} {{")?;
     for member in &one.members {
-        doc(&member.doc, &format!("`{}`", member.name), "    ", out);
+        doc(&member.doc, &format!("`{}`", member.name), "    ", out)?;
         let shape = rust(types, &member.shape);
         let list = matches!(member.shape, Shape::List(_));
         // A list that is not required is empty where it is absent; whatever is written is optional while it is built.
@@ -48,22 +52,23 @@ pub(crate) fn structure(types: &Types, name: &str, one: &Struct, way: Way, out: 
         if way == Way::In && (list || optional) && !member.required {
             serde.push("default".to_owned());
         }
-        let _ = writeln!(out, "    #[serde({})]", serde.join(", "));
+        writeln!(out, "    #[serde({})]", serde.join(", "))?;
         let shape = if optional { format!("Option<{shape}>") } else { shape };
-        let _ = writeln!(out, "    pub {}: {shape},", snake(&member.name));
+        writeln!(out, "    pub {}: {shape},", snake(&member.name))?;
     }
     out.push_str("}\n\n");
+    Ok(())
 }
 
-fn words(name: &str, one: &Words, way: Way, out: &mut String) {
-    doc(&one.doc, &format!("The words of `{name}`"), "", out);
+fn words(name: &str, one: &Words, way: Way, out: &mut String) -> fmt::Result {
+    doc(&one.doc, &format!("The words of `{name}`"), "", out)?;
     let lifetime = if one.open { "<'a>" } else { "" };
     let copy = if one.open { "" } else { "Copy, " };
     let derive = if way == Way::In { ", serde::Deserialize" } else { "" };
-    let _ = writeln!(out, "#[derive({copy}Debug, Clone, PartialEq, Eq{derive})]\npub enum {name}{lifetime} {{");
-    for word in &one.words {
+    writeln!(out, "#[derive({copy}Debug, Clone, PartialEq, Eq{derive})]\npub enum {name}{lifetime} {{")?;
+    for word in &one.list {
         let rename = if way == Way::In { format!("    #[serde(rename = {word:?})]\n") } else { String::new() };
-        let _ = writeln!(out, "    /// `{word}`\n{rename}    {},", pascal(word));
+        writeln!(out, "    /// `{word}`\n{rename}    {},", pascal(word))?;
     }
     if one.open {
         out.push_str("    /// A word of one's own, which starts with `ext:`.\n    Ext(Text<'a>),\n");
@@ -71,26 +76,27 @@ fn words(name: &str, one: &Words, way: Way, out: &mut String) {
     out.push_str("}\n\n");
     let anonymous = if one.open { "<'_>" } else { "" };
     let this = if one.open { "&self" } else { "self" };
-    let _ = writeln!(
+    writeln!(
         out,
         "impl {name}{anonymous} {{\n    /// The word.\n    pub fn as_str({this}) -> &{}str {{",
         if one.open { "" } else { "'static " }
-    );
+    )?;
     out.push_str("        match self {\n");
-    for word in &one.words {
-        let _ = writeln!(out, "            Self::{} => {word:?},", pascal(word));
+    for word in &one.list {
+        writeln!(out, "            Self::{} => {word:?},", pascal(word))?;
     }
     if one.open {
         out.push_str("            Self::Ext(word) => word,\n");
     }
     out.push_str("        }\n    }\n}\n\n");
     if way == Way::Out {
-        let _ = writeln!(
+        writeln!(
             out,
             "impl Serialize for {name}{anonymous} {{\n    fn serialize<S: Serializer>(&self, to: S) -> \
              Result<S::Ok, S::Error> {{\n        to.serialize_str(self.as_str())\n    }}\n}}\n"
-        );
+        )?;
     }
+    Ok(())
 }
 
 /// The shape as a Rust type.
@@ -99,13 +105,12 @@ pub(crate) fn rust(types: &Types, shape: &Shape) -> String {
         Shape::Text => "Text<'a>".to_owned(),
         Shape::Flag => "Flag".to_owned(),
         Shape::Words(name) if types.words.get(name).is_some_and(|words| words.open) => format!("{name}<'a>"),
-        Shape::Words(name) => name.clone(),
         Shape::Reference(kind) => format!("{}Ref<'a>", pascal(kind)),
         Shape::Integer => "i64".to_owned(),
         Shape::Boolean => "bool".to_owned(),
         Shape::List(item) => format!("Vec<{}>", rust(types, item)),
         Shape::Object(name) if borrows(types, shape) => format!("{name}<'a>"),
-        Shape::Object(name) => name.clone(),
+        Shape::Words(name) | Shape::Object(name) => name.clone(),
         Shape::Open => "Open<'a>".to_owned(),
     }
 }
@@ -127,11 +132,12 @@ pub(crate) fn borrows_members(types: &Types, members: &[Member]) -> bool {
 }
 
 /// A doc comment; `otherwise` where the schema says nothing.
-pub(crate) fn doc(text: &str, otherwise: &str, indent: &str, out: &mut String) {
+pub(crate) fn doc(text: &str, otherwise: &str, indent: &str, out: &mut String) -> fmt::Result {
     let text = if text.is_empty() { otherwise } else { text };
     for line in text.lines() {
-        let _ = writeln!(out, "{indent}/// {}", line.trim_end());
+        writeln!(out, "{indent}/// {}", line.trim_end())?;
     }
+    Ok(())
 }
 
 /// `givenName` in the spelling of a Rust field.
@@ -145,6 +151,5 @@ pub(crate) fn snake(name: &str) -> String {
         lower = letter.is_lowercase() || letter.is_numeric();
         if letter.is_alphanumeric() { out.extend(letter.to_lowercase()) } else { out.push('_') }
     }
-    const KEYWORDS: [&str; 10] = ["type", "use", "ref", "match", "move", "mod", "in", "where", "loop", "for"];
     if KEYWORDS.contains(&out.as_str()) { format!("r#{out}") } else { out }
 }

@@ -51,7 +51,7 @@ pub(crate) struct Member {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Words {
     pub(crate) doc: String,
-    pub(crate) words: Vec<String>,
+    pub(crate) list: Vec<String>,
     /// Whether words that start with `ext:` are allowed too.
     pub(crate) open: bool,
 }
@@ -72,7 +72,7 @@ impl Types {
             return Ok(Shape::Reference(kind.to_owned()));
         }
         if let Some(words) = words(&schema) {
-            if words.words == ["true", "false"] {
+            if words.list == ["true", "false"] {
                 return Ok(Shape::Flag);
             }
             self.words.insert(name.clone(), words);
@@ -153,14 +153,14 @@ fn words(schema: &Value) -> Option<Words> {
         schema.get("enum")?.as_array()?.iter().map(|word| word.as_str().map(str::to_owned)).collect()
     };
     if let Some(words) = of(schema) {
-        return Some(Words { doc: doc(schema), words, open: false });
+        return Some(Words { doc: doc(schema), list: words, open: false });
     }
     let several = schema.get("anyOf").or_else(|| schema.get("oneOf"))?.as_array()?;
     let words = several.iter().find_map(of)?;
     let open = several
         .iter()
         .any(|one| one.get("pattern").and_then(Value::as_str).is_some_and(|pattern| pattern.starts_with("^ext:")));
-    Some(Words { doc: doc(schema), words, open })
+    Some(Words { doc: doc(schema), list: words, open })
 }
 
 /// What the schema says about itself, for the documentation of the Rust type.
@@ -176,9 +176,9 @@ pub(crate) fn pascal(name: &str) -> String {
     for letter in name.chars() {
         if letter.is_alphanumeric() {
             if upper {
-                out.extend(letter.to_uppercase())
+                out.extend(letter.to_uppercase());
             } else {
-                out.push(letter)
+                out.push(letter);
             }
             upper = false;
         } else {

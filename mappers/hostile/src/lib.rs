@@ -5,7 +5,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rollcall_mapper_sdk::canonical::{Class, CourseRef, KINDS, Org, OrgRef, User};
+use rollcall_mapper_sdk::canonical::{Class, CourseRef, KINDS, Org, OrgRef, User, UserRole};
 use rollcall_mapper_sdk::wasm::bindings::exports::rollcall::mapper::mapping::{Diagnostic, Kind, Outcome, Severity};
 use rollcall_mapper_sdk::wasm::{Answer, Guest, Input, Profile};
 use rollcall_mapper_sdk::{Contributions, Entity};
@@ -137,7 +137,7 @@ fn forged(attack: Attack, id: u64) -> Vec<u8> {
         Attack::ReferenceToNowhere => class_of_nowhere(),
         Attack::EmptySourceId => good.source_id("").rows(),
         Attack::LongSourceId => good.source_id(&"x".repeat(5_000)).rows(),
-        Attack::BrokenNested => rows("user:1", &User { roles: vec![Default::default()], ..person() }),
+        Attack::BrokenNested => rows("user:1", &User { roles: vec![UserRole::default()], ..person() }),
         Attack::MalformedNested => good.nested(field("children"), "[\"org:2\"").rows(),
         Attack::DeepNested => good.nested(field("metadata"), &deep(10_000)).rows(),
         Attack::HugeNested => good.nested(field("metadata"), &format!("{{\"x\":\"{}\"}}", "y".repeat(1 << 20))).rows(),
