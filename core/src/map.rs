@@ -177,6 +177,18 @@ impl Mapper {
         }
         batch::Run { mapper: self, canonical, options, budget }.all(inputs)
     }
+
+    /// Checks packed rows (`mappers/wit/v1/mapper.wit`), one piece per record, as if an instance had answered them. So
+    /// what the same mapper says as native code can be compared with what it says in the sandbox.
+    pub fn check<'r>(
+        &self,
+        canonical: &Canonical,
+        kinds: &[KindId],
+        records: impl IntoIterator<Item = &'r [u8]>,
+    ) -> Vec<Result<Vec<Contribution>, String>> {
+        let mut checker = check::Checker::new(canonical, &self.agreement, &self.sandbox.limits);
+        records.into_iter().map(|rows| checker.rows(rows, kinds)).collect()
+    }
 }
 
 impl fmt::Debug for Mapper {

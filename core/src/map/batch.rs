@@ -73,7 +73,7 @@ enum Attempt {
 impl Run<'_> {
     /// Maps all inputs, cut into batches.
     pub(super) fn all(&self, inputs: &[Input<'_>]) -> Result<Vec<Mapped>, MapError> {
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = self.mapper.sandbox.threads;
         let batches = cut(inputs, self.budget.batch_bytes, threads);
         if batches.len() <= 1 {
             return self.batch(inputs);
@@ -95,7 +95,8 @@ impl Run<'_> {
         };
         std::thread::scope(|scope| {
             for _ in 1..threads.min(batches.len()) {
-                scope.spawn(work);
+                // A thread that the system does not grant is missed, no more: this one works too.
+                let _granted = std::thread::Builder::new().name("mapping".to_owned()).spawn_scoped(scope, work);
             }
             work();
         });

@@ -43,7 +43,8 @@ impl<'a> Checker<'a> {
         Ok(Mapped { outcome, diagnostics })
     }
 
-    fn rows(&mut self, rows: &[u8], kinds: &[KindId]) -> Result<Vec<Contribution>, Wrong> {
+    /// Checks the packed rows of one record.
+    pub(super) fn rows(&mut self, rows: &[u8], kinds: &[KindId]) -> Result<Vec<Contribution>, Wrong> {
         let mut rows = Rows::new(rows);
         let mut contributions = Vec::new();
         while !rows.is_empty() {

@@ -42,6 +42,8 @@ pub struct Host {
 pub(super) struct Sandbox {
     pub(super) engine: Engine,
     pub(super) limits: MapperLimits,
+    /// How many batches of one delivery are mapped beside each other.
+    pub(super) threads: usize,
     /// Its end ends the thread that looks at the wall clock.
     _ticker: SyncSender<()>,
 }
@@ -126,7 +128,8 @@ impl Host {
         let engine = Engine::new(&config(limits)).map_err(|error| HostError::Engine(error.into()))?;
         let cache = cache.map(Cache::open).transpose().map_err(HostError::Cache)?;
         let ticker = tick(engine.weak()).map_err(HostError::Thread)?;
-        let sandbox = Arc::new(Sandbox { engine, limits: limits.clone(), _ticker: ticker });
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let sandbox = Arc::new(Sandbox { engine, limits: limits.clone(), threads, _ticker: ticker });
         Ok(Self { sandbox, cache })
     }
 
