@@ -4,6 +4,8 @@
 //! The same stages as an ingest, in the same order, but the mapper may also be its native build: the two must agree.
 
 mod native;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 

@@ -155,3 +155,19 @@ fn pairs(query: &str) -> Vec<(String, String)> {
 fn object<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Map<String, Value> {
     pairs.map(|(name, value)| (name.to_owned(), Value::String(value.to_owned()))).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::http::{HeaderMap, HeaderValue};
+
+    use super::{DRY_RUN, dry_run};
+
+    #[test]
+    fn a_dry_run_is_never_guessed() {
+        let asked = |value: &'static str| dry_run(&HeaderMap::from_iter([(DRY_RUN, HeaderValue::from_static(value))]));
+        assert!(asked("True").unwrap() && !asked("false").unwrap() && !dry_run(&HeaderMap::new()).unwrap());
+        for odd in ["", "1", "yes", "true, true"] {
+            assert_eq!(asked(odd).unwrap_err().status, 400, "{odd:?}");
+        }
+    }
+}
