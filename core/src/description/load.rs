@@ -85,7 +85,8 @@ fn read(
     let records = records.finish(name, canonical, problems);
     if records.iter().any(|record| !record.kinds.is_empty()) && !has_mapper(name) {
         let problem = Diagnostic::of_file(file, format!("there is no mapper `{name}`"));
-        problems.push(problem.hint("records with `kinds` are mapped: add a crate of the folder's name"));
+        let hint = format!("records with `kinds` are mapped: the crate `mappers/{name}` has to be there, and built");
+        problems.push(problem.hint(hint));
     }
     if !has_gaps {
         check_values(&document, &outline, &filling, problems);
