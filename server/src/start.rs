@@ -117,8 +117,11 @@ fn option_problems(loaded: &Loaded, options: &serde_json::Value) -> Vec<String> 
     match Json::parse(&bytes, 64) {
         Ok(json) => {
             let wrong = schema.violations(&json, VIOLATIONS_MAX).notes;
+            if !wrong.is_empty() {
+                return wrong.iter().map(|note| format!("{}: {}", note.pointer, note.message)).collect();
+            }
             let unknown = schema.unknown(&json, VIOLATIONS_MAX).notes;
-            wrong.into_iter().chain(unknown).map(|note| format!("{}: {}", note.pointer, note.message)).collect()
+            unknown.iter().map(|note| format!("{}: is no option of this partner", note.pointer)).collect()
         }
         Err(malformed) => vec![format!(": {malformed}")],
     }
