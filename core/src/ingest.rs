@@ -1,8 +1,8 @@
 //! The one place that knows all stages: takes a received body through validation, cutting, mapping, folding, planning
 //! and commit, and says what became of it.
 //!
-//! The order of work is what keeps a payload safe: it is being kept while it is being worked on, nothing is applied
-//! before it is kept, and records, entities, feed and the delivery's report change in one transaction or not at all.
+//! The order of work is what keeps a payload safe: it is being kept while it is being mapped, nothing is applied before
+//! it is kept, and records, entities, feed and the delivery's report change in one transaction or not at all.
 //! What is wrong with a payload is a [`Report`]; what is wrong with us is an [`IngestError`].
 //!
 //! To add a stage: give it a module of its own above this one, and call it from [`Work`].
@@ -109,8 +109,7 @@ impl Ingest {
             options,
             dry_run,
         };
-        let keeping = (!dry_run).then(|| self.keep(connection.clone(), received));
-        work.run(connection, &body, keeping).await
+        work.run(connection, &body, received).await
     }
 
     /// Keeps a delivery that was found wanting before its body was looked at (a missing header, a body that is too
@@ -172,22 +171,19 @@ struct Work<'w> {
 }
 
 impl Work<'_> {
-    async fn run(&self, connection: Connection, body: &[u8], keeping: Option<Keeping>) -> Result<Report, IngestError> {
+    async fn run(&self, connection: Connection, body: &[u8], received: Received) -> Result<Report, IngestError> {
         if self.already_applied(&connection).await? {
-            let report = unchanged(&connection);
-            Keeping::kept(keeping).await?;
-            self.settle(&report).await?;
-            return Ok(report);
+            return self.end(&connection, received, unchanged(&connection)).await;
         }
         let (cut, warnings) = match self.read(body) {
             Ok(read) => read,
             Err(report) => {
-                Keeping::kept(keeping).await?;
-                self.settle(&report).await?;
-                return Ok(*report);
+                let small = received.size <= self.ingest.limits.rejected_body_bytes_max;
+                let body = received.body.filter(|_| small);
+                return self.end(&connection, Received { body, ..received }, *report).await;
             }
         };
-        let mut keeping = keeping;
+        let mut keeping = (!self.dry_run).then(|| self.ingest.keep(connection.clone(), received));
         let mut connection = connection;
         for _ in 1..ATTEMPTS_MAX {
             match self.apply(&connection, &cut, &warnings, keeping.take()).await {
@@ -196,6 +192,15 @@ impl Work<'_> {
             }
         }
         self.apply(&connection, &cut, &warnings, keeping).await
+    }
+
+    /// Keeps a delivery that changes nothing, with the report that says why.
+    async fn end(&self, connection: &Connection, received: Received, report: Report) -> Result<Report, IngestError> {
+        if !self.dry_run {
+            self.ingest.store.receive(connection, &received).await?;
+        }
+        self.settle(&report).await?;
+        Ok(report)
     }
 
     async fn reconnect(&self, connection: &Connection) -> Result<Connection, StoreError> {

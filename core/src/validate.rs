@@ -10,6 +10,7 @@ use std::collections::HashMap;
 
 use jsonschema::error::{TypeKind, ValidationErrorKind};
 use jsonschema::{PatternOptions, ValidationError, Validator};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 
 use crate::json::{Instance, Json, Node, Pointer};
@@ -96,17 +97,12 @@ impl std::fmt::Debug for Schema {
     }
 }
 
+/// What may stand in the fragment of a URI as it is, as far as JSON Pointers hold it.
+const IN_FRAGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'~').remove(b'-').remove(b'_').remove(b'.');
+
 /// A JSON Pointer as the fragment of a URI: `/paths/~1{a}` is `/paths/~1%7Ba%7D`.
-fn fragment(pointer: &str) -> String {
-    let mut fragment = String::with_capacity(pointer.len());
-    for byte in pointer.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~/:@!$&'()*+,;=?".contains(&byte) {
-            fragment.push(char::from(byte));
-        } else {
-            fragment.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    fragment
+fn fragment(pointer: &str) -> PercentEncode<'_> {
+    utf8_percent_encode(pointer, IN_FRAGMENT)
 }
 
 /// Puts one violation into words. Of alternatives, only the one that the value was evidently meant to be is spoken of.
