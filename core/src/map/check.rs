@@ -25,7 +25,7 @@ pub(super) struct Checker<'a> {
     agreement: &'a Agreement,
     limits: &'a MapperLimits,
     /// Nested texts as the mapper wrote them, by field, and their canonical form.
-    nested: HashMap<(KindId, u16), HashMap<Box<str>, Arc<str>>>,
+    nested: HashMap<(KindId, u16), HashMap<Arc<str>, Arc<str>>>,
 }
 
 impl<'a> Checker<'a> {
@@ -127,8 +127,10 @@ impl<'a> Checker<'a> {
                 |note| format!("{} breaks its schema at `{}`: {}", name(kind, at), note.pointer, note.message),
             ));
         }
-        let canonical: Arc<str> = String::from_utf8(json.to_bytes()).map_err(|_| "it wrote what is not UTF-8")?.into();
-        known.insert(text.into(), Arc::clone(&canonical));
+        let canonical = String::from_utf8(json.to_bytes()).map_err(|_| "it wrote what is not UTF-8")?;
+        let canonical: Arc<str> = canonical.into();
+        let written = if *canonical == *text { Arc::clone(&canonical) } else { text.into() };
+        known.insert(written, Arc::clone(&canonical));
         Ok(Value::Nested(canonical))
     }
 

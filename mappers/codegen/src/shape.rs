@@ -88,7 +88,9 @@ impl Types {
             }
             Some("object") if schema.get("properties").is_none() => Ok(Shape::Open),
             Some("object") => {
-                let members = self.members(documents, &found, name, |_, _| true)?;
+                let mut members = self.members(documents, &found, name, |_, _| true)?;
+                // In the order of canonical JSON, so that what is written needs no sorting.
+                members.sort_by(|one, other| one.name.cmp(&other.name));
                 self.structs.insert(name.clone(), Struct { doc: doc(&schema), members });
                 Ok(Shape::Object(name.clone()))
             }
