@@ -10,7 +10,7 @@
 mod mapping;
 mod state;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use self::mapping::{Changed, Outcomes};
-use self::state::{HeldEntities, State};
+use self::state::State;
 use crate::canonical::{Canonical, KindId};
 use crate::clock::Clock;
 use crate::delivery::{Applied, Counts, Received, Report, Status};
@@ -29,7 +29,7 @@ use crate::json::{Json, Malformed, Pointer};
 use crate::limits::Limits;
 use crate::map::Mapper;
 use crate::note::Note;
-use crate::plan::{self, Held, Plan, Situation, Touched};
+use crate::plan::{self, Held, Plan, Situation, Touched, Turn};
 use crate::record::{Cut, cut};
 use crate::store::{Commit, Connection, EntityStep, RecordId, Store, StoreError};
 
@@ -285,20 +285,19 @@ impl Work<'_> {
         };
         let mut turns = self.turns(connection, &changed, &outcomes).await?;
         let mut parked = Vec::new();
-        let mut known = HeldEntities::new();
-        let touched = loop {
+        let (touched, held) = loop {
             let touched = plan::touch(&turns, canonical, self.namespace);
-            let dangling = self.dangling(connection, &touched, &mut known).await?;
+            let held = self.held(connection, &touched).await?;
+            let dangling = self.dangling(connection, &turns, &touched, &held).await?;
             if dangling.is_empty() {
-                break touched;
+                break (touched, held);
             }
             drop(touched);
             turns.retain(|turn| !dangling.contains_key(&turn.record));
             parked.extend(dangling);
         };
-        let held = held(&known);
         let others = self.others(connection, &state, &touched, &held).await?;
-        let ranks: HashMap<_, _> = state.ranks().collect();
+        let ranks = state.ranks().collect();
         let planned = plan::plan(&Situation {
             canonical,
             namespace: self.namespace,
@@ -382,24 +381,30 @@ impl Work<'_> {
         report.status = if quiet { Status::Unchanged } else { Status::Applied };
     }
 
+    async fn held(&self, connection: &Connection, touched: &Touched<'_>) -> Result<Held, StoreError> {
+        let ids: Vec<_> = touched.entities().map(|((kind, _), id)| (kind, id)).collect();
+        self.ingest.store.held_entities(connection, &self.ingest.canonical, &ids).await
+    }
+
     /// The records that refer to entities which will not be there, with the kind they wait for. Their turns are taken
-    /// back: such a record waits, and what it said before stays. What had to be looked up is `known` afterwards.
+    /// back: such a record waits, and what it said before stays.
     async fn dangling(
         &self,
         connection: &Connection,
+        turns: &[Turn<'_>],
         touched: &Touched<'_>,
-        known: &mut HeldEntities,
-    ) -> Result<BTreeMap<RecordId, KindId>, IngestError> {
+        held: &Held,
+    ) -> Result<BTreeMap<RecordId, KindId>, StoreError> {
         let canonical = &self.ingest.canonical;
-        let references = touched.references(canonical);
-        let elsewhere = references.iter().map(|(kind, source_id)| {
-            let id = self.namespace.sourced_id(&canonical.kind(*kind).name, source_id);
-            (*kind, source_id.clone(), id)
-        });
-        let here = touched.entities().map(|((kind, source_id), id)| (kind, source_id.to_owned(), id));
-        let wanted = here.chain(elsewhere).collect();
-        state::look_up(&self.ingest.store, connection, canonical, wanted, known).await?;
-        Ok(touched.dangling(canonical, &references, &held(known)))
+        let mut elsewhere = touched.references(turns, canonical);
+        let id = |(kind, source_id): &(KindId, String)| {
+            (*kind, self.namespace.sourced_id(&canonical.kind(*kind).name, source_id))
+        };
+        let ids: Vec<_> = elsewhere.iter().map(id).collect();
+        let found = self.ingest.store.held_entities(connection, canonical, &ids).await?;
+        let mut there = found.iter().map(|held| held.as_ref().is_some_and(|held| held.active));
+        elsewhere.retain(|_| !there.next().unwrap_or_default());
+        Ok(touched.dangling(turns, canonical, &elsewhere, held))
     }
 
     /// What the records without a turn say about touched entities on which not all agree.
@@ -408,16 +413,11 @@ impl Work<'_> {
         connection: &Connection,
         state: &State,
         touched: &Touched<'_>,
-        held: &Held<'_>,
+        held: &Held,
     ) -> Result<plan::Others, IngestError> {
         let needed: Vec<_> = touched.needs(held).into_iter().filter_map(|record| state.find(record)).collect();
         Ok(self.statements(connection, &needed).await?.into_iter().collect())
     }
-}
-
-/// What is held, by borrowed names.
-fn held(known: &HeldEntities) -> Held<'_> {
-    known.iter().map(|((kind, source_id), held)| ((*kind, source_id.as_str()), held)).collect()
 }
 
 /// The report of a delivery that says what is already known.

@@ -11,9 +11,10 @@
 mod tests;
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use foldhash::{HashMap, HashMapExt as _, HashSet};
 use rayon::prelude::*;
 use uuid::Uuid;
 
@@ -45,15 +46,18 @@ pub type Name<'c> = (KindId, &'c str);
 /// The entities that a set of turns may change.
 #[derive(Debug)]
 pub struct Touched<'c> {
-    /// By name.
-    entities: HashMap<Name<'c>, Touch<'c>>,
-    /// Their names, by kind and `sourcedId`: the order of the steps and of the feed.
-    order: Vec<Name<'c>>,
+    /// In the order in which the turns speak of them.
+    entities: Vec<Touch<'c>>,
+    /// Where in `entities` each stands.
+    places: HashMap<Name<'c>, usize>,
+    /// Their places by kind and `sourcedId`: the order of the steps and of the feed.
+    order: Vec<usize>,
 }
 
 /// What the turns do to one entity.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Touch<'c> {
+    name: Name<'c>,
     sourced_id: Uuid,
     /// The records whose words about it have changed.
     turned: Vec<RecordId>,
@@ -61,8 +65,8 @@ struct Touch<'c> {
     claims: Vec<Claim<'c>>,
 }
 
-/// What is held, by name; an entity that was never stored is not in it.
-pub type Held<'c> = HashMap<Name<'c>, &'c HeldEntity>;
+/// What is held of the touched entities, in the order of [`Touched::entities`]; `None` for one that was never stored.
+pub type Held = Vec<Option<HeldEntity>>;
 
 /// Statements of records that have no turn, but speak of a touched entity.
 pub type Others = HashMap<RecordId, Vec<Statement>>;
@@ -82,30 +86,29 @@ pub struct Plan<'c> {
 
 /// Finds the entities about which the words of some record have changed.
 pub fn touch<'c>(turns: &'c [Turn<'c>], canonical: &Canonical, namespace: Namespace) -> Touched<'c> {
-    let mut entities: HashMap<Name<'c>, Touch<'c>> = HashMap::with_capacity(turns.iter().map(|t| t.after.len()).sum());
+    let most = turns.iter().map(|turn| turn.before.len().max(turn.after.len())).sum();
+    let mut touched =
+        Touched { entities: Vec::with_capacity(most), places: HashMap::with_capacity(most), order: Vec::new() };
     for turn in turns {
         let same = unchanged(turn);
-        for statement in turn.before.iter() {
-            let name = name(statement);
-            if !same.contains(&name) {
-                entities.entry(name).or_default().turned_by(turn.record);
-            }
+        let differs = |statement: &&'c Statement| same.is_empty() || !same.contains(&name(statement));
+        for statement in turn.before.iter().filter(differs) {
+            touched.entity(name(statement)).turned_by(turn.record);
         }
-        for statement in turn.after.iter() {
-            let name = name(statement);
-            if !same.contains(&name) {
-                let touch = entities.entry(name).or_default();
-                touch.turned_by(turn.record);
-                touch.claims.push(Claim { record: turn.record, rank: turn.rank, statement });
-            }
+        for statement in turn.after.iter().filter(differs) {
+            let touch = touched.entity(name(statement));
+            touch.turned_by(turn.record);
+            touch.claims.push(Claim { record: turn.record, rank: turn.rank, statement });
         }
     }
-    entities.par_iter_mut().for_each(|((kind, source_id), touch)| {
-        touch.sourced_id = namespace.sourced_id(&canonical.kind(*kind).name, source_id);
+    touched.entities.par_iter_mut().for_each(|touch| {
+        let (kind, source_id) = touch.name;
+        touch.sourced_id = namespace.sourced_id(&canonical.kind(kind).name, source_id);
     });
-    let mut order: Vec<_> = entities.iter().map(|((kind, source), touch)| (*kind, touch.sourced_id, *source)).collect();
-    order.par_sort_unstable();
-    Touched { entities, order: order.into_iter().map(|(kind, _, source_id)| (kind, source_id)).collect() }
+    touched.order = (0..touched.entities.len()).collect();
+    let entities = &touched.entities;
+    touched.order.par_sort_unstable_by_key(|at| (entities[*at].name.0, entities[*at].sourced_id));
+    touched
 }
 
 fn name(statement: &Statement) -> Name<'_> {
@@ -145,73 +148,80 @@ impl Touch<'_> {
         contributors.iter().copied().filter(|record| !self.turned.contains(record))
     }
 
+    /// Whether it will be there afterwards.
+    fn will_be_active(&self, held: Option<&HeldEntity>) -> bool {
+        !self.claims.is_empty() || self.others(held).next().is_some()
+    }
+
     /// Whether what is held already says what would come out, so that nobody else need be asked.
     fn settled_by(&self, held: Option<&HeldEntity>) -> bool {
         held.is_some_and(|held| {
             held.active
                 && held.uniform
                 && self.claims.iter().all(|claim| claim.statement.digest == held.digest)
-                && (!self.claims.is_empty() || self.others(Some(held)).next().is_some())
+                && self.will_be_active(Some(held))
         })
     }
 }
 
 impl<'c> Touched<'c> {
-    /// The touched entities with their ids, by kind and id.
-    pub fn entities(&self) -> impl Iterator<Item = (Name<'c>, Uuid)> {
-        self.order.iter().map(|name| (*name, self.entities[name].sourced_id))
+    fn entity(&mut self, name: Name<'c>) -> &mut Touch<'c> {
+        let place = *self.places.entry(name).or_insert_with(|| {
+            let (turned, claims) = (Vec::new(), Vec::with_capacity(1));
+            self.entities.push(Touch { name, sourced_id: Uuid::nil(), turned, claims });
+            self.entities.len() - 1
+        });
+        &mut self.entities[place]
     }
 
-    /// Whether a touched entity will be there afterwards.
-    fn will_be_active(&self, name: &Name<'_>, held: &Held<'_>) -> bool {
-        let touch = &self.entities[name];
-        !touch.claims.is_empty() || touch.others(held.get(name).copied()).next().is_some()
+    /// The touched entities with their ids.
+    pub fn entities(&self) -> impl ExactSizeIterator<Item = (Name<'c>, Uuid)> {
+        self.entities.iter().map(|touch| (touch.name, touch.sourced_id))
     }
 
     /// The records without a turn whose statements are needed to fold the touched entities.
-    pub fn needs(&self, held: &Held<'_>) -> BTreeSet<RecordId> {
-        let open = self.entities.iter().filter(|(name, touch)| !touch.settled_by(held.get(*name).copied()));
-        open.flat_map(|(name, touch)| touch.others(held.get(name).copied())).collect()
+    pub fn needs(&self, held: &Held) -> BTreeSet<RecordId> {
+        let with_held = self.entities.iter().zip(held).map(|(touch, held)| (touch, held.as_ref()));
+        let open = with_held.filter(|(touch, held)| !touch.settled_by(*held));
+        open.flat_map(|(touch, held)| touch.others(held)).collect()
     }
 
-    /// The entities that changed statements refer to and that no turn touches: whether they are there has to be asked.
-    pub fn references(&self, canonical: &Canonical) -> BTreeSet<(KindId, String)> {
+    /// The entities that the turns refer to and do not touch: whether they are there has to be asked.
+    pub fn references(&self, turns: &[Turn<'_>], canonical: &Canonical) -> BTreeSet<(KindId, String)> {
         let mut references = BTreeSet::new();
-        let mut nested = reference::Nested::default();
-        for name in &self.order {
-            for claim in &self.entities[name].claims {
-                nested.each(&claim.statement.contribution, canonical, &mut |kind, source_id| {
-                    if !self.entities.contains_key(&(kind, source_id)) {
-                        references.insert((kind, source_id.to_owned()));
-                    }
-                });
-            }
+        let mut seen = reference::Seen::default();
+        for statement in turns.iter().flat_map(|turn| turn.after.iter()) {
+            seen.each_new(&statement.contribution, canonical, &mut |kind, source_id| {
+                if !self.places.contains_key(&(kind, source_id)) {
+                    references.insert((kind, source_id.to_owned()));
+                }
+            });
         }
         references
     }
 
-    /// The records whose changed statements refer to an entity that will not be there, with the kind they wait for.
-    /// `references` are those that [`references`](Self::references) found.
+    /// The records that refer to an entity that will not be there, with the kind they wait for. `absent` are those that
+    /// [`references`](Self::references) found and nobody holds.
     pub fn dangling(
         &self,
+        turns: &[Turn<'_>],
         canonical: &Canonical,
-        references: &BTreeSet<(KindId, String)>,
-        held: &Held<'_>,
+        absent: &BTreeSet<(KindId, String)>,
+        held: &Held,
     ) -> BTreeMap<RecordId, KindId> {
-        let held_active = |name: &Name<'_>| held.get(name).is_some_and(|held| held.active);
-        let elsewhere = references.iter().map(|(kind, source_id)| (*kind, source_id.as_str()));
-        let going = self.order.iter().copied().filter(|name| !self.will_be_active(name, held));
-        let missing: HashSet<_> = elsewhere.filter(|name| !held_active(name)).chain(going).collect();
+        let going = self.entities.iter().zip(held).filter(|(touch, held)| !touch.will_be_active(held.as_ref()));
+        let elsewhere = absent.iter().map(|(kind, source_id)| (*kind, source_id.as_str()));
+        let missing: HashSet<_> = going.map(|(touch, _)| touch.name).chain(elsewhere).collect();
         let mut dangling = BTreeMap::new();
         if missing.is_empty() {
             return dangling;
         }
-        let mut nested = reference::Nested::default();
-        for name in &self.order {
-            for claim in &self.entities[name].claims {
-                nested.each(&claim.statement.contribution, canonical, &mut |kind, source_id| {
+        for turn in turns {
+            let mut seen = reference::Seen::default();
+            for statement in turn.after.iter() {
+                seen.each_new(&statement.contribution, canonical, &mut |kind, source_id| {
                     if missing.contains(&(kind, source_id)) {
-                        dangling.entry(claim.record).or_insert(kind);
+                        dangling.entry(turn.record).or_insert(kind);
                     }
                 });
             }
@@ -232,7 +242,7 @@ pub struct Situation<'c> {
     /// The entities they may change.
     pub touched: &'c Touched<'c>,
     /// What is held of these.
-    pub held: &'c Held<'c>,
+    pub held: &'c Held,
     /// What the other records say, as far as [`Touched::needs`] asked for it.
     pub others: &'c Others,
     /// The place of every record that has no turn.
@@ -249,8 +259,9 @@ pub fn plan<'c>(situation: &Situation<'c>) -> Plan<'c> {
         turns: situation.turns.iter().map(|turn| (turn.record, turn)).collect(),
         resolved: HashMap::new(),
     };
-    for name in &situation.touched.order {
-        planner.entity(*name);
+    planner.plan.entities.reserve(situation.touched.order.len());
+    for &place in &situation.touched.order {
+        planner.entity(&situation.touched.entities[place], situation.held.get(place).and_then(Option::as_ref));
     }
     planner.count_unchanged()
 }
@@ -264,42 +275,40 @@ struct Planner<'c> {
 }
 
 impl<'c> Planner<'c> {
-    fn entity(&mut self, name: Name<'c>) {
-        let touch = &self.situation.touched.entities[&name];
-        let held = self.situation.held.get(&name).copied();
+    fn entity(&mut self, touch: &'c Touch<'c>, held: Option<&HeldEntity>) {
         if let (true, Some(held)) = (touch.settled_by(held), held) {
-            self.relink(name, touch, held);
+            self.relink(touch, held);
             return;
         }
+        let kind = touch.name.0;
         let mut claims = touch.claims.clone();
         for record in touch.others(held) {
-            self.claims_of(record, name, &mut claims);
+            self.claims_of(record, touch.name, &mut claims);
         }
         if claims.is_empty() {
             if held.is_some_and(|held| held.active) {
-                self.plan.entities.push(EntityStep::Retire(name.0, touch.sourced_id));
-                self.count(name.0, |counts| &mut counts.removed);
-                self.gain(name.0, -1);
+                self.plan.entities.push(EntityStep::Retire(kind, touch.sourced_id));
+                self.count(kind, |counts| &mut counts.removed);
+                self.gain(kind, -1);
             }
             return;
         }
-        let folded = fold(self.situation.canonical.kind(name.0), &mut claims);
+        let folded = fold(self.situation.canonical.kind(kind), &mut claims);
         if let Some(&leader) = folded.contributors.first() {
-            self.plan.disputes.extend(folded.disputed.iter().map(|field| (leader, name.0, *field)));
+            self.plan.disputes.extend(folded.disputed.iter().map(|field| (leader, kind, *field)));
         }
         match held {
             Some(held) if held.active && held.digest == folded.digest => {
                 if held.uniform != folded.uniform || held.contributors != folded.contributors {
-                    let link = link(name.0, touch.sourced_id, folded.uniform, folded.contributors);
-                    self.plan.entities.push(EntityStep::Relink(link));
+                    self.plan.entities.push(EntityStep::Relink(link(touch, folded.uniform, folded.contributors)));
                 }
             }
-            held => self.put(name, touch.sourced_id, held, folded),
+            held => self.put(touch, held, folded),
         }
     }
 
     /// It says what it said; only who says it may have changed.
-    fn relink(&mut self, name: Name<'c>, touch: &Touch<'c>, held: &HeldEntity) {
+    fn relink(&mut self, touch: &Touch<'c>, held: &HeldEntity) {
         let rank = |record: &RecordId| {
             self.turns.get(record).map(|turn| turn.rank).or_else(|| self.situation.ranks.get(record).copied())
         };
@@ -308,8 +317,7 @@ impl<'c> Planner<'c> {
         contributors.sort_by_key(rank);
         contributors.dedup();
         if contributors != held.contributors {
-            let link = link(name.0, touch.sourced_id, true, contributors);
-            self.plan.entities.push(EntityStep::Relink(link));
+            self.plan.entities.push(EntityStep::Relink(link(touch, true, contributors)));
         }
     }
 
@@ -324,23 +332,24 @@ impl<'c> Planner<'c> {
         claims.extend(about.map(|statement| Claim { record, rank, statement }));
     }
 
-    fn put(&mut self, name: Name<'c>, sourced_id: Uuid, held: Option<&HeldEntity>, folded: Folded<'c>) {
-        let cells = self.cells(name.0, folded.fields);
+    fn put(&mut self, touch: &Touch<'c>, held: Option<&HeldEntity>, folded: Folded<'c>) {
+        let (kind, source_id) = touch.name;
+        let cells = self.cells(kind, folded.fields);
         let row = EntityRow {
-            link: link(name.0, sourced_id, folded.uniform, folded.contributors),
+            link: link(touch, folded.uniform, folded.contributors),
             new: held.is_none(),
-            source_id: name.1,
+            source_id,
             digest: folded.digest,
             cells,
         };
         self.plan.entities.push(EntityStep::Put(row));
         if held.is_none() {
-            self.count(name.0, |counts| &mut counts.created);
+            self.count(kind, |counts| &mut counts.created);
         } else {
-            self.count(name.0, |counts| &mut counts.updated);
+            self.count(kind, |counts| &mut counts.updated);
         }
         if held.is_none_or(|held| !held.active) {
-            self.gain(name.0, 1);
+            self.gain(kind, 1);
         }
     }
 
@@ -395,8 +404,11 @@ impl<'c> Planner<'c> {
 
     fn sourced_id(&self, kind: KindId, source_id: &str) -> Uuid {
         let Situation { canonical, namespace, touched, .. } = self.situation;
-        let touch = touched.entities.get(&(kind, source_id));
-        touch.map_or_else(|| namespace.sourced_id(&canonical.kind(kind).name, source_id), |touch| touch.sourced_id)
+        let place = touched.places.get(&(kind, source_id));
+        place.map_or_else(
+            || namespace.sourced_id(&canonical.kind(kind).name, source_id),
+            |place| touched.entities[*place].sourced_id,
+        )
     }
 
     fn count(&mut self, kind: KindId, which: fn(&mut Counts) -> &mut u64) {
@@ -423,6 +435,6 @@ impl<'c> Planner<'c> {
     }
 }
 
-fn link(kind: KindId, sourced_id: Uuid, uniform: bool, contributors: Vec<RecordId>) -> EntityLink {
-    EntityLink { kind, sourced_id, uniform, contributors }
+fn link(touch: &Touch<'_>, uniform: bool, contributors: Vec<RecordId>) -> EntityLink {
+    EntityLink { kind: touch.name.0, sourced_id: touch.sourced_id, uniform, contributors }
 }

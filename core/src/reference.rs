@@ -1,9 +1,9 @@
 //! References between entities: finds those that a contribution makes, and turns source ids into `sourcedId`s.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::sync::Arc;
 
+use foldhash::{HashMap, HashSet};
 use uuid::Uuid;
 
 use crate::canonical::{Canonical, Form, KindId, NestedReference};
@@ -16,24 +16,38 @@ const DEPTH_MAX: u32 = 64;
 /// A value, and the field that it stands in.
 type NestedValue = (KindId, u16, Arc<str>);
 
-/// Finds references. Remembers nested values: thousands of entities share a handful of them.
+/// Finds references, and leaves out most of those that were found before: neighbours refer to the same school and class.
 #[derive(Debug, Default)]
-pub struct Nested {
-    seen: HashMap<NestedValue, Vec<(KindId, String)>>,
+pub struct Seen {
+    nested: HashSet<NestedValue>,
+    /// The last reference of each field.
+    last: HashMap<(KindId, u16), String>,
 }
 
-impl Nested {
-    /// Calls `found` with the kind and source id of every entity that `contribution` refers to.
-    pub fn each(&mut self, contribution: &Contribution, canonical: &Canonical, found: &mut impl FnMut(KindId, &str)) {
+impl Seen {
+    /// Calls `found` with the kind and source id of every entity that `contribution` refers to and that was not found
+    /// just before.
+    pub fn each_new(
+        &mut self,
+        contribution: &Contribution,
+        canonical: &Canonical,
+        found: &mut impl FnMut(KindId, &str),
+    ) {
         let kind = canonical.kind(contribution.kind);
         for (field, value) in &contribution.fields {
             match (value, kind.fields.get(usize::from(*field)).map(|field| &field.form)) {
-                (Value::Reference(source_id), Some(Form::Reference(to))) => found(*to, source_id),
-                (Value::Nested(json), Some(Form::Nested(_, places))) if !places.is_empty() => {
-                    let key = (contribution.kind, *field, Arc::clone(json));
-                    let all = self.seen.entry(key).or_insert_with(|| inside(json, places));
-                    for (to, source_id) in all {
+                (Value::Reference(source_id), Some(Form::Reference(to))) => {
+                    let last = self.last.entry((contribution.kind, *field)).or_default();
+                    if last != source_id {
+                        last.clone_from(source_id);
                         found(*to, source_id);
+                    }
+                }
+                (Value::Nested(json), Some(Form::Nested(_, places))) if !places.is_empty() => {
+                    if self.nested.insert((contribution.kind, *field, Arc::clone(json))) {
+                        for (to, source_id) in inside(json, places) {
+                            found(to, &source_id);
+                        }
                     }
                 }
                 _ => {}
@@ -81,7 +95,7 @@ fn visit<'a>(json: &mut Json<'a>, path: &[String], found: &mut dyn FnMut(&mut Co
 
 #[cfg(test)]
 mod tests {
-    use super::{Nested, resolve};
+    use super::{Seen, resolve};
     use crate::canonical::KindId;
     use crate::fixture;
     use crate::identity::Namespace;
@@ -95,7 +109,10 @@ mod tests {
         let fields = vec![(team, Value::Reference("g0".to_owned())), (roles, fixture::nested(json))];
         let contribution = Contribution { kind: KindId(1), source_id: "p".to_owned(), fields };
         let mut found = Vec::new();
-        Nested::default().each(&contribution, &canonical, &mut |kind, id| found.push((kind, id.to_owned())));
+        let mut seen = Seen::default();
+        for _ in 0..2 {
+            seen.each_new(&contribution, &canonical, &mut |kind, id| found.push((kind, id.to_owned())));
+        }
         assert_eq!(found, ["g0", "g1", "g2"].map(|id| (KindId(0), id.to_owned())));
 
         let namespace = Namespace::of("tenant", "connection");

@@ -1,18 +1,11 @@
 //! What is stored of a connection, as one delivery sees it.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
 
-use uuid::Uuid;
-
-use crate::canonical::{Canonical, KindId};
 use crate::description::{RecordType, RecordTypeId};
 use crate::digest::Digest;
 use crate::fold::Rank;
-use crate::store::{Connection, HeldEntity, HeldRecord, RecordId, RecordStep, Store, StoreError};
-
-/// Stored entities by the partner's own names for them.
-pub(super) type HeldEntities = HashMap<(KindId, String), HeldEntity>;
+use crate::store::{HeldRecord, RecordId, RecordStep};
 
 /// All stored records of a connection.
 pub(super) struct State {
@@ -99,26 +92,4 @@ impl RecordStep<'_> {
             Self::Remove(_, id) => *id,
         }
     }
-}
-
-/// Asks for those of `wanted` that are not `known` yet. A connection that never committed has none of them.
-pub(super) async fn look_up(
-    store: &Arc<dyn Store>,
-    connection: &Connection,
-    canonical: &Canonical,
-    wanted: Vec<(KindId, String, Uuid)>,
-    known: &mut HeldEntities,
-) -> Result<(), StoreError> {
-    if connection.generation == 0 {
-        return Ok(());
-    }
-    let mut asked: Vec<_> = wanted
-        .into_iter()
-        .map(|(kind, source_id, id)| ((kind, source_id), (kind, id)))
-        .filter(|(name, _)| !known.contains_key(name))
-        .collect();
-    let ids: Vec<_> = asked.iter().map(|(_, id)| *id).collect();
-    let found = store.held_entities(connection, canonical, &ids).await?;
-    known.extend(asked.drain(..).zip(found).filter_map(|((name, _), held)| held.map(|held| (name, held))));
-    Ok(())
 }

@@ -3,8 +3,9 @@
 //! A guest is as untrusted as a partner. Scalars are checked here; `jsonschema` serves what is nested. Thousands of people
 //! share one `roles` value, so a nested text that was found good before is not looked at again.
 
-use std::collections::HashMap;
 use std::sync::Arc;
+
+use foldhash::HashMap;
 
 use super::raw::{RawAnswer, RawDiagnostic, RawValue, Rows, Unreadable};
 use super::{Contribution, Diagnostic, Mapped, Outcome, Value};
@@ -30,7 +31,7 @@ pub(super) struct Checker<'a> {
 
 impl<'a> Checker<'a> {
     pub(super) fn new(canonical: &'a Canonical, agreement: &'a Agreement, limits: &'a MapperLimits) -> Self {
-        Self { canonical, agreement, limits, nested: HashMap::new() }
+        Self { canonical, agreement, limits, nested: HashMap::default() }
     }
 
     /// Checks the answer to a record that may give contributions of `kinds`.

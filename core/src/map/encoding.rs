@@ -5,8 +5,9 @@
 //!
 //! To add a kind of value: give it a tag below that was never used before; old blobs stay readable.
 
-use std::collections::HashMap;
 use std::sync::Arc;
+
+use foldhash::HashMap;
 
 use super::{Contribution, Value};
 use crate::canonical::{Canonical, KindId};
@@ -48,7 +49,7 @@ pub fn encode(contributions: &[Contribution], canonical: &Canonical) -> Vec<u8> 
     let mut out = Vec::with_capacity(64 + contributions.len() * 128);
     out.push(VERSION);
     tables.write(canonical, &mut out);
-    let mut nested = HashMap::new();
+    let mut nested = HashMap::default();
     write_length(contributions.len(), &mut out);
     for contribution in contributions {
         let (at, table) = tables.get(contribution.kind);

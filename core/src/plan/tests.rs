@@ -1,7 +1,7 @@
 //! The planner against a model: random states of a partner's records, one after the other, planned step by step, must
 //! end in what folding the last state from scratch gives.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use uuid::Uuid;
@@ -77,7 +77,7 @@ impl World {
         turns.rotate_left(shuffle % length);
         let touched = touch(&turns, &canonical, namespace());
         let held = self.held(&touched);
-        let ranks: HashMap<_, _> =
+        let ranks =
             self.records.iter().map(|(key, (record, _))| (*record, Rank { of: "Group", key: key.as_str() })).collect();
         let others = self.others(&touched.needs(&held), &canonical);
         let (canonical, active) = (&canonical, &self.active);
@@ -91,11 +91,8 @@ impl World {
         self.apply(changes, &tally, records, state)
     }
 
-    fn held<'c>(&'c self, touched: &Touched<'c>) -> Held<'c> {
-        let held = |(name, _): (super::Name<'c>, Uuid)| {
-            self.entities.get(&(name.0, name.1.to_owned())).map(|held| (name, held))
-        };
-        touched.entities().filter_map(held).collect()
+    fn held(&self, touched: &Touched<'_>) -> Held {
+        touched.entities().map(|((kind, id), _)| self.entities.get(&(kind, id.to_owned())).cloned()).collect()
     }
 
     fn others(&self, needs: &BTreeSet<RecordId>, canonical: &Canonical) -> Others {
