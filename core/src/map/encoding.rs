@@ -1,13 +1,10 @@
 //! Turns [`Contribution`]s into bytes that are stored beside their record, and back.
 //!
 //! Kinds and fields are written by *name*: a blob opens with a table of the names that it uses, so that it can still be
-//! read after the canonical schemas have gained kinds and fields. Equal nested texts of a blob are written once.
+//! read after the canonical schemas have gained kinds and fields. A value that the contribution of the same kind before it
+//! has in the same field is not written again: thirty students of one class share class, school and roles.
 //!
 //! To add a kind of value: give it a tag below that was never used before; old blobs stay readable.
-
-use std::sync::Arc;
-
-use foldhash::HashMap;
 
 use super::{Contribution, Value};
 use crate::canonical::{Canonical, KindId};
@@ -21,10 +18,9 @@ const NUMBER: u8 = 2;
 const FALSE: u8 = 3;
 const TRUE: u8 = 4;
 const REFERENCE: u8 = 5;
-/// A nested text in full; the first is number 0.
 const NESTED: u8 = 6;
-/// A nested text by its number.
-const NESTED_AGAIN: u8 = 7;
+/// What the contribution of the same kind before this one has in the same field.
+const SAME: u8 = 7;
 
 /// Why a stored blob cannot be read. The record it belongs to has to be mapped again.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -49,7 +45,7 @@ pub fn encode(contributions: &[Contribution], canonical: &Canonical) -> Vec<u8> 
     let mut out = Vec::with_capacity(64 + contributions.len() * 128);
     out.push(VERSION);
     tables.write(canonical, &mut out);
-    let mut nested = HashMap::default();
+    let mut before: Vec<&[(u16, Value)]> = vec![&[]; tables.0.len()];
     write_length(contributions.len(), &mut out);
     for contribution in contributions {
         let (at, table) = tables.get(contribution.kind);
@@ -58,8 +54,13 @@ pub fn encode(contributions: &[Contribution], canonical: &Canonical) -> Vec<u8> 
         write_length(contribution.fields.len(), &mut out);
         for (field, value) in &contribution.fields {
             write_length(table.partition_point(|one| one < field), &mut out);
-            write_value(value, &mut nested, &mut out);
+            if find(before[at], *field) == Some(value) {
+                out.push(SAME);
+            } else {
+                write_value(value, &mut out);
+            }
         }
+        before[at] = &contribution.fields;
     }
     out
 }
@@ -72,9 +73,9 @@ pub fn decode(blob: &[u8], canonical: &Canonical) -> Result<Vec<Contribution>, D
         other => return Err(DecodeError::Version(other)),
     }
     let tables = reader.tables(canonical)?;
-    let mut nested = Vec::new();
+    let mut before: Vec<Option<usize>> = vec![None; tables.len()];
     let count = reader.length()?;
-    let mut contributions = Vec::with_capacity(count.min(blob.len()));
+    let mut contributions: Vec<Contribution> = Vec::with_capacity(count.min(blob.len()));
     for _ in 0..count {
         let at = reader.length()?;
         let (kind, table) = tables.get(at).ok_or(DecodeError::Damaged(reader.at))?;
@@ -82,12 +83,14 @@ pub fn decode(blob: &[u8], canonical: &Canonical) -> Result<Vec<Contribution>, D
         let count = reader.length()?;
         let mut fields = Vec::with_capacity(count.min(table.len()));
         for _ in 0..count {
-            let at = reader.length()?;
-            let field = *table.get(at).ok_or(DecodeError::Damaged(reader.at))?;
-            fields.push((field, reader.value(&mut nested)?));
+            let number = reader.length()?;
+            let field = *table.get(number).ok_or(DecodeError::Damaged(reader.at))?;
+            let same = before[at].and_then(|before| find(&contributions[before].fields, field));
+            fields.push((field, reader.value(same)?));
         }
         // Indexes follow the schemas of today, which may order the fields anew.
         fields.sort_unstable_by_key(|(field, _)| *field);
+        before[at] = Some(contributions.len());
         contributions.push(Contribution { kind: *kind, source_id, fields });
     }
     if reader.at == blob.len() { Ok(contributions) } else { Err(DecodeError::Damaged(reader.at)) }
@@ -133,7 +136,13 @@ impl Tables {
     }
 }
 
-fn write_value<'a>(value: &'a Value, nested: &mut HashMap<&'a str, usize>, out: &mut Vec<u8>) {
+/// The value of `field` among fields that are sorted.
+fn find(fields: &[(u16, Value)], field: u16) -> Option<&Value> {
+    let at = fields.binary_search_by_key(&field, |(one, _)| *one).ok()?;
+    Some(&fields[at].1)
+}
+
+fn write_value(value: &Value, out: &mut Vec<u8>) {
     match value {
         Value::Text(text) => write_tagged(TEXT, text, out),
         Value::Integer(integer) => {
@@ -144,16 +153,7 @@ fn write_value<'a>(value: &'a Value, nested: &mut HashMap<&'a str, usize>, out: 
         Value::Boolean(false) => out.push(FALSE),
         Value::Boolean(true) => out.push(TRUE),
         Value::Reference(source_id) => write_tagged(REFERENCE, source_id, out),
-        Value::Nested(text) => {
-            let next = nested.len();
-            let number = *nested.entry(text).or_insert(next);
-            if number == next {
-                write_tagged(NESTED, text, out);
-            } else {
-                out.push(NESTED_AGAIN);
-                write_length(number, out);
-            }
-        }
+        Value::Nested(text) => write_tagged(NESTED, text, out),
     }
 }
 
@@ -200,7 +200,8 @@ impl<'a> Reader<'a> {
         Ok(tables)
     }
 
-    fn value(&mut self, nested: &mut Vec<Arc<str>>) -> Result<Value, DecodeError> {
+    /// The next value; `same` is what the contribution before has in its place.
+    fn value(&mut self, same: Option<&Value>) -> Result<Value, DecodeError> {
         let start = self.at;
         Ok(match self.byte()? {
             TEXT => Value::Text(self.text()?.to_owned()),
@@ -209,15 +210,8 @@ impl<'a> Reader<'a> {
             FALSE => Value::Boolean(false),
             TRUE => Value::Boolean(true),
             REFERENCE => Value::Reference(self.text()?.to_owned()),
-            NESTED => {
-                let text: Arc<str> = self.text()?.into();
-                nested.push(Arc::clone(&text));
-                Value::Nested(text)
-            }
-            NESTED_AGAIN => {
-                let number = self.length()?;
-                Value::Nested(Arc::clone(nested.get(number).ok_or(DecodeError::Damaged(start))?))
-            }
+            NESTED => Value::Nested(self.text()?.into()),
+            SAME => same.ok_or(DecodeError::Damaged(start))?.clone(),
             _ => return Err(DecodeError::Damaged(start)),
         })
     }

@@ -59,8 +59,8 @@ pub fn convert<'a, M: Mapper>(
             Ok(record) => record,
             Err(error) => return refused("unreadable", error.to_string()),
         };
-        // What a record becomes is about three times its own size; room for it at once saves moving it about.
-        let rows = Vec::with_capacity(body.len() * 3);
+        // What a record becomes is several times its own size; room for it at once saves moving it about.
+        let rows = Vec::with_capacity(body.len() * 4);
         let mut out = Contributions { rows, diagnostics: Vec::new() };
         match M::map(&record, options, &mut out) {
             Ok(()) => Answer { outcome: Outcome::Contributions(out.rows), diagnostics: out.diagnostics },
