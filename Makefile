@@ -21,7 +21,7 @@ test: setup ## run every test: unit, property, conformance, hostile-mapper, arch
 
 bench: setup ## measure release builds against the Node peer and write the figures into BENCHMARKS.md
 	cd tests/bench/peer && npm ci --silent
-	$(CARGO) bench --locked --package rollcall --bench peer
+	$(CARGO) bench --locked --workspace --bench peer
 
 soak: setup ## run the end-to-end tests again and again for SOAK_MINUTES (60) minutes, until one fails
 	@end=$$(( $$(date +%s) + $(SOAK_MINUTES) * 60 )); rounds=0; \
@@ -33,7 +33,7 @@ soak: setup ## run the end-to-end tests again and again for SOAK_MINUTES (60) mi
 check: setup ## what CI checks beside the tests: formatting, lints, descriptions, examples
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
-	$(CARGO) build --locked --workspace --bins
+	$(CARGO) build --locked --workspace --bins --examples
 	target/debug/mapper-artifacts --out target/mappers
 	target/debug/rollcall check
 	target/debug/rollcall test

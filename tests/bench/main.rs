@@ -1,14 +1,16 @@
-//! Measures Rollcall against the peer in `peer/`, interleaved in one run, and writes the figures into `BENCHMARKS.md`.
+//! Measures Rollcall against the peer in `peer/`, interleaved in one run, lets the other benchmarks measure single stages,
+//! and writes all figures into `BENCHMARKS.md`.
 //!
-//! `make bench` installs the peer, builds for release, and runs this.
+//! `make bench` installs the peer, builds for release, and runs this. To add a benchmark of a stage: a row in [`STAGES`].
 
 #![expect(clippy::print_stderr, clippy::print_stdout, reason = "it talks to the person at the terminal")]
 
 mod figures;
 mod rounds;
 
+use std::fmt::Write as _;
 use std::fs;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use rollcall_tests::site::project;
 
@@ -16,6 +18,9 @@ use self::figures::Figures;
 
 /// Where the figures stand in the document.
 const MARKS: (&str, &str) = ("<!-- figures: begin -->\n", "<!-- figures: end -->");
+
+/// Benchmarks of single stages: what they measure, and what they are called.
+const STAGES: [(&str, &str); 2] = [("B4: mapping in the sandbox and natively", "mapping"), ("B7: storing", "store")];
 
 /// How often everything is measured.
 const ROUNDS: usize = 15;
@@ -26,7 +31,13 @@ fn main() {
         eprintln!("round {round} of {ROUNDS}");
         rounds::over_http(&mut figures);
     }
-    let table = format!("{}\n\n{}", machine(), figures.to_markdown());
+    let mut table = format!("{}\n\n{}", machine(), figures.to_markdown());
+    for (title, name) in STAGES {
+        eprintln!("{title}");
+        let said = output("cargo", &["bench", "--workspace", "--bench", name]);
+        write!(table, "\n{title} (least and median, ms):\n\n```text\n{}\n```\n", said.trim())
+            .expect("a text can be written to");
+    }
     println!("{table}");
 
     let path = project().join("BENCHMARKS.md");
@@ -53,6 +64,11 @@ fn machine() -> String {
 }
 
 fn first_line(program: &str, argument: &str) -> String {
-    let output = Command::new(program).arg(argument).output().map(|output| output.stdout).unwrap_or_default();
-    String::from_utf8_lossy(&output).lines().next().unwrap_or("?").to_owned()
+    output(program, &[argument]).lines().next().unwrap_or("?").to_owned()
+}
+
+/// What a program says in this project's folder.
+fn output(program: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program).args(arguments).current_dir(project()).stderr(Stdio::inherit()).output();
+    output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default()
 }

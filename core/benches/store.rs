@@ -1,5 +1,5 @@
 //! Measures what a school of 4,800 students costs the store: 202 records and 11,241 entities in one commit, read back,
-//! written again. `cargo run --release -p rollcall-core --example store_timing`
+//! written again. `cargo bench --workspace --bench store`
 //!
 //! Every figure is the least and the median of several rounds in milliseconds; each round starts with an empty file.
 
