@@ -238,13 +238,15 @@ impl Work<'_> {
         };
         let json = Json::parse(body, limits.json_depth_max)
             .map_err(|malformed| Box::new(Report::rejected(ProblemClass::Malformed, vec![note(&malformed)])))?;
-        let violations = media.schema.violations(&json, limits.violations_max);
+        let (violations, unknown) = rayon::join(
+            || media.schema.violations(&json, limits.violations_max),
+            || media.schema.unknown(&json, limits.warnings_max),
+        );
         if !violations.notes.is_empty() {
             let mut report = Report::rejected(ProblemClass::Invalid, violations.notes);
             report.omitted = violations.omitted;
             return Err(Box::new(report));
         }
-        let unknown = media.schema.unknown(&json, limits.warnings_max);
         let mut cut = cut(json, &media.shape, &self.loaded.partner.records, self.mapping);
         if !cut.rejections.is_empty() {
             let mut report = Report::rejected(ProblemClass::Invalid, std::mem::take(&mut cut.rejections));
