@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 use crate::digest::Digest;
 pub use crate::language::keys::Join;
-use crate::table::Table;
+use crate::table::{ColumnForm, Table};
 use crate::validate::Schema;
 
 /// All kinds of canonical entity.
@@ -66,6 +66,20 @@ pub enum Form {
     Reference(KindId),
     /// A list or object; references inside it stand at the given places.
     Nested(Box<Schema>, Vec<NestedReference>),
+}
+
+impl Form {
+    /// What a column for it holds.
+    pub fn column(&self) -> ColumnForm {
+        match self {
+            Self::Text(_) => ColumnForm::Text,
+            Self::Integer(..) => ColumnForm::Integer,
+            Self::Number => ColumnForm::Number,
+            Self::Boolean => ColumnForm::Boolean,
+            Self::Reference(_) => ColumnForm::Id,
+            Self::Nested(..) => ColumnForm::Json,
+        }
+    }
 }
 
 /// What a text must be.

@@ -26,6 +26,20 @@ pub enum Status {
     Interrupted,
 }
 
+impl Status {
+    /// The word for it, in JSON, in the database and in metrics.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Received => "received",
+            Self::Applied => "applied",
+            Self::Unchanged => "unchanged",
+            Self::Rejected => "rejected",
+            Self::Failed => "failed",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
 /// A payload to be kept, before anything is done with it.
 #[derive(Debug, Clone)]
 pub struct Received {

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::canonical::{Canonical, Field, Form, Join, Kind, KindId, NestedReference, TextRule};
 use crate::digest::Digest;
 use crate::map::Value;
-use crate::table::{Column, ColumnForm, Table, identifier};
+use crate::table::{Column, Table, identifier};
 use crate::validate::Schema;
 
 /// `group` (name) and `person` (name, email, since, team, roles).
@@ -49,14 +49,7 @@ fn kind(name: &str, plural: &str, fields: Vec<(&str, bool, Form, Join)>) -> Kind
     let column = |(name, _, form, _): &(&str, bool, Form, Join)| Column {
         property: (*name).to_owned(),
         name: identifier(name),
-        form: match form {
-            Form::Text(_) => ColumnForm::Text,
-            Form::Integer(..) => ColumnForm::Integer,
-            Form::Number => ColumnForm::Number,
-            Form::Boolean => ColumnForm::Boolean,
-            Form::Reference(_) => ColumnForm::Id,
-            Form::Nested(..) => ColumnForm::Json,
-        },
+        form: form.column(),
     };
     let table = Table { name: format!("entity_{name}"), columns: fields.iter().map(column).collect() };
     let field =

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ::metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use rollcall_core::delivery::{Report, Status};
+use rollcall_core::delivery::Report;
 use rollcall_core::ingest::Sender;
 
 const REQUESTS: &str = "rollcall_http_requests_total";
@@ -108,7 +108,7 @@ pub fn delivery(sender: &Sender, partner: &str, bytes: u64, report: &Report) {
     let labels =
         [("tenant", sender.tenant.clone()), ("connection", sender.connection.clone()), ("partner", partner.to_owned())];
     let with = |name: &'static str, value: String| [labels.as_slice(), &[(name, value)]].concat();
-    counter!(DELIVERIES, &with("status", status(report.status).to_owned())).increment(1);
+    counter!(DELIVERIES, &with("status", report.status.word().to_owned())).increment(1);
     counter!(BODY_BYTES, &labels).increment(bytes);
     for (kind, counts) in &report.counts {
         for (change, count) in [("created", counts.created), ("updated", counts.updated), ("removed", counts.removed)] {
@@ -142,17 +142,6 @@ struct InProgress(::metrics::Gauge);
 impl Drop for InProgress {
     fn drop(&mut self) {
         self.0.decrement(1);
-    }
-}
-
-fn status(status: Status) -> &'static str {
-    match status {
-        Status::Received => "received",
-        Status::Applied => "applied",
-        Status::Unchanged => "unchanged",
-        Status::Rejected => "rejected",
-        Status::Failed => "failed",
-        Status::Interrupted => "interrupted",
     }
 }
 

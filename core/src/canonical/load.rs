@@ -13,7 +13,7 @@ use crate::language::keys::{CanonicalField, CanonicalKind};
 use crate::language::schema::{self, Property};
 use crate::language::source::reference;
 use crate::language::{Diagnostic, Document, EXTENSION, Grammar, words};
-use crate::table::{ColumnForm, Table, columns, table_name};
+use crate::table::{Table, columns, table_name};
 use crate::validate::Schema;
 
 /// How deep schemas are looked into: they may refer to themselves.
@@ -76,20 +76,9 @@ impl Draft {
         reader.check(&Pointer::root(), &mut HashSet::new());
         let properties = schema::properties(&self.document, &Pointer::root());
         let fields: Vec<_> = properties.into_iter().filter_map(|property| reader.field(property)).collect();
-        let columns = columns(fields.iter().map(|field| (field.name.as_str(), column_form(&field.form))));
+        let columns = columns(fields.iter().map(|field| (field.name.as_str(), field.form.column())));
         let table = Table { name: table_name(&["entity", &self.keys.plural]), columns };
         Kind { name: self.keys.kind, plural: self.keys.plural, fields, table }
-    }
-}
-
-fn column_form(form: &Form) -> ColumnForm {
-    match form {
-        Form::Text(_) => ColumnForm::Text,
-        Form::Integer(..) => ColumnForm::Integer,
-        Form::Number => ColumnForm::Number,
-        Form::Boolean => ColumnForm::Boolean,
-        Form::Reference(_) => ColumnForm::Id,
-        Form::Nested(..) => ColumnForm::Json,
     }
 }
 

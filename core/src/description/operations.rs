@@ -78,7 +78,7 @@ impl Operations<'_, '_> {
 
     fn verb(&mut self, outline: &OperationOutline, outermost: &[RecordTypeId]) -> Option<Verb> {
         let keys = outline.at.member(EXTENSION);
-        let verbs = verbs(&outline.keys);
+        let verbs = outline.keys.verbs();
         let [verb] = verbs.as_slice() else {
             let problem = Diagnostic::at(self.document.key_place(&keys), "an operation has exactly one verb");
             let known = "snapshot, merge, list, get, create, update, delete, upsert, clear, receive";
@@ -469,23 +469,6 @@ impl Operations<'_, '_> {
             }
         }
     }
-}
-
-/// The verbs that an operation has.
-fn verbs(keys: &keys::Operation) -> Vec<&'static str> {
-    let verbs = [
-        ("snapshot", keys.snapshot.is_some()),
-        ("merge", keys.merge.is_some()),
-        ("list", keys.list.is_some()),
-        ("get", keys.get.is_some()),
-        ("create", keys.create.is_some()),
-        ("update", keys.update.is_some()),
-        ("delete", keys.delete.is_some()),
-        ("upsert", keys.upsert.is_some()),
-        ("clear", keys.clear.is_some()),
-        ("receive", keys.receive.is_some()),
-    ];
-    verbs.into_iter().filter(|(_, used)| *used).map(|(verb, _)| verb).collect()
 }
 
 fn is_json(media_type: &str) -> bool {

@@ -46,24 +46,17 @@ pub(super) fn check(document: &Document, outline: &Outline, problems: &mut Vec<D
     }
 }
 
-fn of_operation(keys: &keys::Operation) -> [(&'static str, bool); 15] {
-    [
-        ("merge", keys.merge.is_some()),
-        ("list", keys.list.is_some()),
-        ("get", keys.get.is_some()),
-        ("create", keys.create.is_some()),
-        ("update", keys.update.is_some()),
-        ("delete", keys.delete.is_some()),
-        ("upsert", keys.upsert.is_some()),
-        ("clear", keys.clear.is_some()),
-        ("receive", keys.receive.is_some()),
+fn of_operation(keys: &keys::Operation) -> Vec<(&'static str, bool)> {
+    let verbs = keys.verbs().into_iter().map(|verb| (verb, verb != "snapshot"));
+    let modifiers = [
         ("scope", keys.scope.is_some()),
         ("async", keys.asynchronous == Some(true)),
         ("dryRun", keys.dry_run == Some(true)),
         ("where", keys.only.is_some()),
         ("call", keys.call.is_some()),
         ("also", keys.also.is_some()),
-    ]
+    ];
+    verbs.chain(modifiers).collect()
 }
 
 fn of_schema(keys: &keys::Schema) -> [(&'static str, bool); 9] {

@@ -153,6 +153,25 @@ pub struct Operation {
     pub also: Option<Vec<String>>,
 }
 
+impl Operation {
+    /// The verbs that are there; an operation has exactly one.
+    pub fn verbs(&self) -> Vec<&'static str> {
+        let verbs = [
+            ("snapshot", self.snapshot.is_some()),
+            ("merge", self.merge.is_some()),
+            ("list", self.list.is_some()),
+            ("get", self.get.is_some()),
+            ("create", self.create.is_some()),
+            ("update", self.update.is_some()),
+            ("delete", self.delete.is_some()),
+            ("upsert", self.upsert.is_some()),
+            ("clear", self.clear.is_some()),
+            ("receive", self.receive.is_some()),
+        ];
+        verbs.into_iter().filter(|(_, there)| *there).map(|(verb, _)| verb).collect()
+    }
+}
+
 /// What `receive` takes.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]

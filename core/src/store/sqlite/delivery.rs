@@ -44,7 +44,7 @@ pub(super) fn finish(
     let mut statement = transaction.prepare_cached(
         "update delivery set status = ?2, finished_at = ?3, report = ?4 where id = ?1 and status = 'received'",
     )?;
-    match statement.execute(params![delivery.as_bytes(), word(report.status), at.as_millisecond(), text])? {
+    match statement.execute(params![delivery.as_bytes(), report.status.word(), at.as_millisecond(), text])? {
         1 => Ok(()),
         _ => Err(StoreError::Inconsistent(format!("delivery {delivery} is not waiting for an end"))),
     }
@@ -53,21 +53,9 @@ pub(super) fn finish(
 pub(super) fn interrupt_unanswered(transaction: &Transaction<'_>, at: Timestamp) -> Result<u64, StoreError> {
     let interrupted = transaction.execute(
         "update delivery set status = ?1, finished_at = ?2 where status = 'received'",
-        params![word(Status::Interrupted), at.as_millisecond()],
+        params![Status::Interrupted.word(), at.as_millisecond()],
     )?;
     Ok(interrupted as u64)
-}
-
-/// The word that a status is stored as; the same as in JSON.
-pub(super) fn word(status: Status) -> &'static str {
-    match status {
-        Status::Received => "received",
-        Status::Applied => "applied",
-        Status::Unchanged => "unchanged",
-        Status::Rejected => "rejected",
-        Status::Failed => "failed",
-        Status::Interrupted => "interrupted",
-    }
 }
 
 fn known(
