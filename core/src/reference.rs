@@ -43,16 +43,21 @@ impl Seen {
                         found(*to, source_id);
                     }
                 }
-                (Value::Nested(json), Some(Form::Nested(_, places))) if !places.is_empty() => {
-                    if self.nested.insert((contribution.kind, *field, Arc::clone(json))) {
-                        for (to, source_id) in inside(json, places) {
-                            found(to, &source_id);
-                        }
+                (Value::Nested(json), Some(Form::Nested(_, places)))
+                    if !places.is_empty() && self.is_new(contribution.kind, *field, json) =>
+                {
+                    for (to, source_id) in inside(json, places) {
+                        found(to, &source_id);
                     }
                 }
                 _ => {}
             }
         }
+    }
+
+    /// Whether a nested value is seen for the first time.
+    fn is_new(&mut self, kind: KindId, field: u16, json: &Arc<str>) -> bool {
+        self.nested.insert((kind, field, Arc::clone(json)))
     }
 }
 
