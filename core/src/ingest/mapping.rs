@@ -13,7 +13,7 @@ use crate::description::{Partner, ProblemClass, RecordTypeId};
 use crate::fold::{Rank, Statement};
 use crate::json::Pointer;
 
-use crate::map::{Budget, Contribution, Diagnostic, Input, Outcome, Severity, decode, encode};
+use crate::map::{Budget, Contribution, Diagnostic, Input, MapError, Outcome, Severity, decode, encode};
 use crate::note::Note;
 use crate::plan::Turn;
 use crate::record::{Cut, Record};
@@ -180,7 +180,11 @@ impl Work<'_> {
             tracing::error!(error = &error as &dyn std::error::Error, "mapping failed");
             let mut failed = std::mem::replace(report, Report::new(Status::Failed));
             failed.status = Status::Failed;
-            failed.problem = Some(ProblemClass::Fault);
+            // A slow or busy machine may do better next time; a mapper that used up its means will not.
+            failed.problem = Some(match error {
+                MapError::Deadline(_) | MapError::Busy => ProblemClass::Unavailable,
+                MapError::Fuel(_) | MapError::Faults(_) | MapError::Canonical => ProblemClass::Fault,
+            });
             failed.faults.push(Note {
                 pointer: Pointer::root(),
                 code: "mapping".to_owned(),
