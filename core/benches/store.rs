@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use rollcall_core::canonical::{Canonical, KindId};
 use rollcall_core::clock::{Clock as _, SystemClock};
 use rollcall_core::delivery::{Received, Report, Status};
-use rollcall_core::description::{Partner, RecordType, RecordTypeId, Routes};
+use rollcall_core::description::{Messages, Partner, RecordType, RecordTypeId, Routes};
 use rollcall_core::digest::Digest;
 use rollcall_core::identity::Namespace;
 use rollcall_core::store::sqlite::{Durability, SqliteOptions, SqliteStore};
@@ -152,7 +152,7 @@ impl School {
 
         let again = self.receive(&store, &connection).await?;
         watch.lap("07 receive the same 585 KB");
-        store.settle(again, Timestamp::now(), &Report::new(Status::Unchanged)).await?;
+        store.settle(again, Timestamp::now(), &Report::new(Status::Unchanged), &[]).await?;
         watch.lap("08 settle as unchanged");
         let third = self.receive(&store, &connection).await?;
         let commit = self.commit(&connection, third, |nth| nth == 0, false);
@@ -212,6 +212,7 @@ impl School {
             content_encoding: None,
             sha256: [1; 32],
             size: self.body.len() as u64,
+            queued: false,
         };
         store.receive(connection, &received).await?;
         Ok(received.id)
@@ -246,9 +247,12 @@ impl School {
                         cells: vec![text("A"), text(students)],
                         unknown: None,
                         contributions: Some(contributions),
+                        as_of: None,
                     })
                 })
                 .collect(),
+            waits: Vec::new(),
+            entries: &[],
             entities: entities.map(|(nth, entity)| EntityStep::Put(self.entity(nth, entity, new))).collect(),
             report,
         }
@@ -286,12 +290,11 @@ fn partner() -> Partner {
         operations: Vec::new(),
         records: vec![RecordType {
             name: "Section".to_owned(),
-            key: Vec::new(),
-            parent: None,
-            with: Vec::new(),
-            kinds: Vec::new(),
             table: Table { name: table_name(&["record", "library", "Section"]), columns: columns(properties) },
+            ..RecordType::default()
         }],
+        operator: Vec::new(),
+        messages: Messages::default(),
         options: None,
         document: Value::Null,
         routes: Routes::default(),

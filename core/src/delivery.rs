@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use crate::description::ProblemClass;
 use crate::digest::Digest;
+use crate::json::Pointer;
 use crate::note::Note;
 
 /// Where a delivery stands.
@@ -24,6 +25,8 @@ pub enum Status {
     Failed,
     /// The process ended before it was answered; it is never applied by itself.
     Interrupted,
+    /// Kept and acknowledged; it is worked on when its turn comes, whatever happens in between.
+    Queued,
 }
 
 impl Status {
@@ -36,6 +39,7 @@ impl Status {
             Self::Rejected => "rejected",
             Self::Failed => "failed",
             Self::Interrupted => "interrupted",
+            Self::Queued => "queued",
         }
     }
 }
@@ -57,6 +61,72 @@ pub struct Received {
     pub sha256: [u8; 32],
     /// Bytes of `body`, or of what was read of it when it was too large.
     pub size: u64,
+    /// Whether it is only kept for now, and worked on when its turn comes.
+    pub queued: bool,
+}
+
+/// What became of one record of a payload: a line of its delivery's log.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Where in the payload it stands.
+    pub pointer: Pointer,
+    /// The record type's name.
+    pub record: String,
+    /// Its key, as a canonical JSON list; `None` where it could not be told.
+    pub key: Option<String>,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// Why, and what else there is to tell.
+    pub notes: Vec<Note>,
+}
+
+/// What became of one record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// It is new.
+    Created,
+    /// It was there and is another now.
+    Updated,
+    /// It is as it was.
+    Unchanged,
+    /// It is gone, as was asked for.
+    Deleted,
+    /// It is older than what was applied last, and was not applied.
+    Stale,
+    /// It waits for a record that it refers to.
+    Parked,
+    /// It waited too long for a record that it refers to.
+    Quarantined,
+    /// It breaks its schema or a rule.
+    Rejected,
+    /// The mapper declines it.
+    Refused,
+    /// The mapper trapped on it.
+    Fault,
+}
+
+impl Outcome {
+    /// Whether it counts as an error of its delivery.
+    pub fn is_error(self) -> bool {
+        matches!(self, Self::Quarantined | Self::Rejected | Self::Refused | Self::Fault)
+    }
+
+    /// The word for it, in JSON, in the database and in descriptions.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Updated => "updated",
+            Self::Unchanged => "unchanged",
+            Self::Deleted => "deleted",
+            Self::Stale => "stale",
+            Self::Parked => "parked",
+            Self::Quarantined => "quarantined",
+            Self::Rejected => "rejected",
+            Self::Refused => "refused",
+            Self::Fault => "fault",
+        }
+    }
 }
 
 /// What became of a delivery: stored with it and told to the client.

@@ -5,9 +5,11 @@ mod expression;
 #[cfg(test)]
 mod golden;
 mod load;
+mod messages;
 pub mod meta_schema;
 mod operations;
 mod outline;
+mod record_type;
 mod records;
 mod route;
 pub mod scope;
@@ -17,13 +19,15 @@ mod unsupported;
 
 pub use self::expression::{Expression, Member, Type, Unset};
 pub use self::load::check;
+pub use self::messages::{Messages, Told};
+pub use self::record_type::{
+    By, Computed, Constraint, FieldPath, Missing, Pair, RecordType, RecordTypeId, Reference, Rule, Single, Step,
+};
 pub use self::route::{PathParameters, RouteMiss, Routes};
 pub use self::template::Template;
-use crate::canonical::KindId;
 use crate::digest::Digest;
-pub use crate::language::keys::{Accept, ProblemClass};
-use crate::table::Table;
-use crate::validate::Schema;
+pub use crate::language::keys::{Accept, At, Change, Level, ProblemClass};
+use crate::validate::{Format, Schema};
 
 /// One loaded version of a partner's description. Never changed: a new version is a new value.
 #[derive(Debug)]
@@ -36,6 +40,11 @@ pub struct Partner {
     pub digest: Digest,
     /// What a client may call.
     pub operations: Vec<Operation>,
+    /// What an operator may write: one merge for every record type that no body reaches, named after it. No route
+    /// leads to them.
+    pub operator: Vec<Operation>,
+    /// What clients read, in their language.
+    pub messages: Messages,
     /// What payloads are cut into. A [`RecordTypeId`] is an index into this.
     pub records: Vec<RecordType>,
     /// What a connection's options must look like; none are allowed where this is `None`.
@@ -44,36 +53,6 @@ pub struct Partner {
     pub document: serde_json::Value,
     /// Finds operations by method and path, see [`Partner::route`].
     pub routes: Routes,
-}
-
-/// Which record type of a [`Partner`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RecordTypeId(pub u16);
-
-/// A schema with a `key`: the smallest unit that is stored, mapped, skipped and reported on.
-#[derive(Debug)]
-pub struct RecordType {
-    /// The schema's name: `Section`.
-    pub name: String,
-    /// What identifies a record within its connection.
-    pub key: Vec<FieldPath>,
-    /// The record type that it is nested in, if any.
-    pub parent: Option<RecordTypeId>,
-    /// Fields of ancestors that travel with the record beside their keys; part of its digest.
-    pub with: Vec<FieldPath>,
-    /// What the mapper may return for it; a record type without kinds is stored and not mapped.
-    pub kinds: Vec<KindId>,
-    /// Where its records are stored: one column per property that is not itself made of records.
-    pub table: Table,
-}
-
-/// A field of a record or of one of its ancestors: `parent.parent.id` is `up: 2, path: ["id"]`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FieldPath {
-    /// How many records up.
-    pub up: usize,
-    /// The way down from there.
-    pub path: Vec<String>,
 }
 
 /// Where in a body the records stand; says nothing about the rest.
@@ -89,6 +68,14 @@ pub enum Shape {
     Unordered(Box<Shape>),
     /// An object that is a record, with the members worth looking into.
     Record(RecordTypeId, Vec<(String, Shape)>),
+    /// A record's key alone, bare: what is to be deleted.
+    Key(RecordTypeId),
+    /// A list or an object, whichever it is.
+    Either(Box<Shape>, Box<Shape>),
+    /// A place whose records are all changed in one way (`change: …`).
+    Changed(Change, Box<Shape>),
+    /// An object whose member of this name (`use: change`) says how the records in it are changed.
+    Marked(String, Box<Shape>),
 }
 
 /// Something a client may call.
@@ -108,6 +95,12 @@ pub struct Operation {
     pub parameters: Vec<Parameter>,
     /// Conditions beyond JSON Schema, in the order in which they are tried.
     pub must: Vec<Must>,
+    /// Whether it is answered as soon as what was sent is durable, and worked on later.
+    pub asynchronous: bool,
+    /// Whether nothing that it finds out is ever stored.
+    pub dry_run: bool,
+    /// Which part of a list is asked for.
+    pub paging: Paging,
     /// The request's body, if it takes one.
     pub body: Option<Body>,
     /// The documented responses, by status.
@@ -124,6 +117,81 @@ pub enum Verb {
         /// What a bad record costs.
         accept: Accept,
     },
+    /// Each record is inserted, updated or deleted, in the body's order; absence says nothing.
+    Merge {
+        /// The outermost record types.
+        records: Vec<RecordTypeId>,
+        /// What a bad record costs.
+        accept: Accept,
+    },
+    /// Removes all records of these types.
+    Clear {
+        /// The outermost record types.
+        records: Vec<RecordTypeId>,
+    },
+    /// Lists what is stored.
+    List(Listed),
+    /// Shows the connection itself.
+    Connection,
+}
+
+/// What a [`Verb::List`] lists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Listed {
+    /// Records of one type, in the order in which they first arrived.
+    Records {
+        /// Which.
+        of: RecordTypeId,
+        /// Only those that wait for a reference, or only those that do not.
+        waiting: Option<bool>,
+    },
+    /// The log of the delivery whose id is the value of this path or query parameter.
+    Log {
+        /// The parameter.
+        delivery: String,
+    },
+}
+
+impl Verb {
+    /// The outermost record types of a verb that changes records, and what a bad one costs; `None` for one that reads.
+    pub fn changes(&self) -> Option<(&[RecordTypeId], Accept)> {
+        match self {
+            Self::Snapshot { records, accept } | Self::Merge { records, accept } => Some((records, *accept)),
+            Self::Clear { records } => Some((records, Accept::All)),
+            Self::List(_) | Self::Connection => None,
+        }
+    }
+}
+
+/// Which part of a list is asked for, and where the request says so.
+#[derive(Debug, Default)]
+pub struct Paging {
+    /// The page's number.
+    pub page: Option<PagingField>,
+    /// How many rows at most.
+    pub limit: Option<PagingField>,
+    /// How many rows are left out before.
+    pub offset: Option<PagingField>,
+}
+
+/// A number that says which part of a list is asked for.
+#[derive(Debug)]
+pub struct PagingField {
+    /// Where it may stand; the first that is there counts.
+    pub places: Vec<PagingPlace>,
+    /// What it is where the request does not say it.
+    pub default: Option<u64>,
+    /// The smallest that there is: where pages start.
+    pub minimum: u64,
+}
+
+/// Where a paging number stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PagingPlace {
+    /// In the query, under this name.
+    Query(String),
+    /// In the body, under this member.
+    Body(String),
 }
 
 /// Where a client puts its credential.
@@ -148,6 +216,8 @@ pub struct Parameter {
     pub required: bool,
     /// What it must look like.
     pub schema: Schema,
+    /// Conditions beyond that; they speak of `value` and `options`.
+    pub must: Vec<Must>,
 }
 
 /// Where a parameter stands.
@@ -186,10 +256,16 @@ pub struct Body {
 pub struct Media {
     /// `application/json`
     pub media_type: String,
-    /// What it must look like.
+    /// What it must look like. Where records are checked one by one, they may be anything here.
     pub schema: Schema,
+    /// Whether each record is checked by itself, against [`RecordType::schema`].
+    pub one_by_one: bool,
     /// Where its records stand.
     pub shape: Shape,
+    /// The member that says when the body was true (`use: as-of`), with the formats that it may have.
+    pub as_of: Option<(String, Vec<Format>)>,
+    /// Conditions on single members outside of records, by the way to them; they speak of `value` and `options`.
+    pub must: Vec<(Vec<String>, Must)>,
 }
 
 /// A documented response.

@@ -21,8 +21,8 @@ use self::mapping::{Changed, Outcomes};
 use self::state::State;
 use crate::canonical::{Canonical, KindId};
 use crate::clock::Clock;
-use crate::delivery::{Applied, Counts, Received, Report, Status};
-use crate::description::{Media, Operation, Partner, ProblemClass, Verb};
+use crate::delivery::{Applied, Counts, Entry, Received, Report, Status};
+use crate::description::{Accept, Media, Operation, Partner, ProblemClass};
 use crate::digest::Digest;
 use crate::identity::Namespace;
 use crate::json::{Json, Malformed, Pointer};
@@ -51,6 +51,19 @@ pub struct Sender {
     pub connection: String,
     /// The connection's options, checked against the description.
     pub options: Arc<Value>,
+}
+
+/// What became of a delivery, and of each record in it as far as that was asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ingested {
+    /// What is stored with the delivery.
+    pub report: Report,
+    /// One entry per record sent, in the payload's order; empty where the operation checks a payload only as a whole.
+    pub entries: Vec<Entry>,
+    /// What each entry's record says: as it was sent, its new state where it was accepted.
+    pub bodies: Vec<Value>,
+    /// What the records said that a snapshot or a clearing removed.
+    pub removed: Vec<Value>,
 }
 
 /// Takes deliveries through all stages.
@@ -91,7 +104,7 @@ impl Ingest {
         operation: &Operation,
         received: Received,
         dry_run: bool,
-    ) -> Result<Report, IngestError> {
+    ) -> Result<Ingested, IngestError> {
         let connection = self.connect(sender, loaded).await?;
         let body = received.body.clone().unwrap_or_default();
         let options = options_text(&sender.options);
@@ -109,7 +122,14 @@ impl Ingest {
             options,
             dry_run,
         };
-        work.run(connection, &body, received).await
+        let report = work.run(connection, &body, received).await?;
+        Ok(Ingested { report, entries: Vec::new(), bodies: Vec::new(), removed: Vec::new() })
+    }
+
+    /// Keeps a delivery that is worked on when its turn comes; from then on it survives the end of the process.
+    pub async fn enqueue(&self, sender: &Sender, loaded: &Loaded, received: &Received) -> Result<(), IngestError> {
+        let connection = self.connect(sender, loaded).await?;
+        Ok(self.store.receive(&connection, received).await?)
     }
 
     /// Keeps a delivery that was found wanting before its body was looked at (a missing header, a body that is too
@@ -124,7 +144,7 @@ impl Ingest {
         let connection = self.connect(sender, loaded).await?;
         let id = received.id;
         self.store.receive(&connection, &received).await?;
-        self.store.settle(id, self.clock.now(), report).await?;
+        self.store.settle(id, self.clock.now(), report, &[]).await?;
         Ok(id)
     }
 
@@ -209,7 +229,7 @@ impl Work<'_> {
 
     async fn settle(&self, report: &Report) -> Result<(), IngestError> {
         if !self.dry_run {
-            self.ingest.store.settle(self.delivery, self.ingest.clock.now(), report).await?;
+            self.ingest.store.settle(self.delivery, self.ingest.clock.now(), report, &[]).await?;
         }
         Ok(())
     }
@@ -275,7 +295,7 @@ impl Work<'_> {
         let canonical = &self.ingest.canonical;
         let mut report = warnings.clone();
         let state = self.state(connection).await?;
-        let Verb::Snapshot { records: scope, .. } = &self.operation.verb;
+        let (scope, _) = self.operation.verb.changes().unwrap_or((&[], Accept::All));
         let changed = Changed::find(cut, &state, scope, &self.loaded.partner, connection.next_record);
         let outcomes = match self.map(&changed, &mut report) {
             Ok(outcomes) => outcomes,
@@ -345,6 +365,8 @@ impl Work<'_> {
                 state: state.after(&records).digest(),
             }),
             records,
+            waits: Vec::new(),
+            entries: &[],
             entities: planned.entities,
             report,
         };
@@ -367,13 +389,13 @@ impl Work<'_> {
         for (record, kind) in parked {
             let kind = &self.ingest.canonical.kind(*kind).name;
             let message = format!("waits for a {kind} that it refers to and that is not there");
-            report.parked.push(Note { pointer: place(*record), code: "parked".to_owned(), message });
+            report.parked.push(Note::new(place(*record), "parked", message));
         }
         for (record, kind, field) in &planned.disputes {
             let kind = self.ingest.canonical.kind(*kind);
             let field = kind.fields.get(usize::from(*field)).map_or("", |field| field.name.as_str());
             let message = format!("`{field}` of a {} differs between records; what stands here is taken", kind.name);
-            report.warnings.push(Note { pointer: place(*record), code: "disputed".to_owned(), message });
+            report.warnings.push(Note::new(place(*record), "disputed", message));
         }
         report.warnings.sort();
         report.warnings.dedup();
@@ -444,5 +466,5 @@ fn note(malformed: &Malformed) -> Note {
         Malformed::DuplicateKey { pointer, .. } => ("duplicate-key", pointer.clone()),
         Malformed::Depth { .. } => ("depth", Pointer::root()),
     };
-    Note { pointer, code: code.to_owned(), message: malformed.to_string() }
+    Note::new(pointer, code, malformed.to_string())
 }

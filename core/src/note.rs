@@ -1,11 +1,13 @@
 //! What there is to tell about a payload: by place and shape, never by value.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::json::Pointer;
 
 /// One thing to tell about a payload, by place and shape, never by value.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Note {
     /// Where in the payload.
     pub pointer: Pointer,
@@ -13,4 +15,22 @@ pub struct Note {
     pub code: String,
     /// What it is, for people.
     pub message: String,
+    /// What a text in another language is filled in with: `field`, `key`, `other`, `expected`, `limit`. Names of
+    /// members, keys of records and words of the description; no other value.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub words: BTreeMap<String, String>,
+}
+
+impl Note {
+    /// A note that says `message`.
+    pub fn new(pointer: Pointer, code: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { pointer, code: code.into(), message: message.into(), words: BTreeMap::new() }
+    }
+
+    /// Adds a word for texts in other languages.
+    #[must_use]
+    pub fn with(mut self, name: &str, word: impl Into<String>) -> Self {
+        self.words.insert(name.to_owned(), word.into());
+        self
+    }
 }

@@ -268,11 +268,11 @@ impl<'a> Cutter<'_, 'a> {
     /// Remembers where a key stands, and rejects it where it stood before.
     fn note_place(&mut self, of: RecordTypeId, description: &RecordType, key: &str, pointer: &Pointer) {
         if let Some(first) = self.places.get(&(of, key.to_owned())) {
-            self.cut.rejections.push(Note {
-                pointer: pointer.clone(),
-                code: "duplicate".to_owned(),
-                message: format!("has the same key as the {} at {first}", description.name),
-            });
+            self.cut.rejections.push(Note::new(
+                pointer.clone(),
+                "duplicate",
+                format!("has the same key as the {} at {first}", description.name),
+            ));
         } else {
             self.places.insert((of, key.to_owned()), pointer.clone());
         }
@@ -284,8 +284,11 @@ impl Shape {
     fn holds_records(&self) -> bool {
         match self {
             Self::Plain => false,
-            Self::Record(..) => true,
-            Self::List(shape) | Self::Unordered(shape) => shape.holds_records(),
+            Self::Record(..) | Self::Key(_) => true,
+            Self::List(shape) | Self::Unordered(shape) | Self::Changed(_, shape) | Self::Marked(_, shape) => {
+                shape.holds_records()
+            }
+            Self::Either(one, other) => one.holds_records() || other.holds_records(),
             Self::Object(members) => members.iter().any(|(_, shape)| shape.holds_records()),
         }
     }
@@ -356,7 +359,14 @@ mod tests {
         let column = |name: &str, form| Column { property: name.to_owned(), name: name.to_owned(), form };
         let columns = vec![column("id", ColumnForm::Integer), column("people", ColumnForm::Json)];
         let table = Table { name: name.to_lowercase(), columns };
-        RecordType { name: name.to_owned(), key, parent: parent.map(RecordTypeId), with, kinds: Vec::new(), table }
+        RecordType {
+            name: name.to_owned(),
+            key,
+            parent: parent.map(RecordTypeId),
+            with,
+            table,
+            ..RecordType::default()
+        }
     }
 
     /// A library has shelves, a shelf has readers whose order means nothing.

@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::canonical::{Canonical, KindId};
-use crate::delivery::{Applied, Received, Report};
+use crate::delivery::{Applied, Entry, Outcome, Received, Report};
 use crate::description::{Partner, RecordTypeId};
 use crate::digest::Digest;
 use crate::table::Cell;
@@ -58,6 +58,10 @@ pub struct HeldRecord {
     pub key: String,
     /// What it was when it was last mapped well; `None` if it has to be mapped again whatever it is now.
     pub digest: Option<Digest>,
+    /// Whether it waits for something that it refers to, or waited for too long.
+    pub waits: bool,
+    /// When that what it says was true, in microseconds since 1970, where its partner tells.
+    pub as_of: Option<i64>,
 }
 
 /// A stored entity, as far as planning needs it.
@@ -103,6 +107,54 @@ pub struct RecordRow<'a> {
     pub unknown: Option<String>,
     /// Its encoded contributions; `None` keeps those that are stored, because the new ones are not good.
     pub contributions: Option<&'a [u8]>,
+    /// See [`HeldRecord::as_of`].
+    pub as_of: Option<i64>,
+}
+
+/// What to do about a record that waits, or waited, for something that it refers to. What is not spoken of stays.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WaitStep {
+    /// It waits from now on (or goes on waiting: then nothing but what it waits for changes).
+    Wait {
+        /// What it is.
+        of: RecordTypeId,
+        /// Its number.
+        record: RecordId,
+        /// What it waits for: the name of a reference, or of a kind of entity.
+        for_what: String,
+        /// When it has waited too long; never, where this is `None`.
+        until: Option<Timestamp>,
+        /// The line of this delivery's log that tells of it.
+        entry: Option<u32>,
+    },
+    /// It waits no longer. The line of a log that told that it waits tells this now, unless it is gone.
+    Linked {
+        /// Its number.
+        record: RecordId,
+        /// What became of it.
+        outcome: Outcome,
+    },
+}
+
+/// A delivery that was acknowledged and has not been worked on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Queued {
+    /// Its id.
+    pub delivery: Uuid,
+    /// The tenant's name.
+    pub tenant: String,
+    /// The connection's name.
+    pub connection: String,
+    /// The partner's name.
+    pub partner: String,
+    /// The operation that it came by.
+    pub operation: String,
+    /// How often it has been begun.
+    pub attempts: u32,
+    /// SHA-256 of its body.
+    pub sha256: [u8; 32],
+    /// Its body.
+    pub body: Vec<u8>,
 }
 
 /// What to do with one canonical entity.
@@ -161,6 +213,10 @@ pub struct Commit<'a> {
     pub applied: Option<Applied>,
     /// What happens to foreign records.
     pub records: Vec<RecordStep<'a>>,
+    /// Which records wait from now on, and which no longer.
+    pub waits: Vec<WaitStep>,
+    /// The delivery's log, one line per record sent; empty where the partner keeps none.
+    pub entries: &'a [Entry],
     /// What happens to canonical entities.
     pub entities: Vec<EntityStep<'a>>,
     /// What the delivery's report says.
@@ -204,14 +260,49 @@ pub trait Store: Send + Sync {
     /// Keeps a payload durably: when this returns, it survives the end of the process.
     async fn receive(&self, connection: &Connection, received: &Received) -> Result<(), StoreError>;
 
-    /// Ends a delivery that changes nothing (rejected, unchanged, failed).
-    async fn settle(&self, delivery: Uuid, at: Timestamp, report: &Report) -> Result<(), StoreError>;
+    /// Ends a delivery that changes nothing (rejected, unchanged, failed), with its log.
+    async fn settle(&self, delivery: Uuid, at: Timestamp, report: &Report, entries: &[Entry])
+    -> Result<(), StoreError>;
 
-    /// Marks every delivery that a past process left unanswered as interrupted; says how many.
+    /// The connections that have queued deliveries, by tenant and name.
+    async fn queues(&self) -> Result<Vec<(String, String)>, StoreError>;
+
+    /// The queued delivery of a connection that was received first.
+    async fn next_queued(&self, tenant: &str, connection: &str) -> Result<Option<Queued>, StoreError>;
+
+    /// Counts, durably, that a queued delivery is begun: who brings the process down each time is found out so.
+    async fn begin(&self, delivery: Uuid) -> Result<(), StoreError>;
+
+    /// Says how far a queued delivery is: how many records it holds, and how many of these are known to be bad.
+    async fn progress(&self, delivery: Uuid, sent: u64, errors: u64) -> Result<(), StoreError>;
+
+    /// Quarantines what has waited too long: the record waits for ever, the line of a log that told that it waits
+    /// tells this (with the code `quarantined`), and its delivery has one error more. Says how many.
+    async fn quarantine_expired(&self, at: Timestamp) -> Result<u64, StoreError>;
+
+    /// Marks every delivery that a past process left unanswered as interrupted; says how many. Queued ones stay.
     async fn interrupt_unanswered(&self, at: Timestamp) -> Result<u64, StoreError>;
 
     /// All records of a connection.
     async fn held_records(&self, connection: &Connection, partner: &Partner) -> Result<Vec<HeldRecord>, StoreError>;
+
+    /// What the given records of one type say, each as a canonical JSON object, in the same order.
+    async fn bodies(
+        &self,
+        connection: &Connection,
+        partner: &Partner,
+        of: RecordTypeId,
+        records: &[RecordId],
+    ) -> Result<Vec<Vec<u8>>, StoreError>;
+
+    /// What all records of one type say in the given top-level scalar members, as text; by number.
+    async fn values(
+        &self,
+        connection: &Connection,
+        partner: &Partner,
+        of: RecordTypeId,
+        members: &[String],
+    ) -> Result<Vec<(RecordId, Vec<Option<String>>)>, StoreError>;
 
     /// The encoded contributions of the given records, in the same order; empty where there are none.
     async fn contributions(

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::digest::Digest;
 
 /// A table that follows from a schema. Which columns of its own the store adds depends on what it holds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Table {
     /// What the table is called, see [`table_name`].
     pub name: String,

@@ -6,6 +6,8 @@
 //!
 //! To word a further kind of violation: add an arm to [`wording`].
 
+mod format;
+
 use std::collections::HashMap;
 
 use jsonschema::error::{TypeKind, ValidationErrorKind};
@@ -13,6 +15,7 @@ use jsonschema::{PatternOptions, ValidationError, Validator};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 
+pub use self::format::Format;
 use crate::json::{Instance, Json, Node, Pointer};
 use crate::note::Note;
 
@@ -59,6 +62,17 @@ impl Schema {
         Ok(Self { validator, known: Known::read(document, pointer) })
     }
 
+    /// Compiles the schema at `pointer` of `document` as if the schemas at the places in `open` let anything through.
+    pub fn compile_around(document: &Value, pointer: &str, open: &[&str]) -> Result<Self, String> {
+        let mut document = document.clone();
+        for place in open {
+            if let Some(schema) = document.pointer_mut(place) {
+                *schema = Value::Bool(true);
+            }
+        }
+        Self::compile(&document, pointer)
+    }
+
     /// Whether `json` is valid. Much cheaper than [`violations`](Self::violations).
     pub fn is_valid(&self, json: &Json<'_>) -> bool {
         self.validator.is_valid(Node(json))
@@ -91,6 +105,15 @@ impl Schema {
     }
 }
 
+impl Default for Schema {
+    /// Lets anything through.
+    fn default() -> Self {
+        let validator = jsonschema::options_for::<Instance>().build(&Value::Bool(true));
+        let validator = validator.unwrap_or_else(|_| unreachable!("`true` is a schema"));
+        Self { validator, known: Known { nodes: vec![KnownNode { open: true, ..KnownNode::default() }] } }
+    }
+}
+
 impl std::fmt::Debug for Schema {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Schema").finish_non_exhaustive()
@@ -115,7 +138,7 @@ fn note(root: &Json<'_>, error: &ValidationError<'_>, notes: &mut Vec<Note>) {
         return;
     }
     let found = find(root, &pointer).map_or_else(|| "nothing".to_owned(), Json::shape);
-    notes.push(Note { pointer, code: error.kind().keyword().to_owned(), message: wording(error.kind(), &found) });
+    notes.push(Note::new(pointer, error.kind().keyword(), wording(error.kind(), &found)));
 }
 
 /// The alternative that fits the value's type, if there is exactly one.
@@ -343,7 +366,7 @@ impl KnownNode {
             Some((known, _)) => format!("is not documented; did you mean `{known}`?"),
             None => "is not documented; kept, but not used".to_owned(),
         };
-        Note { pointer: pointer.member(name), code: "unknown-property".to_owned(), message }
+        Note::new(pointer.member(name), "unknown-property", message)
     }
 }
 

@@ -243,11 +243,7 @@ impl Previewer<'_> {
 
 /// Puts what the mapper made of one record into the preview.
 fn tell(record: &Record<'_>, mapped: &Mapped, preview: &mut Preview) {
-    let bare = |code: &str, message: &str| Note {
-        pointer: record.pointer.clone(),
-        code: code.to_owned(),
-        message: message.to_owned(),
-    };
+    let bare = |code: &str, message: &str| Note::new(record.pointer.clone(), code, message);
     match &mapped.outcome {
         Outcome::Contributions(_) => {}
         Outcome::Refused => preview.refusals.push(bare("refused", "the mapper declines it")),
@@ -256,7 +252,7 @@ fn tell(record: &Record<'_>, mapped: &Mapped, preview: &mut Preview) {
     let refused = mapped.outcome == Outcome::Refused;
     for diagnostic in &mapped.diagnostics {
         let place = record.place(&diagnostic.pointer);
-        let note = Note { pointer: place, code: diagnostic.code.clone(), message: diagnostic.message.clone() };
+        let note = Note::new(place, diagnostic.code.clone(), diagnostic.message.clone());
         match diagnostic.severity {
             Severity::Info => {}
             Severity::Error if refused => preview.refusals.push(note),
@@ -291,5 +287,5 @@ fn value_of(value: &map::Value) -> Value {
 }
 
 fn malformed_note(malformed: &Malformed) -> Note {
-    Note { pointer: Pointer::root(), code: "malformed".to_owned(), message: malformed.to_string() }
+    Note::new(Pointer::root(), "malformed", malformed.to_string())
 }

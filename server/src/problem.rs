@@ -210,7 +210,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_answer_holds_every_error_and_no_cause() {
-        let note = Note { pointer: "/a/0".into(), code: "type".to_owned(), message: "must be an integer".to_owned() };
+        let note = Note::new("/a/0".into(), "type", "must be an integer");
         let mut problem = Problem::new(ProblemClass::Invalid, "invalid", "1 violation").with_errors(vec![note], 3);
         problem.cause = Some("a secret reason".into());
         let response = problem.into_response();

@@ -9,7 +9,7 @@ use super::operations::Operations;
 use super::outline::Outline;
 use super::records::Records;
 use super::route::Routes;
-use super::{Partner, unsupported};
+use super::{Messages, Partner, unsupported};
 use crate::canonical::Canonical;
 use crate::json::Pointer;
 use crate::language::{Diagnostic, Document, EXTENSION};
@@ -104,7 +104,18 @@ fn read(
     };
     let digest = document.digest();
     let document = document.root().clone();
-    Some(Partner { name: name.to_owned(), version, digest, operations, records, options, document, routes })
+    Some(Partner {
+        name: name.to_owned(),
+        version,
+        digest,
+        operations,
+        operator: Vec::new(),
+        messages: Messages::default(),
+        records,
+        options,
+        document,
+        routes,
+    })
 }
 
 /// The name is a part of routes, tables and ids.

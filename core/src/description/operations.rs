@@ -9,8 +9,8 @@ use super::outline::{OperationOutline, Outline};
 use super::records::Records;
 use super::scope;
 use super::{
-    Accept, Answer, Body, Credential, Location, Media, Must, Operation, Parameter, ProblemClass, RecordTypeId, Shape,
-    Template, Verb,
+    Accept, Answer, Body, Credential, Location, Media, Must, Operation, Paging, Parameter, ProblemClass, RecordTypeId,
+    Shape, Template, Verb,
 };
 use crate::json::Pointer;
 use crate::language::schema::type_names;
@@ -56,6 +56,9 @@ impl Operations<'_, '_> {
             security,
             parameters,
             must,
+            asynchronous: false,
+            dry_run: false,
+            paging: Paging::default(),
             body: body.map(|(body, _)| body),
             answers,
         })
@@ -246,7 +249,7 @@ impl Operations<'_, '_> {
             let problem = Diagnostic::at(self.document.key_place(&at), "a path parameter is `required: true`");
             self.report(problem);
         }
-        self.parameter_schema(&at).map(|schema| Parameter { name, location, required, schema })
+        self.parameter_schema(&at).map(|schema| Parameter { name, location, required, schema, must: Vec::new() })
     }
 
     fn parameter_schema(&mut self, at: &Pointer) -> Option<Schema> {
@@ -375,7 +378,14 @@ impl Operations<'_, '_> {
             return None;
         }
         let schema = self.compile(&at)?;
-        Some(Media { media_type: media_type.to_ascii_lowercase(), schema, shape })
+        Some(Media {
+            media_type: media_type.to_ascii_lowercase(),
+            schema,
+            one_by_one: false,
+            shape,
+            as_of: None,
+            must: Vec::new(),
+        })
     }
 
     fn compile(&mut self, at: &Pointer) -> Option<Schema> {

@@ -253,6 +253,7 @@ impl<'a> Records<'a> {
             with,
             kinds,
             table: Table { name: table_name(&["record", partner, &draft.name]), columns },
+            ..RecordType::default()
         }
     }
 
@@ -347,8 +348,9 @@ fn name_of(at: &Pointer) -> Option<String> {
 fn is_cut_out(shape: &Shape) -> bool {
     match shape {
         Shape::Record(..) => true,
-        Shape::List(items) | Shape::Unordered(items) => is_cut_out(items),
-        Shape::Plain | Shape::Object(_) => false,
+        Shape::List(items) | Shape::Unordered(items) | Shape::Changed(_, items) => is_cut_out(items),
+        Shape::Either(one, other) => is_cut_out(one) && is_cut_out(other),
+        Shape::Plain | Shape::Object(_) | Shape::Marked(..) | Shape::Key(_) => false,
     }
 }
 

@@ -88,6 +88,9 @@ mod tests {
             security: Vec::new(),
             parameters: Vec::new(),
             must: Vec::new(),
+            asynchronous: false,
+            dry_run: false,
+            paging: crate::description::Paging::default(),
             body: None,
             answers: answers.collect(),
         }

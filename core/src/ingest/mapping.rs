@@ -118,6 +118,7 @@ impl<'r, 'a> Changed<'r, 'a> {
                     Said::Well(_, encoded) if good => Some(encoded),
                     _ => None,
                 },
+                as_of: None,
             })
         });
         let removed = self.removed.iter().map(|held| RecordStep::Remove(held.of, held.id));
@@ -144,16 +145,10 @@ impl Outcomes {
     pub(super) fn tell(&self, changed: &Changed<'_, '_>, report: &mut Report) {
         for (mapped, changed) in self.0.iter().zip(&changed.records) {
             let record = changed.record;
-            let note = |diagnostic: &Diagnostic| Note {
-                pointer: record.place(&diagnostic.pointer),
-                code: diagnostic.code.clone(),
-                message: diagnostic.message.clone(),
+            let note = |diagnostic: &Diagnostic| {
+                Note::new(record.place(&diagnostic.pointer), diagnostic.code.clone(), diagnostic.message.clone())
             };
-            let bare = |code: &str, message: &str| Note {
-                pointer: record.pointer.clone(),
-                code: code.to_owned(),
-                message: message.to_owned(),
-            };
+            let bare = |code: &str, message: &str| Note::new(record.pointer.clone(), code, message);
             let refused = matches!(mapped.said, Said::Refused);
             let (why, beside): (Vec<_>, Vec<_>) =
                 mapped.diagnostics.iter().partition(|diagnostic| refused && diagnostic.severity == Severity::Error);
@@ -185,11 +180,7 @@ impl Work<'_> {
                 MapError::Deadline(_) | MapError::Busy => ProblemClass::Unavailable,
                 MapError::Fuel(_) | MapError::Faults(_) | MapError::Canonical => ProblemClass::Fault,
             });
-            failed.faults.push(Note {
-                pointer: Pointer::root(),
-                code: "mapping".to_owned(),
-                message: error.to_string(),
-            });
+            failed.faults.push(Note::new(Pointer::root(), "mapping", error.to_string()));
             Box::new(failed)
         })?;
         let mut by_record: BTreeMap<usize, crate::map::Mapped> = at.into_iter().zip(results).collect();

@@ -76,9 +76,14 @@ impl State {
         let stepped: BTreeSet<_> = steps.iter().map(RecordStep::id).collect();
         let kept = self.records.iter().filter(|held| !stepped.contains(&held.id)).cloned();
         let put = steps.iter().filter_map(|step| match step {
-            RecordStep::Put(row) => {
-                Some(HeldRecord { id: row.id, of: row.of, key: row.key.to_owned(), digest: row.digest })
-            }
+            RecordStep::Put(row) => Some(HeldRecord {
+                id: row.id,
+                of: row.of,
+                key: row.key.to_owned(),
+                digest: row.digest,
+                waits: false,
+                as_of: row.as_of,
+            }),
             RecordStep::Remove(..) => None,
         });
         Self::of(kept.chain(put).collect(), self.names.clone())

@@ -8,7 +8,8 @@ use uuid::Uuid;
 
 use super::StoreError;
 use crate::canonical::{Canonical, KindId};
-use crate::delivery::{Report, Status};
+use crate::delivery::{Entry, Report, Status};
+use crate::description::{Partner, RecordTypeId};
 
 /// A question for entities of one kind.
 #[derive(Debug, Clone)]
@@ -181,6 +182,47 @@ pub struct Delivery {
     pub report: Option<Report>,
 }
 
+/// A question for foreign records of one type.
+#[derive(Debug, Clone)]
+pub struct RecordQuery {
+    /// Whose.
+    pub tenant: String,
+    /// Of which connection, by name.
+    pub connection: String,
+    /// Of which type.
+    pub of: RecordTypeId,
+    /// Only those that wait for something (`true`), or only those that do not.
+    pub waiting: Option<bool>,
+    /// At most so many; all, where it is `None`.
+    pub limit: Option<u64>,
+    /// So many are left out before.
+    pub offset: u64,
+}
+
+/// Foreign records, in the order in which they first arrived.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Records {
+    /// All that there are.
+    pub total: u64,
+    /// The page: what was sent, member by member.
+    pub rows: Vec<Map<String, Value>>,
+}
+
+/// The log of one delivery.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Log {
+    /// How many records it holds, as far as that is known.
+    pub sent: u64,
+    /// How many of these are errors.
+    pub errors: u64,
+    /// Whether it has been worked on.
+    pub finished: bool,
+    /// What ended it, if it was rejected or failed as a whole.
+    pub report: Option<Report>,
+    /// The page.
+    pub entries: Vec<Entry>,
+}
+
 /// The body of a delivery, as it was sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredBody {
@@ -234,6 +276,20 @@ pub trait Reader: Send + Sync {
 
     /// One delivery.
     async fn delivery(&self, tenant: &str, id: Uuid) -> Result<Option<Delivery>, StoreError>;
+
+    /// Foreign records of one type.
+    async fn records(&self, partner: &Partner, query: &RecordQuery) -> Result<Records, StoreError>;
+
+    /// The log of one delivery of a connection: at most `limit` lines after the first `offset`; `None` if there is no
+    /// such delivery.
+    async fn log(
+        &self,
+        tenant: &str,
+        connection: &str,
+        delivery: Uuid,
+        limit: u64,
+        offset: u64,
+    ) -> Result<Option<Log>, StoreError>;
 
     /// The body of one delivery; `None` if there is no such delivery or its body was not kept.
     async fn body(&self, tenant: &str, id: Uuid) -> Result<Option<StoredBody>, StoreError>;

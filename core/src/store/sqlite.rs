@@ -32,9 +32,9 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePo
 use uuid::Uuid;
 
 use self::writer::Writer;
-use super::{Commit, Connection, HeldEntity, HeldRecord, RecordId, Store, StoreError};
+use super::{Commit, Connection, HeldEntity, HeldRecord, Queued, RecordId, Store, StoreError};
 use crate::canonical::{Canonical, KindId};
-use crate::delivery::{Received, Report};
+use crate::delivery::{Entry, Received, Report};
 use crate::description::{Partner, RecordTypeId};
 
 /// What is ours whatever the schemas say, oldest first: name and statements.
@@ -164,8 +164,54 @@ impl Store for SqliteStore {
         delivery::receive(&self.writer, connection, received)
     }
 
-    async fn settle(&self, delivery: Uuid, at: Timestamp, report: &Report) -> Result<(), StoreError> {
+    async fn settle(
+        &self,
+        delivery: Uuid,
+        at: Timestamp,
+        report: &Report,
+        _entries: &[Entry],
+    ) -> Result<(), StoreError> {
         self.writer.write(Durability::Normal, |transaction| delivery::finish(transaction, delivery, at, report))
+    }
+
+    async fn queues(&self) -> Result<Vec<(String, String)>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn next_queued(&self, _tenant: &str, _connection: &str) -> Result<Option<Queued>, StoreError> {
+        Ok(None)
+    }
+
+    async fn begin(&self, _delivery: Uuid) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn progress(&self, _delivery: Uuid, _sent: u64, _errors: u64) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn quarantine_expired(&self, _at: Timestamp) -> Result<u64, StoreError> {
+        Ok(0)
+    }
+
+    async fn bodies(
+        &self,
+        _connection: &Connection,
+        _partner: &Partner,
+        _of: RecordTypeId,
+        _records: &[RecordId],
+    ) -> Result<Vec<Vec<u8>>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn values(
+        &self,
+        _connection: &Connection,
+        _partner: &Partner,
+        _of: RecordTypeId,
+        _members: &[String],
+    ) -> Result<Vec<(RecordId, Vec<Option<String>>)>, StoreError> {
+        Ok(Vec::new())
     }
 
     async fn interrupt_unanswered(&self, at: Timestamp) -> Result<u64, StoreError> {

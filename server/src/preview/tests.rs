@@ -96,8 +96,9 @@ async fn a_diff_says_what_an_ingest_would_do() {
                 size: body.len() as u64,
                 body: Some(body),
                 content_encoding: None,
+                queued: false,
             };
-            let report = ingest.run(&sender, loaded, operation, received, false).await.unwrap();
+            let report = ingest.run(&sender, loaded, operation, received, false).await.unwrap().report;
             assert_ne!(report.status, Status::Rejected);
             let found =
                 |wanted: fn(&Action) -> bool| before.iter().filter(|change| wanted(&change.action)).count() as u64;

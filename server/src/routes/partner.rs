@@ -134,7 +134,7 @@ impl Call {
         };
         let delivery = (!dry_run).then_some(id);
         let report = blocking(work).await.map_err(|problem| problem.kept_as(delivery))?;
-        let report = report.map_err(|error| Problem::from(error).kept_as(delivery))?;
+        let report = report.map_err(|error| Problem::from(error).kept_as(delivery))?.report;
         metrics::stage(sender, self.partner(), Stage::Ingest, start.elapsed());
         metrics::delivery(sender, self.partner(), size, &report);
         tracing::info!(tenant = sender.tenant, connection = sender.connection, status = ?report.status, dry_run, "delivery");
@@ -148,7 +148,7 @@ impl Call {
     async fn reject(&self, connection: &Arc<Connection>, payload: Payload, problem: Problem) -> Problem {
         let errors = if problem.errors.is_empty() {
             let (code, message) = (problem.code.to_owned(), problem.detail.clone());
-            vec![Note { pointer: Pointer::root(), code, message }]
+            vec![Note::new(Pointer::root(), code, message)]
         } else {
             problem.errors.clone()
         };
@@ -177,6 +177,7 @@ impl Call {
             content_encoding: payload.content_encoding,
             sha256: payload.sha256,
             size: payload.size,
+            queued: false,
         }
     }
 }

@@ -10,11 +10,12 @@ use axum::http::{Request, StatusCode};
 use axum::response::Response;
 use rollcall_core::canonical::{Canonical, KindId};
 use rollcall_core::clock::FixedClock;
+use rollcall_core::description::Partner;
 use rollcall_core::ingest::Ingest;
 use rollcall_core::limits::Limits;
 use rollcall_core::store::StoreError;
 use rollcall_core::store::read::{
-    Change, Delivery, Entities, EntityQuery, Filter, QueryError, Reader, Source, StoredBody,
+    Change, Delivery, Entities, EntityQuery, Filter, Log, QueryError, Reader, RecordQuery, Records, Source, StoredBody,
 };
 use rollcall_core::store::sqlite::{SqliteOptions, SqliteStore};
 use serde_json::{Map, Value, json};
@@ -117,6 +118,14 @@ impl Reader for Empty {
 
     async fn delivery(&self, tenant: &str, _: Uuid) -> Result<Option<Delivery>, StoreError> {
         self.note(tenant);
+        Ok(None)
+    }
+
+    async fn records(&self, _: &Partner, _: &RecordQuery) -> Result<Records, StoreError> {
+        Ok(Records { total: 0, rows: Vec::new() })
+    }
+
+    async fn log(&self, _: &str, _: &str, _: Uuid, _: u64, _: u64) -> Result<Option<Log>, StoreError> {
         Ok(None)
     }
 

@@ -48,6 +48,8 @@ async fn what_is_committed_is_held(database: &dyn Database) {
         of,
         key: key.to_owned(),
         digest: Some(Digest::of(name.as_bytes())),
+        waits: false,
+        as_of: None,
     };
     assert_eq!(
         world.store.held_records(&connection, &world.partner).await.unwrap(),

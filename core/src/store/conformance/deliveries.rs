@@ -56,8 +56,11 @@ async fn a_delivery_ends_once(database: &dyn Database) {
     let connection = world.connection("demo", "school").await;
     let id = world.receive(&connection, "{}").await;
     let report = Report::new(Status::Unchanged);
-    world.store.settle(id, world.received("").at, &report).await.unwrap();
-    assert!(matches!(world.store.settle(id, world.received("").at, &report).await, Err(StoreError::Inconsistent(_))));
+    world.store.settle(id, world.received("").at, &report, &[]).await.unwrap();
+    assert!(matches!(
+        world.store.settle(id, world.received("").at, &report, &[]).await,
+        Err(StoreError::Inconsistent(_))
+    ));
     let commit = world.commit(&connection, id, Plan::default(), &report);
     assert!(world.store.commit(&world.canonical, &world.partner, commit).await.is_err());
     assert_eq!(world.connection("demo", "school").await.generation, 0);
@@ -70,12 +73,8 @@ async fn a_rejected_delivery_keeps_its_report(database: &dyn Database) {
     world.store.receive(&connection, &received).await.unwrap();
     let mut report = Report::new(Status::Rejected);
     report.counts.insert("org".to_owned(), Counts { created: 1, ..Counts::default() });
-    report.rejections.push(Note {
-        pointer: Pointer::root().member("branches"),
-        code: "type".to_owned(),
-        message: "expected a list, found an integer".to_owned(),
-    });
-    world.store.settle(received.id, received.at, &report).await.unwrap();
+    report.rejections.push(Note::new(Pointer::root().member("branches"), "type", "expected a list, found an integer"));
+    world.store.settle(received.id, received.at, &report, &[]).await.unwrap();
     let delivery = world.store.delivery("demo", received.id).await.unwrap().unwrap();
     assert_eq!((delivery.status, delivery.finished_at), (Status::Rejected, Some(received.at)));
     assert_eq!(delivery.report, Some(report));
@@ -85,7 +84,7 @@ async fn what_was_left_unanswered_is_interrupted_and_not_applied(database: &dyn 
     let world = World::new(database).await;
     let connection = world.connection("demo", "school").await;
     let answered = world.receive(&connection, "{\"answered\":true}").await;
-    world.store.settle(answered, world.received("").at, &Report::new(Status::Unchanged)).await.unwrap();
+    world.store.settle(answered, world.received("").at, &Report::new(Status::Unchanged), &[]).await.unwrap();
     let left = world.receive(&connection, "{\"left\":true}").await;
     drop(world); // as far as the database can tell, the process ends here
 

@@ -11,7 +11,7 @@ use super::Whole;
 use crate::canonical::{Canonical, Field, Form, Join, Kind, KindId, NestedReference, TextRule};
 use crate::clock::{Clock as _, FixedClock};
 use crate::delivery::{Received, Report, Status};
-use crate::description::{Partner, RecordType, RecordTypeId};
+use crate::description::{Messages, Partner, RecordType, RecordTypeId};
 use crate::digest::Digest;
 use crate::identity::Namespace;
 use crate::store::{
@@ -75,6 +75,8 @@ pub(super) fn partner() -> Partner {
 
 pub(super) fn partner_with(records: Vec<RecordType>) -> Partner {
     Partner {
+        operator: Vec::new(),
+        messages: Messages::default(),
         name: "school".to_owned(),
         version: "1".to_owned(),
         digest: Digest::of(b"school"),
@@ -89,11 +91,8 @@ pub(super) fn partner_with(records: Vec<RecordType>) -> Partner {
 pub(super) fn record(name: &str, properties: &[(&str, ColumnForm)]) -> RecordType {
     RecordType {
         name: name.to_owned(),
-        key: Vec::new(),
-        parent: None,
-        with: Vec::new(),
-        kinds: Vec::new(),
         table: Table { name: table_name(&["record", "school", name]), columns: columns(properties.iter().copied()) },
+        ..RecordType::default()
     }
 }
 
@@ -144,6 +143,7 @@ impl World {
             content_encoding: None,
             sha256: *Digest::of(body.as_bytes()).as_bytes(),
             size: body.len() as u64,
+            queued: false,
         }
     }
 
@@ -169,6 +169,8 @@ impl World {
             active: BTreeMap::from([("org".to_owned(), 1)]),
             applied: None,
             records: plan.records,
+            waits: Vec::new(),
+            entries: &[],
             entities: plan.entities,
             report,
         }
@@ -195,6 +197,7 @@ pub(super) fn branch(id: i64, key: &'static str, name: &'static str) -> RecordRo
         cells: vec![text(name)],
         unknown: None,
         contributions: Some(name.as_bytes()),
+        as_of: None,
     }
 }
 

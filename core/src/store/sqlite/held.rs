@@ -91,6 +91,8 @@ pub(super) fn records(
                 of,
                 key: row.get(1)?,
                 digest: digest.map(stored_digest).transpose()?,
+                waits: false,
+                as_of: None,
             });
         }
     }

@@ -12,8 +12,11 @@ use uuid::Uuid;
 use super::SqliteStore;
 use crate::canonical::{Canonical, Kind, KindId};
 use crate::delivery::Status;
+use crate::description::Partner;
 use crate::store::contributors::{damaged, decode};
-use crate::store::read::{Change, Delivery, Entities, EntityQuery, QueryError, Reader, Source, StoredBody};
+use crate::store::read::{
+    Change, Delivery, Entities, EntityQuery, Log, QueryError, Reader, RecordQuery, Records, Source, StoredBody,
+};
 use crate::store::sql::{self, Bound, Question};
 use crate::store::{RecordId, StoreError};
 use crate::table::ColumnForm;
@@ -151,6 +154,21 @@ impl Reader for SqliteStore {
             .fetch_optional(&self.readers)
             .await?;
         row.as_ref().map(delivery).transpose()
+    }
+
+    async fn records(&self, _partner: &Partner, _query: &RecordQuery) -> Result<Records, StoreError> {
+        Ok(Records { total: 0, rows: Vec::new() })
+    }
+
+    async fn log(
+        &self,
+        _tenant: &str,
+        _connection: &str,
+        _delivery: Uuid,
+        _limit: u64,
+        _offset: u64,
+    ) -> Result<Option<Log>, StoreError> {
+        Ok(None)
     }
 
     async fn body(&self, tenant: &str, id: Uuid) -> Result<Option<StoredBody>, StoreError> {

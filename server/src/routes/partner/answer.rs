@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn answers_can_be_filled_in_with_all_that_descriptions_speak_of() {
-        let note = Note { pointer: "/shelves/0/code".into(), code: "type".into(), message: "must be text".into() };
+        let note = Note::new("/shelves/0/code".into(), "type", "must be text");
         let mut report = Report::new(Status::Applied);
         report.counts.insert("org".into(), Counts::default());
         report.warnings.push(note.clone());

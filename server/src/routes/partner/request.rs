@@ -49,7 +49,7 @@ fn check_parameters(call: &Call, operation: &Operation, query: &[(String, String
         match value_of(call, parameter, query) {
             None if parameter.required => {
                 let message = format!("{} `{}` is required", place(parameter), parameter.name);
-                errors.push(Note { pointer: Pointer::root(), code: "required".to_owned(), message });
+                errors.push(Note::new(Pointer::root(), "required", message));
             }
             None => {}
             Some(value) => errors.extend(violations(parameter, &value, limit)),
