@@ -6,7 +6,10 @@ use rollcall_tests::site::Server;
 use serde_json::Value;
 
 use crate::site;
-use crate::state::{KINDS, ONEROSTER, deliveries, entities};
+use crate::state::{ONEROSTER, deliveries, entities};
+
+/// The kinds of entity that a school has.
+const KINDS: [&str; 6] = ["org", "academicSession", "course", "class", "user", "enrollment"];
 
 /// The lists of the OneRoster API.
 const LISTS: [&str; 10] = [

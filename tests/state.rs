@@ -9,7 +9,8 @@ use serde_json::Value;
 pub(crate) const ONEROSTER: &str = "/ims/oneroster/rostering/v1p2";
 
 /// Every kind of canonical entity.
-pub(crate) const KINDS: [&str; 6] = ["org", "academicSession", "course", "class", "user", "enrollment"];
+pub(crate) const KINDS: [&str; 10] =
+    ["org", "academicSession", "program", "course", "class", "user", "enrollment", "contract", "event", "attendance"];
 
 /// Any text as it stands in a query.
 pub(crate) fn encode(text: &str) -> String {

@@ -223,6 +223,7 @@ fn text_rule(schema: &Value) -> TextRule {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
     use std::path::Path;
 
     use super::{Canonical, Form, Join, NestedReference, TextRule};
@@ -247,6 +248,16 @@ mod tests {
         assert_eq!(required("class"), "title course school terms");
         assert_eq!(required("user"), "enabledUser givenName familyName roles");
         assert_eq!(required("enrollment"), "user class school role");
+    }
+
+    #[test]
+    fn every_shipped_kind_has_a_table_of_its_own() {
+        let canonical = shipped();
+        let kinds: Vec<_> = canonical.kinds().iter().map(|kind| kind.name.as_str()).collect();
+        let expected = "academicSession attendance class contract course enrollment event org program user";
+        assert_eq!(kinds.join(" "), expected);
+        let tables: HashSet<_> = canonical.kinds().iter().map(|kind| kind.table.name.as_str()).collect();
+        assert_eq!(tables.len(), kinds.len());
     }
 
     #[test]
