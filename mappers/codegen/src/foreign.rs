@@ -206,11 +206,12 @@ fn union(
         }
         writeln!(list, "        RecordType {{ name: {name:?}, kinds: &{kinds:?} }},")?;
     }
+    let ancestors = if arms.contains("ancestors") { "ancestors" } else { "_" };
     write!(
         out,
         "/// One record, whatever its type.\n#[derive(Debug, Clone, PartialEq)]\npub enum Record<'a> {{\n{variants}}}\n\n\
          impl<'a> Foreign<'a> for Record<'a> {{\n    const TYPES: &'static [RecordType] = &[\n{list}    ];\n\n    \
-         fn read(name: &str, body: &'a [u8], ancestors: &'a [u8]) -> Result<Self, ReadError> {{\n        \
+         fn read(name: &str, body: &'a [u8], {ancestors}: &'a [u8]) -> Result<Self, ReadError> {{\n        \
          match name {{\n{arms}            _ => Err(ReadError::unknown()),\n        }}\n    }}\n}}\n"
     )?;
     Ok(())

@@ -64,7 +64,7 @@ fn words(name: &str, one: &Words, way: Way, out: &mut String) -> fmt::Result {
     doc(&one.doc, &format!("The words of `{name}`"), "", out)?;
     let lifetime = if one.open { "<'a>" } else { "" };
     let copy = if one.open { "" } else { "Copy, " };
-    let derive = if way == Way::In { ", serde::Deserialize" } else { "" };
+    let derive = if way == Way::In { ", Hash, serde::Deserialize" } else { "" };
     writeln!(out, "#[derive({copy}Debug, Clone, PartialEq, Eq{derive})]\npub enum {name}{lifetime} {{")?;
     for word in &one.list {
         let rename = if way == Way::In { format!("    #[serde(rename = {word:?})]\n") } else { String::new() };
