@@ -11,6 +11,9 @@ use crate::document::{Documents, Place};
 use crate::print::{self, Way};
 use crate::shape::{Member, Struct, Types, doc, pascal};
 
+/// A record type with more members than this stands in a box beside smaller ones, so that these stay small.
+const INLINE_MEMBERS_MAX: usize = 8;
+
 /// A schema with a `key`.
 struct Record {
     name: String,
@@ -195,14 +198,19 @@ fn union(
         let kinds = record.kinds();
         let lifetime = |borrows: bool| if borrows { "<'a>" } else { "" };
         let above = format!("{rust}Ancestors");
-        let one = format!("{rust}{}", lifetime(print::borrows_members(types, &body.members)));
+        let mut one = format!("{rust}{}", lifetime(print::borrows_members(types, &body.members)));
+        let mut read = "read(body)?";
+        if bodies.len() > 1 && body.members.len() > INLINE_MEMBERS_MAX {
+            one = format!("Box<{one}>");
+            read = "Box::new(read(body)?)";
+        }
         if let Some(ancestors) = types.structs.get(&above) {
             let above = format!("{above}{}", lifetime(print::borrows_members(types, &ancestors.members)));
             writeln!(variants, "    /// A `{name}` and what it stands in.\n    {rust}({one}, {above}),")?;
-            writeln!(arms, "            {name:?} => Ok(Self::{rust}(read(body)?, read(ancestors)?)),")?;
+            writeln!(arms, "            {name:?} => Ok(Self::{rust}({read}, read(ancestors)?)),")?;
         } else {
             writeln!(variants, "    /// A `{name}`.\n    {rust}({one}),")?;
-            writeln!(arms, "            {name:?} => Ok(Self::{rust}(read(body)?)),")?;
+            writeln!(arms, "            {name:?} => Ok(Self::{rust}({read})),")?;
         }
         writeln!(list, "        RecordType {{ name: {name:?}, kinds: &{kinds:?} }},")?;
     }
