@@ -110,9 +110,26 @@ impl Expression {
         evaluate::evaluate(&self.node, context).map(std::borrow::Cow::into_owned)
     }
 
+    /// Whether it speaks of the name.
+    pub fn speaks_of(&self, name: &str) -> bool {
+        self.node.speaks_of(name)
+    }
+
     /// Whether it is true; what has no value is not.
     pub fn holds(&self, context: &Value) -> bool {
         self.evaluate(context) == Ok(Value::Bool(true))
+    }
+}
+
+impl Node {
+    fn speaks_of(&self, name: &str) -> bool {
+        match self {
+            Self::Literal(_) => false,
+            Self::Name(own) => own == name,
+            Self::Member(of, _) | Self::Has(of, _) => of.speaks_of(name),
+            Self::Operation(_, nodes) | Self::List(nodes) => nodes.iter().any(|node| node.speaks_of(name)),
+            Self::Map(members) => members.iter().any(|(key, value)| key.speaks_of(name) || value.speaks_of(name)),
+        }
     }
 }
 
@@ -197,6 +214,13 @@ mod tests {
                 Expression::compile(source, &names()).unwrap_or_else(|fault| panic!("{source}: {fault:?}"));
             assert_eq!(expression.evaluate(&context), Ok(value), "{source}");
         }
+    }
+
+    #[test]
+    fn an_expression_knows_what_it_speaks_of() {
+        let expression = Expression::compile("size(faults) > 0 ? {'a': level}['a'] : 'b'", &names()).unwrap();
+        let spoken: Vec<_> = ["faults", "level", "ratio", "a"].map(|name| expression.speaks_of(name)).into();
+        assert_eq!(spoken, [true, true, false, false]);
     }
 
     #[test]

@@ -169,6 +169,7 @@ fn nearest(near: keys::Schema, far: keys::Schema) -> keys::Schema {
         cast: near.cast.or(far.cast),
         role: near.role.or(far.role),
         change: near.change.or(far.change),
+        delete: near.delete.or(far.delete),
     }
 }
 

@@ -59,7 +59,7 @@ fn of_operation(keys: &keys::Operation) -> Vec<(&'static str, bool)> {
     verbs.chain(modifiers).collect()
 }
 
-fn of_schema(keys: &keys::Schema) -> [(&'static str, bool); 9] {
+fn of_schema(keys: &keys::Schema) -> [(&'static str, bool); 10] {
     [
         ("rules", keys.rules.is_some()),
         ("refs", keys.refs.is_some()),
@@ -70,6 +70,7 @@ fn of_schema(keys: &keys::Schema) -> [(&'static str, bool); 9] {
         ("cast", keys.cast.is_some()),
         ("use", keys.role.is_some()),
         ("change", keys.change.is_some()),
+        ("delete", keys.delete.is_some()),
     ]
 }
 

@@ -6,11 +6,15 @@
 //!
 //! To add a word: add a field with a doc comment, then either build it or list it in `description::unsupported`.
 
+mod canonical;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+pub use self::canonical::{CanonicalField, CanonicalKind, Join};
 
 /// An expression in the typed subset of CEL.
 pub type Expression = String;
@@ -292,6 +296,9 @@ pub struct Schema {
     /// How the records of this list are changed, inside a merge.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub change: Option<Change>,
+    /// What a deletion that names items of this list takes away.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delete: Option<Delete>,
 }
 
 /// What must hold over all records together: exactly one of the rules, and a code for it.
@@ -310,6 +317,12 @@ pub struct Rule {
     /// In each pair each field's value decides the other's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub one_to_one: Option<Vec<[String; 2]>>,
+    /// At most one record for which this holds: the one that was written last. The others become what `else` says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub single: Option<Expression>,
+    /// Beside `single`: what fields of the others become.
+    #[serde(rename = "else", skip_serializing_if = "Option::is_none")]
+    pub otherwise: Option<BTreeMap<String, Value>>,
     /// Holds for every record.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub must: Option<Expression>,
@@ -454,6 +467,14 @@ pub enum Change {
     Delete,
 }
 
+/// What a deletion that names items of a list takes away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Delete {
+    /// These items only, and the record with the last one.
+    Items,
+}
+
 /// On a parameter.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -528,41 +549,4 @@ pub struct Recipients {
     /// How long the recipient may take (ISO 8601).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<String>,
-}
-
-/// At the root of a canonical schema.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct CanonicalKind {
-    /// The kind's name, which is also the file's.
-    pub kind: String,
-    /// The plural, for routes and tables.
-    pub plural: String,
-}
-
-/// On a property of a canonical schema.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct CanonicalField {
-    /// This field is a reference to an entity of this kind.
-    #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
-    pub refers: Option<String>,
-    /// How the contributions of several records to one entity become one value.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub join: Option<Join>,
-}
-
-/// How several contributions become one value. Never by order of arrival.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Join {
-    /// The value of the record whose key is smallest; a warning says so where they differ.
-    #[default]
-    Pick,
-    /// All distinct items of all lists, sorted.
-    Union,
-    /// The smallest value.
-    Min,
-    /// The largest value.
-    Max,
 }
