@@ -7,6 +7,7 @@
 pub mod diagnostic;
 pub mod grammar;
 pub mod keys;
+pub mod picture;
 pub mod schema;
 pub mod source;
 pub mod words;

@@ -51,14 +51,16 @@ impl Schema {
             "$ref": format!("{DOCUMENT}#{}", fragment(pointer)),
             "$defs": {"document": bundled},
         });
-        let validator = jsonschema::options_for::<Instance>()
+        let mut options = jsonschema::options_for::<Instance>()
             .with_draft(jsonschema::Draft::Draft202012)
             .with_pattern_options(PatternOptions::regex())
             .should_validate_formats(true)
             .should_ignore_unknown_formats(true)
-            .offline()
-            .build(&root)
-            .map_err(|error| error.masked().to_string())?;
+            .offline();
+        for (name, format) in Format::ours_in(document) {
+            options = options.with_format(name, move |text: &str| format.fits(text));
+        }
+        let validator = options.build(&root).map_err(|error| error.masked().to_string())?;
         Ok(Self { validator, known: Known::read(document, pointer) })
     }
 
@@ -178,7 +180,7 @@ fn wording(kind: &ValidationErrorKind, found: &str) -> String {
         }
         Kind::Enum { options } => format!("must be one of {}, found {found}", words(options)),
         Kind::Constant { expected_value } => format!("must be {expected_value}, found {found}"),
-        Kind::Format { format } => format!("must be a {format}, found {found}"),
+        Kind::Format { format } => format!("{}, found {found}", Format::demand(format)),
         Kind::Pattern { pattern } => format!("must match `{pattern}`, found {found}"),
         Kind::MinLength { limit } => format!("must have at least {limit} characters, found {found}"),
         Kind::MaxLength { limit } => format!("must have at most {limit} characters, found {found}"),
@@ -436,6 +438,30 @@ mod tests {
         /members/0/shoe size unknown-property: is not documented; kept, but not used
         /members/0/usr_no unknown-property: is not documented; did you mean `user_no`?
         /parent/x unknown-property: is not documented; kept, but not used
+        ");
+    }
+
+    #[test]
+    fn formats_of_ours_are_checked_wherever_they_stand() {
+        let document = json!({
+            "properties": {
+                "born": {"$ref": "#/$defs/day"},
+                "tax": {"type": "string", "format": "cpf"},
+                "opens": {"type": "string", "format": "HH:mm"},
+            },
+            "$defs": {"day": {"type": "string", "format": "DD/MM/YYYY"}},
+        });
+        let schema = Schema::compile(&document, "").unwrap();
+        let told = |text: &str| {
+            let json = Json::parse(text.as_bytes(), 64).unwrap();
+            let notes = schema.violations(&json, 100).notes.into_iter();
+            notes.map(|note| format!("{} {}", note.pointer, note.message)).collect::<Vec<_>>().join("\n")
+        };
+        assert_eq!(told(r#"{"born": "29/02/2024", "tax": "529.982.247-25", "opens": "08:30"}"#), "");
+        insta::assert_snapshot!(told(r#"{"born": "31/02/2026", "tax": "529.982.247-26", "opens": "8:30"}"#), @r"
+        /born must be a date that exists, written DD/MM/YYYY, found text of 10 characters
+        /opens must be written HH:mm, found text of 4 characters
+        /tax must be a cpf, found text of 14 characters
         ");
     }
 

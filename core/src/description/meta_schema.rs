@@ -7,6 +7,7 @@
 use schemars::generate::{SchemaGenerator, SchemaSettings};
 use serde_json::{Map, Value, json};
 
+use crate::language::picture::Picture;
 use crate::language::{EXTENSION, keys, words};
 
 const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
@@ -138,7 +139,7 @@ fn schema_object(keys: &Value) -> Value {
     let primitives = json!({"enum": ["array", "boolean", "integer", "null", "number", "object", "string"]});
     let closer = [
         ("type", json!({"anyOf": [primitives, {"type": "array", "items": primitives}]})),
-        ("format", json!({"enum": words::FORMATS})),
+        ("format", json!({"anyOf": [{"enum": words::FORMATS}, {"pattern": Picture::PATTERN}]})),
         ("required", json!({"type": "array", "items": {"type": "string"}})),
         (EXTENSION, keys.clone()),
     ];

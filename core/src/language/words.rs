@@ -5,6 +5,7 @@
 
 use serde_json::Value;
 
+use super::picture::Picture;
 use super::{Diagnostic, Document, grammar};
 use crate::json::Pointer;
 
@@ -80,8 +81,9 @@ const UNSUPPORTED: [(&str, &str); 7] = [
     ("nullable", "OpenAPI 3.1 writes `type: [string, 'null']`"),
 ];
 
-/// Formats that are checked, and those of OpenAPI that say nothing which is not checked anyway.
-pub const FORMATS: [&str; 22] = [
+/// Formats that are checked, and those of OpenAPI that say nothing which is not checked anyway. Date pictures
+/// ([`Picture`]) are formats too.
+pub const FORMATS: [&str; 23] = [
     "date",
     "date-time",
     "time",
@@ -104,10 +106,11 @@ pub const FORMATS: [&str; 22] = [
     "int64",
     "double",
     "password",
+    "cpf",
 ];
 
 /// Formats that the language has and that are not built.
-const DESIGNED_FORMATS: [&str; 2] = ["decimal", "cpf"];
+const DESIGNED_FORMATS: [&str; 1] = ["decimal"];
 
 /// The schemas that stand directly in `schema`, which stands at `at`.
 pub fn subschemas(at: &Pointer, schema: &Value) -> Vec<Pointer> {
@@ -163,8 +166,11 @@ fn wrong_format(document: &Document, at: &Pointer, format: &str) -> Option<Diagn
     if FORMATS.contains(&format) {
         return None;
     }
-    let picture = format.contains("YYYY") || format.contains("HH:mm");
-    if picture || DESIGNED_FORMATS.contains(&format) {
+    if Picture::is_meant_by(format) {
+        let malformed = Picture::parse(format).err()?;
+        return Some(Diagnostic::at(document.place(at), malformed.problem).hint(malformed.hint));
+    }
+    if DESIGNED_FORMATS.contains(&format) {
         return Some(Diagnostic::at(document.place(at), format!("not supported yet: the format `{format}`")));
     }
     let problem = Diagnostic::at(document.place(at), format!("unknown format `{format}`"));
