@@ -1,7 +1,6 @@
 //! Turns Jusoor's numbers and names into source ids. They are stable for ever: every published id depends on them.
 
-use std::borrow::Cow;
-
+use rollcall_mapper_sdk::name::escape;
 use serde::Deserialize;
 
 use crate::people::Role;
@@ -43,24 +42,5 @@ pub(crate) fn person_id(role: Role, number: i64, branch: i64, scope: PersonScope
     match scope {
         PersonScope::Connection => format!("{noun}:{number}"),
         PersonScope::Branch => format!("branch:{branch}/{noun}:{number}"),
-    }
-}
-
-/// A name that stands in an id: without `/`, which divides its parts, and in a way that no two names meet.
-pub(crate) fn escape(name: &str) -> Cow<'_, str> {
-    if name.contains(['/', '%']) { name.replace('%', "%25").replace('/', "%2F").into() } else { name.into() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{escape, section_id};
-
-    #[test]
-    fn names_with_slashes_do_not_meet_other_names() {
-        let names = ["A", "A/B", "A%2FB", "A%252FB", "A B", "1/student:5", "أ"];
-        for (nth, name) in names.iter().enumerate() {
-            assert!(!escape(name).contains('/'));
-            assert!(names[..nth].iter().all(|other| section_id(1, 1, other) != section_id(1, 1, name)));
-        }
     }
 }

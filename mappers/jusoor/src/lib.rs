@@ -23,7 +23,7 @@ use rollcall_mapper_sdk::canonical::{
     AcademicSession, AcademicSessionRef, AcademicSessionType, Class, ClassClassType, Course, CourseRef, Enrollment,
     EnrollmentMetadata, EnrollmentRole, Org, OrgRef, OrgType,
 };
-use rollcall_mapper_sdk::{Contributions, Mapper, Refusal, Text};
+use rollcall_mapper_sdk::{Contributions, Mapper, Refusal, Text, name};
 use serde::Deserialize;
 
 use self::ids::{PersonScope, branch_id, course_id, person_id, section_id, subject_id};
@@ -55,7 +55,7 @@ struct SchoolYear {
 
 impl SchoolYear {
     fn id(&self) -> String {
-        format!("schoolYear:{}", ids::escape(&self.name))
+        format!("schoolYear:{}", name::escape(&self.name))
     }
 }
 

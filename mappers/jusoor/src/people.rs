@@ -1,7 +1,7 @@
 //! Turns Jusoor's people into users: one name becomes two, a role becomes a role at the school.
 
-use rollcall_mapper_sdk::Contributions;
 use rollcall_mapper_sdk::canonical::{Flag, OrgRef, User, UserMetadata, UserRole, UserRoleRole, UserRoleRoleType};
+use rollcall_mapper_sdk::{Contributions, name};
 
 use crate::partner::PeopleItem as Person;
 
@@ -44,7 +44,7 @@ pub(crate) fn map_person(
     place: impl FnOnce() -> String,
     out: &mut Contributions,
 ) {
-    let (given, family) = split_name(&person.name_user);
+    let (given, family) = name::split(&person.name_user);
     if given.is_empty() {
         out.warn("no-name", format!("{}/name_user", place()), "the name is empty");
     }
@@ -66,34 +66,4 @@ pub(crate) fn map_person(
             ..User::default()
         },
     );
-}
-
-/// The first word and the rest; the same word twice where there is only one.
-fn split_name(name: &str) -> (&str, &str) {
-    let name = name.trim();
-    match name.split_once(char::is_whitespace) {
-        Some((given, family)) => (given, family.trim_start()),
-        None => (name, name),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::split_name;
-
-    #[test]
-    fn names_are_split_at_the_first_word() {
-        let table = [
-            ("Sara Al Amri", ("Sara", "Al Amri")),
-            ("Sara", ("Sara", "Sara")),
-            ("  Sara   Amri ", ("Sara", "Amri")),
-            ("محمد عبد الله", ("محمد", "عبد الله")),
-            ("محمد", ("محمد", "محمد")),
-            ("سارة\u{a0}العمري", ("سارة", "العمري")),
-            ("", ("", "")),
-        ];
-        for (name, parts) in table {
-            assert_eq!(split_name(name), parts, "{name}");
-        }
-    }
 }

@@ -26,6 +26,7 @@
 pub mod canonical;
 mod contribution;
 mod foreign;
+pub mod name;
 mod native;
 #[doc(hidden)]
 pub mod wasm;
