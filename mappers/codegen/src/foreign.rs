@@ -35,8 +35,10 @@ pub(crate) fn generate(file: &Path) -> Result<String, GenerateError> {
     let mut types = Types::default();
     let mut bodies = Vec::new();
     for record in records.values().filter(|record| !record.kinds().is_empty()) {
-        // What is itself made of records is cut out of the body before the mapper sees it.
-        let kept = |_: &str, property: &Value| !made_of_records(&documents, &record.place, property);
+        // Before the mapper sees it, what is itself made of records is cut out of the body, and aliases are renamed.
+        let is_alias = |property: &Value| property.pointer("/x-rollcall/as").is_some();
+        let kept =
+            |_: &str, property: &Value| !is_alias(property) && !made_of_records(&documents, &record.place, property);
         let members = types.members(&documents, &record.place, &record.name, kept)?;
         bodies.push((record.name.clone(), Struct { doc: doc(&record.schema), members }));
         ancestors(&documents, &records, record, &mut types)?;
