@@ -68,6 +68,14 @@ pub enum Form {
     Nested(Box<Schema>, Vec<NestedReference>),
 }
 
+impl Kind {
+    /// The first required field that is not among `fields`, which are numbers in ascending order.
+    pub fn missing(&self, fields: &[u16]) -> Option<u16> {
+        let required = (0..).zip(&self.fields).filter(|(_, field)| field.required);
+        required.map(|(at, _)| at).find(|at| fields.binary_search(at).is_err())
+    }
+}
+
 impl Form {
     /// What a column for it holds.
     pub fn column(&self) -> ColumnForm {

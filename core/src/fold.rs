@@ -21,6 +21,8 @@ pub struct Statement {
     pub contribution: Contribution,
     /// Digest of its kind and fields; two statements with one digest say the same.
     pub digest: Digest,
+    /// Whether it says all that an entity of its kind must have. If not, it only adds to what another record says.
+    pub whole: bool,
 }
 
 /// A record's place among the records that speak of one entity: by record type, then by key.
@@ -63,11 +65,18 @@ impl Statement {
     pub fn new(contribution: Contribution, canonical: &Canonical) -> Self {
         let kind = canonical.kind(contribution.kind);
         let digest = digest(kind, &contribution.fields);
-        Self { contribution, digest }
+        let fields: Vec<_> = contribution.fields.iter().map(|(field, _)| *field).collect();
+        let whole = kind.missing(&fields).is_none();
+        Self { contribution, digest, whole }
     }
 }
 
-/// Folds the claims on one entity of `kind`; there is at least one.
+/// Whether the claims make an entity: one of them must say all that it must have, others may only add to it.
+pub fn is_stated(claims: &[Claim<'_>]) -> bool {
+    claims.iter().any(|claim| claim.statement.whole)
+}
+
+/// Folds the claims on one entity of `kind`; at least one of them [states](is_stated) it.
 pub fn fold<'c>(kind: &Kind, claims: &mut [Claim<'c>]) -> Folded<'c> {
     claims.sort_by(|one, other| (one.rank, one.statement.digest).cmp(&(other.rank, other.statement.digest)));
     let mut contributors: Vec<_> = claims.iter().map(|claim| claim.record).collect();

@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use crate::canonical::{Canonical, Form, KindId, NestedReference};
 use crate::delivery::Counts;
-use crate::fold::{Claim, Folded, Rank, Statement, fold};
+use crate::fold::{Claim, Folded, Rank, Statement, fold, is_stated};
 use crate::identity::Namespace;
 use crate::map::Value;
 use crate::reference;
@@ -150,7 +150,8 @@ impl Touch<'_> {
 
     /// Whether it will be there afterwards.
     fn will_be_active(&self, held: Option<&HeldEntity>) -> bool {
-        !self.claims.is_empty() || self.others(held).next().is_some()
+        let stays = || held.is_some_and(|held| held.active) && self.others(held).next().is_some();
+        is_stated(&self.claims) || stays()
     }
 
     /// Whether what is held already says what would come out, so that nobody else need be asked.
@@ -200,8 +201,8 @@ impl<'c> Touched<'c> {
         references
     }
 
-    /// The records that refer to an entity that will not be there, with the kind they wait for. `absent` are those that
-    /// [`references`](Self::references) found and nobody holds.
+    /// The records that refer to an entity that will not be there, or only add to one, with the kind they wait for.
+    /// `absent` are those that [`references`](Self::references) found and nobody holds.
     pub fn dangling(
         &self,
         turns: &[Turn<'_>],
@@ -219,6 +220,9 @@ impl<'c> Touched<'c> {
         for turn in turns {
             let mut seen = reference::Seen::default();
             for statement in turn.after.iter() {
+                if !statement.whole && missing.contains(&name(statement)) {
+                    dangling.entry(turn.record).or_insert(statement.contribution.kind);
+                }
                 seen.each_new(&statement.contribution, canonical, &mut |kind, source_id| {
                     if missing.contains(&(kind, source_id)) {
                         dangling.entry(turn.record).or_insert(kind);
@@ -285,12 +289,8 @@ impl<'c> Planner<'c> {
         for record in touch.others(held) {
             self.claims_of(record, touch.name, &mut claims);
         }
-        if claims.is_empty() {
-            if held.is_some_and(|held| held.active) {
-                self.plan.entities.push(EntityStep::Retire(kind, touch.sourced_id));
-                self.count(kind, |counts| &mut counts.removed);
-                self.gain(kind, -1);
-            }
+        if !is_stated(&claims) {
+            self.retire(touch, held, &claims);
             return;
         }
         let folded = fold(self.situation.canonical.kind(kind), &mut claims);
@@ -305,6 +305,22 @@ impl<'c> Planner<'c> {
             }
             held => self.put(touch, held, folded),
         }
+    }
+
+    /// Nobody states it any more. Who still adds to it is kept with it, for when it comes back.
+    fn retire(&mut self, touch: &Touch<'c>, held: Option<&HeldEntity>, claims: &[Claim<'c>]) {
+        if !held.is_some_and(|held| held.active) {
+            return;
+        }
+        let kind = touch.name.0;
+        self.plan.entities.push(EntityStep::Retire(kind, touch.sourced_id));
+        if !claims.is_empty() {
+            let adding: BTreeSet<_> = claims.iter().map(|claim| (claim.rank, claim.record)).collect();
+            let contributors = adding.into_iter().map(|(_, record)| record).collect();
+            self.plan.entities.push(EntityStep::Relink(link(touch, false, contributors)));
+        }
+        self.count(kind, |counts| &mut counts.removed);
+        self.gain(kind, -1);
     }
 
     /// It says what it said; only who says it may have changed.

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use rollcall_core::canonical::Canonical;
 use rollcall_core::description::{Media, Operation, RecordType};
 use rollcall_core::digest::Digest;
-use rollcall_core::fold::{Claim, Rank, Statement, fold};
+use rollcall_core::fold::{Claim, Rank, Statement, fold, is_stated};
 use rollcall_core::ingest::Loaded;
 use rollcall_core::json::{Json, Malformed, Pointer};
 use rollcall_core::limits::Limits;
@@ -210,7 +210,7 @@ impl Previewer<'_> {
             let id = RecordId(i64::try_from(*nth).unwrap_or(i64::MAX));
             claims.entry(name).or_default().push(Claim { record: id, rank, statement });
         }
-        for ((kind, source_id), mut claims) in claims {
+        for ((kind, source_id), mut claims) in claims.into_iter().filter(|(_, claims)| is_stated(claims)) {
             let kind = self.canonical.kind(kind);
             let folded = fold(kind, &mut claims);
             let fields = folded.fields.iter().filter_map(|(field, value)| {

@@ -9,7 +9,7 @@ use foldhash::HashMap;
 
 use super::raw::{RawAnswer, RawDiagnostic, RawValue, Rows, Unreadable};
 use super::{Contribution, Diagnostic, Mapped, Outcome, Value};
-use crate::canonical::{Canonical, Field, Form, Kind, KindId, TextRule};
+use crate::canonical::{Canonical, Form, Join, Kind, KindId, TextRule};
 use crate::json::{Json, Pointer};
 use crate::limits::MapperLimits;
 
@@ -166,14 +166,16 @@ fn unreadable(error: Unreadable) -> Wrong {
     error.to_string()
 }
 
-/// Whether every required field is there.
+/// Whether every required field is there, unless all fields only add to an entity that another record states: lists that
+/// are united, and the like.
 fn complete(kind: &Kind, fields: &[(u16, Value)]) -> Result<(), Wrong> {
-    let missing =
-        |(at, field): &(u16, &Field)| field.required && fields.binary_search_by_key(at, |(at, _)| *at).is_err();
-    match (0..).zip(&kind.fields).find(missing) {
-        None => Ok(()),
-        Some((at, _)) => Err(format!("{} is missing", name(kind, at))),
+    let numbers: Vec<_> = fields.iter().map(|(at, _)| *at).collect();
+    let Some(missing) = kind.missing(&numbers) else { return Ok(()) };
+    let adds = |at: &u16| kind.fields.get(usize::from(*at)).is_some_and(|field| field.join != Join::Pick);
+    if !numbers.is_empty() && numbers.iter().all(adds) {
+        return Ok(());
     }
+    Err(format!("{} is missing", name(kind, missing)))
 }
 
 fn name(kind: &Kind, field: u16) -> String {
@@ -241,8 +243,31 @@ fn shape(value: RawValue<'_>) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::broken;
-    use crate::canonical::TextRule;
+    use super::{broken, complete};
+    use crate::canonical::{KindId, TextRule};
+    use crate::fixture::{canonical, field, nested};
+    use crate::map::Value;
+
+    #[test]
+    fn what_is_required_may_lack_only_where_all_else_adds() {
+        let canonical = canonical();
+        let name = || (field("name"), Value::Text("A".to_owned()));
+        let mail = || (field("email"), Value::Text("a@example.org".to_owned()));
+        let since = || (field("since"), Value::Text("2026-01-01".to_owned()));
+        let roles = || (field("roles"), nested("[]"));
+        let table = [
+            (vec![name()], true),
+            (vec![name(), mail(), since(), roles()], true),
+            (vec![since(), roles()], true),
+            (vec![roles()], true),
+            (vec![mail()], false),
+            (vec![mail(), roles()], false),
+            (vec![], false),
+        ];
+        for (fields, good) in table {
+            assert_eq!(complete(canonical.kind(KindId(1)), &fields).is_ok(), good, "{fields:?}");
+        }
+    }
 
     #[test]
     fn texts_are_what_their_rule_says() {

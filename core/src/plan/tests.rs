@@ -1,6 +1,7 @@
 //! The planner against a model: random states of a partner's records, one after the other, planned step by step, must
 //! end in what folding the last state from scratch gives.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
@@ -11,10 +12,13 @@ use crate::canonical::{Canonical, KindId};
 use crate::delivery::Counts;
 use crate::digest::Digest;
 use crate::fixture;
-use crate::fold::{Claim, Rank, Statement, fold};
+use crate::fold::{Claim, Rank, Statement, fold, is_stated};
 use crate::identity::Namespace;
 use crate::map::{Contribution, Value};
 use crate::store::{EntityStep, HeldEntity, RecordId};
+
+/// Says nothing of a person but a role.
+const ROLE_ONLY: u8 = 4;
 
 /// What records say, by key: name of a person and what is said about it.
 type State = BTreeMap<String, Vec<(String, u8)>>;
@@ -46,11 +50,15 @@ fn namespace() -> Namespace {
 fn statements(words: &[(String, u8)], canonical: &Canonical) -> Vec<Statement> {
     let person = canonical.id("person").unwrap();
     let statement = |(source_id, variant): &(String, u8)| {
-        let fields = vec![
+        let roles = (fixture::field("roles"), fixture::nested(&format!("[{}]", variant % 2)));
+        let mut fields = vec![
             (fixture::field("name"), Value::Text(format!("name {}", variant % 3))),
             (fixture::field("since"), Value::Text(format!("2026-01-0{}", 1 + variant % 4))),
-            (fixture::field("roles"), fixture::nested(&format!("[{}]", variant % 2))),
+            roles,
         ];
+        if *variant == ROLE_ONLY {
+            fields.drain(..2);
+        }
         Statement::new(Contribution { kind: person, source_id: source_id.clone(), fields }, canonical)
     };
     words.iter().map(statement).collect()
@@ -133,12 +141,12 @@ impl World {
         for (name, change) in changes {
             let held = self.entities.get(&name).cloned();
             let entity = match change {
-                Some((digest, uniform, contributors)) => HeldEntity {
-                    digest: digest.or(held.map(|held| held.digest)).expect("only what is held is relinked"),
-                    active: true,
-                    uniform,
-                    contributors,
-                },
+                Some((Some(digest), uniform, contributors)) => {
+                    HeldEntity { digest, active: true, uniform, contributors }
+                }
+                Some((None, uniform, contributors)) => {
+                    HeldEntity { uniform, contributors, ..held.expect("only what is held is relinked") }
+                }
                 None => HeldEntity {
                     active: false,
                     contributors: Vec::new(),
@@ -171,7 +179,8 @@ impl World {
                 claims.entry(statement.contribution.source_id.clone()).or_default().push(claim);
             }
         }
-        let folded = claims.into_iter().map(|(source_id, mut claims)| {
+        let stated = claims.into_iter().filter(|(_, claims)| is_stated(claims));
+        let folded = stated.map(|(source_id, mut claims)| {
             let folded = fold(canonical.kind(person), &mut claims);
             ((person, source_id), (folded.digest, folded.uniform, folded.contributors))
         });
@@ -185,8 +194,18 @@ impl World {
 }
 
 fn state() -> impl Strategy<Value = State> {
-    let words = prop::collection::vec(("[a-d]".prop_map(String::from), 0..4_u8), 0..4);
-    prop::collection::btree_map("[1-5]".prop_map(String::from), words, 0..5)
+    let words = prop::collection::vec(("[a-d]".prop_map(String::from), 0..=ROLE_ONLY), 0..4);
+    prop::collection::btree_map("[1-5]".prop_map(String::from), words, 0..5).prop_map(without_dangling)
+}
+
+/// A record that only adds to what nobody states waits, and is not planned.
+fn without_dangling(mut state: State) -> State {
+    let stated = state.values().flatten().filter(|(_, variant)| *variant != ROLE_ONLY);
+    let stated: BTreeSet<_> = stated.map(|(person, _)| person.clone()).collect();
+    for words in state.values_mut() {
+        words.retain(|(person, _)| stated.contains(person));
+    }
+    state
 }
 
 proptest! {
@@ -243,4 +262,30 @@ fn one_more_record_that_agrees_is_no_change_in_the_feed() {
     assert_eq!((tally.puts, tally.links), (0, 1));
     let tally = world.sync(&one, 0);
     assert_eq!((tally.puts, tally.links), (0, 1));
+}
+
+#[test]
+fn who_only_adds_does_not_keep_an_entity_and_is_not_forgotten() {
+    let mut world = World::default();
+    let (stated, added) =
+        (("1".to_owned(), vec![("a".to_owned(), 1)]), ("2".to_owned(), vec![("a".to_owned(), ROLE_ONLY)]));
+    let (both, alone) = (State::from([stated, added.clone()]), State::from([added]));
+    world.sync(&both, 0);
+    assert_eq!(world.found(), world.expected());
+    assert_eq!(world.sync(&alone, 0).retired, 1);
+    assert!(world.found().is_empty());
+    assert_eq!(world.sync(&both, 0).puts, 1);
+    assert_eq!(world.found(), world.expected());
+}
+
+#[test]
+fn who_adds_to_what_is_not_there_waits_for_it() {
+    let canonical = fixture::canonical();
+    let person = canonical.id("person").unwrap();
+    let said = statements(&[("a".to_owned(), ROLE_ONLY)], &canonical);
+    let rank = Rank { of: "Group", key: "1" };
+    let turns = [Turn { record: RecordId(1), rank, before: Cow::Borrowed(&[]), after: said.into() }];
+    let touched = touch(&turns, &canonical, namespace());
+    let waiting = touched.dangling(&turns, &canonical, &BTreeSet::new(), &vec![None]);
+    assert_eq!(waiting, BTreeMap::from([(RecordId(1), person)]));
 }
