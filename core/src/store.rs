@@ -3,6 +3,7 @@
 //!
 //! A [`Commit`] is one transaction: records, entities, feed and the delivery's report, or none of them.
 
+mod body;
 #[cfg(test)]
 mod conformance;
 mod contributors;
@@ -76,6 +77,9 @@ pub struct HeldEntity {
     /// The records that contribute to it; the first is the one with the smallest key. Empty when it is not active.
     pub contributors: Vec<RecordId>,
 }
+
+/// What each of some records says in the members that were asked for.
+pub type Values = Vec<(RecordId, Vec<Option<String>>)>;
 
 /// What to do with one foreign record.
 #[derive(Debug)]
@@ -302,7 +306,7 @@ pub trait Store: Send + Sync {
         partner: &Partner,
         of: RecordTypeId,
         members: &[String],
-    ) -> Result<Vec<(RecordId, Vec<Option<String>>)>, StoreError>;
+    ) -> Result<Values, StoreError>;
 
     /// The encoded contributions of the given records, in the same order; empty where there are none.
     async fn contributions(

@@ -5,6 +5,7 @@
 mod commits;
 mod deliveries;
 mod reads;
+mod records;
 mod sample;
 mod schemas;
 

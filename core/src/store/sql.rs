@@ -5,6 +5,7 @@
 
 mod feed;
 mod question;
+mod record;
 
 use std::fmt::Write as _;
 use std::ops::Deref;
@@ -13,6 +14,10 @@ use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 
 pub(super) use self::feed::{changes, contributors, sources};
 pub(super) use self::question::{Bound, Question, count, page, single};
+pub(super) use self::record::{
+    RECORD_PARAMETERS, contributions, held_records, insert_record, record_body, record_values, remove_record,
+    update_record,
+};
 use crate::table::{Column, ColumnForm, Table};
 
 /// A statement that was made in this module.
@@ -51,19 +56,34 @@ impl Holds {
         }
     }
 
-    /// The store's own columns. The small ones stand first: a large row is read only as far as is needed.
-    fn columns(self) -> &'static str {
+    /// The store's own columns, with their types. The small ones stand first: a large row is read only as far as is
+    /// needed. One that is not there from the beginning must be one that may be null.
+    pub(super) fn columns(self) -> &'static [(&'static str, &'static str)] {
         match self {
-            Self::Entities => {
-                "_sequence integer primary key, _tenant integer not null, _sourced_id blob not null, \
-                 _connection integer not null, _source_id text not null, _active integer not null, \
-                 _modified integer not null, _digest blob not null, _uniform integer not null, _record integer, \
-                 _contributors blob"
-            }
-            Self::Records => {
-                "_connection integer not null, _id integer not null, _key text not null, _digest blob, \
-                 _delivery blob not null, _ancestors text not null, _unknown text, _contributions blob"
-            }
+            Self::Entities => &[
+                ("_sequence", "integer primary key"),
+                ("_tenant", "integer not null"),
+                ("_sourced_id", "blob not null"),
+                ("_connection", "integer not null"),
+                ("_source_id", "text not null"),
+                ("_active", "integer not null"),
+                ("_modified", "integer not null"),
+                ("_digest", "blob not null"),
+                ("_uniform", "integer not null"),
+                ("_record", "integer"),
+                ("_contributors", "blob"),
+            ],
+            Self::Records => &[
+                ("_connection", "integer not null"),
+                ("_id", "integer not null"),
+                ("_key", "text not null"),
+                ("_digest", "blob"),
+                ("_as_of", "integer"),
+                ("_delivery", "blob not null"),
+                ("_ancestors", "text not null"),
+                ("_unknown", "text"),
+                ("_contributions", "blob"),
+            ],
         }
     }
 }
@@ -87,21 +107,29 @@ fn column_type(form: ColumnForm) -> &'static str {
 /// Entities lie in the order of the feed, so that a change is written at the table's end and the feed needs no index:
 /// that makes a first sync a seventh faster than any other order.
 pub(super) fn create(holds: Holds, table: &Table) -> Sql {
-    let mut columns = holds.columns().to_owned();
+    let mut columns = String::new();
+    for (name, of) in holds.columns() {
+        push(&mut columns, format_args!("{name} {of}, "));
+    }
     for column in &table.columns {
-        push(&mut columns, format_args!(", {} {}", quoted(&column.name), column_type(column.form)));
+        push(&mut columns, format_args!("{} {}, ", quoted(&column.name), column_type(column.form)));
     }
     let keys = match holds {
         Holds::Entities => "unique (_tenant, _sourced_id)",
         Holds::Records => "primary key (_connection, _id), unique (_connection, _key)",
     };
-    Sql(format!("create table {} ({columns}, {keys}) strict", quoted(&table.name)))
+    Sql(format!("create table {} ({columns}{keys}) strict", quoted(&table.name)))
 }
 
 /// What adds a column to a table.
 pub(super) fn add_column(table: &Table, column: &Column) -> Sql {
     let (table, name) = (quoted(&table.name), quoted(&column.name));
     Sql(format!("alter table {table} add column {name} {}", column_type(column.form)))
+}
+
+/// What adds one of the store's own columns to a table that an earlier version made.
+pub(super) fn add_own_column(table: &Table, name: &'static str, of: &'static str) -> Sql {
+    Sql(format!("alter table {} add column {name} {of}", quoted(&table.name)))
 }
 
 /// Parameters of [`insert_entity`] and [`update_entity`] before those of the fields: tenant, connection, modified,
@@ -153,42 +181,6 @@ pub(super) fn held_entity(table: &Table) -> Sql {
         "select _digest, _active, _uniform, _record, _contributors from {} where _tenant = ?1 and _sourced_id = ?2",
         quoted(&table.name)
     ))
-}
-
-/// Parameters of [`insert_record`] and [`update_record`] before those of the properties: connection, delivery, id, key,
-/// digest, ancestors, unknown, contributions.
-pub(super) const RECORD_PARAMETERS: usize = 8;
-
-/// Writes a new record.
-pub(super) fn insert_record(table: &Table) -> Sql {
-    let mut columns = "_connection, _delivery, _id, _key, _digest, _ancestors, _unknown, _contributions".to_owned();
-    let mut values = parameters(1..=RECORD_PARAMETERS);
-    insert_columns(table, RECORD_PARAMETERS, &mut columns, &mut values);
-    Sql(format!("insert into {} ({columns}) values ({values})", quoted(&table.name)))
-}
-
-/// Writes a record over what is there; keeps its contributions where there are no new ones.
-pub(super) fn update_record(table: &Table) -> Sql {
-    let mut sets = "_delivery = ?2, _key = ?4, _digest = ?5, _ancestors = ?6, _unknown = ?7, \
-                    _contributions = coalesce(?8, _contributions)"
-        .to_owned();
-    update_columns(table, RECORD_PARAMETERS, &mut sets);
-    Sql(format!("update {} set {sets} where _connection = ?1 and _id = ?3", quoted(&table.name)))
-}
-
-/// Deletes a record: connection, id.
-pub(super) fn remove_record(table: &Table) -> Sql {
-    Sql(format!("delete from {} where _connection = ?1 and _id = ?2", quoted(&table.name)))
-}
-
-/// All records of a connection, as planning needs them.
-pub(super) fn held_records(table: &Table) -> Sql {
-    Sql(format!("select _id, _key, _digest from {} where _connection = ?1 order by _id", quoted(&table.name)))
-}
-
-/// The contributions of a record: connection, id.
-pub(super) fn contributions(table: &Table) -> Sql {
-    Sql(format!("select _contributions from {} where _connection = ?1 and _id = ?2", quoted(&table.name)))
 }
 
 /// `?1, ?2, …`

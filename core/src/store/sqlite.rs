@@ -14,6 +14,7 @@ mod delivery;
 mod held;
 mod prepare;
 mod reader;
+mod waiting;
 mod writer;
 
 use std::fs::OpenOptions;
@@ -32,13 +33,16 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePo
 use uuid::Uuid;
 
 use self::writer::Writer;
-use super::{Commit, Connection, HeldEntity, HeldRecord, Queued, RecordId, Store, StoreError};
+use super::{Commit, Connection, HeldEntity, HeldRecord, Queued, RecordId, Store, StoreError, Values};
 use crate::canonical::{Canonical, KindId};
 use crate::delivery::{Entry, Received, Report};
 use crate::description::{Partner, RecordTypeId};
 
 /// What is ours whatever the schemas say, oldest first: name and statements.
-const MIGRATIONS: [(&str, &str); 1] = [("hub", include_str!("../../migrations/sqlite/0001_hub.sql"))];
+const MIGRATIONS: [(&str, &str); 2] = [
+    ("hub", include_str!("../../migrations/sqlite/0001_hub.sql")),
+    ("queue", include_str!("../../migrations/sqlite/0002_queue.sql")),
+];
 
 /// Bytes of a page. Rows with JSON in them are large; fewer, larger pages are fewer writes.
 const PAGE_BYTES: u32 = 16 << 10;
@@ -194,32 +198,32 @@ impl Store for SqliteStore {
         Ok(0)
     }
 
-    async fn bodies(
-        &self,
-        _connection: &Connection,
-        _partner: &Partner,
-        _of: RecordTypeId,
-        _records: &[RecordId],
-    ) -> Result<Vec<Vec<u8>>, StoreError> {
-        Ok(Vec::new())
-    }
-
-    async fn values(
-        &self,
-        _connection: &Connection,
-        _partner: &Partner,
-        _of: RecordTypeId,
-        _members: &[String],
-    ) -> Result<Vec<(RecordId, Vec<Option<String>>)>, StoreError> {
-        Ok(Vec::new())
-    }
-
     async fn interrupt_unanswered(&self, at: Timestamp) -> Result<u64, StoreError> {
         self.writer.write(Durability::Full, |transaction| delivery::interrupt_unanswered(transaction, at))
     }
 
     async fn held_records(&self, connection: &Connection, partner: &Partner) -> Result<Vec<HeldRecord>, StoreError> {
         self.writer.read(|database| held::records(database, connection, partner))
+    }
+
+    async fn bodies(
+        &self,
+        connection: &Connection,
+        partner: &Partner,
+        of: RecordTypeId,
+        records: &[RecordId],
+    ) -> Result<Vec<Vec<u8>>, StoreError> {
+        self.writer.read(|database| held::bodies(database, connection, partner, of, records))
+    }
+
+    async fn values(
+        &self,
+        connection: &Connection,
+        partner: &Partner,
+        of: RecordTypeId,
+        members: &[String],
+    ) -> Result<Values, StoreError> {
+        self.writer.read(|database| held::values(database, connection, partner, of, members))
     }
 
     async fn contributions(

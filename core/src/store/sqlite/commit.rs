@@ -1,11 +1,13 @@
 //! Turns a [`Commit`] into rows, within one transaction: connection, records, entities, feed, delivery.
 
+use std::iter::once;
 use std::ops::AddAssign as _;
 
+use rusqlite::types::ValueRef;
 use rusqlite::{Transaction, params};
 
-use super::delivery;
 use super::writer::{Rows, optional_bytes, optional_text};
+use super::{delivery, waiting};
 use crate::canonical::{Canonical, KindId};
 use crate::description::{Partner, RecordTypeId};
 use crate::store::contributors::encode;
@@ -77,7 +79,14 @@ fn records(transaction: &Transaction<'_>, partner: &Partner, commit: &Commit<'_>
             rows.run("a record")?;
         }
     }
-    Ok(())
+    let mut removed = commit.records.iter().filter_map(|step| match step {
+        RecordStep::Remove(_, id) => Some(*id),
+        RecordStep::Put(_) => None,
+    });
+    match removed.next() {
+        Some(first) => waiting::forget(transaction, commit.connection, once(first).chain(removed)),
+        None => Ok(()),
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -102,6 +111,7 @@ fn bind_record(rows: &mut Rows<'_>, row: &RecordRow<'_>) -> Result<(), StoreErro
     rows.text(6, row.ancestors)?;
     rows.bind(7, optional_text(row.unknown.as_deref()))?;
     rows.bind(8, optional_bytes(row.contributions))?;
+    rows.bind(9, row.as_of.map_or(ValueRef::Null, ValueRef::Integer))?;
     rows.cells(RECORD_PARAMETERS, &row.cells)
 }
 

@@ -2,16 +2,20 @@
 
 use std::collections::BTreeMap;
 
+use rusqlite::types::ValueRef;
 use rusqlite::{Row, Transaction};
 use uuid::Uuid;
 
+use super::waiting;
 use super::writer::Rows;
 use crate::canonical::{Canonical, KindId};
 use crate::delivery::Applied;
 use crate::description::{Partner, RecordTypeId};
 use crate::digest::Digest;
+use crate::store::body::{self, Stored};
 use crate::store::contributors::{damaged, decode};
-use crate::store::{Connection, HeldEntity, HeldRecord, RecordId, StoreError, sql};
+use crate::store::{Connection, HeldEntity, HeldRecord, RecordId, StoreError, Values, sql};
+use crate::table::Table;
 
 const CONNECTION: &str = "select c.id, c.partner, c.generation, c.next_record, c.active, c.applied_sha256, \
                           c.applied_setting, c.applied_state \
@@ -80,23 +84,86 @@ pub(super) fn records(
     connection: &Connection,
     partner: &Partner,
 ) -> Result<Vec<HeldRecord>, StoreError> {
+    let waiting = waiting::of(transaction, connection)?;
     let mut held = Vec::new();
     for (of, record) in (0..).map(RecordTypeId).zip(&partner.records) {
         let mut statement = transaction.prepare_cached(&sql::held_records(&record.table))?;
         let mut rows = statement.query([connection.id])?;
         while let Some(row) = rows.next()? {
             let digest = row.get_ref(2)?.as_blob_or_null().map_err(|_| damaged("the digest of a record"))?;
+            let id = RecordId(row.get(0)?);
             held.push(HeldRecord {
-                id: RecordId(row.get(0)?),
+                id,
                 of,
                 key: row.get(1)?,
                 digest: digest.map(stored_digest).transpose()?,
-                waits: false,
-                as_of: None,
+                waits: waiting.contains(&id),
+                as_of: row.get(3)?,
             });
         }
     }
     Ok(held)
+}
+
+/// What each of `records`, all of the type `of`, says.
+pub(super) fn bodies(
+    transaction: &Transaction<'_>,
+    connection: &Connection,
+    partner: &Partner,
+    of: RecordTypeId,
+    records: &[RecordId],
+) -> Result<Vec<Vec<u8>>, StoreError> {
+    let table = &partner.records[usize::from(of.0)].table;
+    let mut rows = Rows::new(transaction, &sql::record_body(table))?;
+    rows.integer(1, connection.id)?;
+    let mut bodies = Vec::with_capacity(records.len());
+    for id in records {
+        rows.integer(2, id.0)?;
+        let body = rows.first(|row| body(table, row))?;
+        bodies.push(body.ok_or_else(|| StoreError::Inconsistent("a record to be read is not there".to_owned()))?);
+    }
+    Ok(bodies)
+}
+
+fn body(table: &Table, row: &Row<'_>) -> Result<Vec<u8>, StoreError> {
+    let unknown = row.get_ref(0)?.as_str_or_null().map_err(|_| damaged("what a record says"))?;
+    let cells = (1..).zip(&table.columns).map(|(position, _)| stored(row, position));
+    body::write(&table.columns, cells, unknown)
+}
+
+/// What all records of the type `of` say in `members`, which must have columns.
+pub(super) fn values(
+    transaction: &Transaction<'_>,
+    connection: &Connection,
+    partner: &Partner,
+    of: RecordTypeId,
+    members: &[String],
+) -> Result<Values, StoreError> {
+    let record = &partner.records[usize::from(of.0)];
+    let column = |member: &String| {
+        let column = record.table.columns.iter().find(|column| column.property == *member);
+        column.ok_or_else(|| StoreError::Inconsistent(format!("{} has no column for {member}", record.name)))
+    };
+    let columns = members.iter().map(column).collect::<Result<Vec<_>, _>>()?;
+    let mut statement = transaction.prepare_cached(&sql::record_values(&record.table, columns.iter().copied()))?;
+    let mut rows = statement.query([connection.id])?;
+    let mut values = Vec::new();
+    while let Some(row) = rows.next()? {
+        let texts = (1..).zip(&columns).map(|(position, column)| match stored(row, position)? {
+            Some(cell) => body::text(column.form, cell),
+            None => Ok(None),
+        });
+        values.push((RecordId(row.get(0)?), texts.collect::<Result<_, _>>()?));
+    }
+    Ok(values)
+}
+
+fn stored<'r>(row: &'r Row<'_>, position: usize) -> Result<Option<Stored<'r>>, StoreError> {
+    match row.get_ref(position)? {
+        ValueRef::Null => Ok(None),
+        ValueRef::Integer(integer) => Ok(Some(Stored::Integer(integer))),
+        text => Ok(Some(Stored::Text(text.as_str().map_err(|_| damaged("what a record says"))?))),
+    }
 }
 
 pub(super) fn contributions(

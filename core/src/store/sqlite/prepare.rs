@@ -1,5 +1,7 @@
 //! Turns the tables of schemas into tables of the database. Only ever adds: a table, a column.
 
+use std::collections::BTreeSet;
+
 use rusqlite::{OptionalExtension as _, Transaction, params};
 
 use crate::canonical::Canonical;
@@ -45,14 +47,28 @@ fn prepare(transaction: &Transaction<'_>, owner: Owner<'_>, table: &Table) -> Re
                 params![table.name, owner.holds.word(), owner.partner, owner.of, columns],
             )?;
         }
-        Some(stored) if stored != table.columns => {
-            for column in added(table, &stored)? {
-                transaction.execute_batch(&sql::add_column(table, column))?;
+        Some(stored) => {
+            add_own_columns(transaction, owner.holds, table)?;
+            if stored != table.columns {
+                for column in added(table, &stored)? {
+                    transaction.execute_batch(&sql::add_column(table, column))?;
+                }
+                transaction
+                    .execute("update stored_table set columns = ?2 where name = ?1", params![table.name, columns])?;
             }
-            transaction
-                .execute("update stored_table set columns = ?2 where name = ?1", params![table.name, columns])?;
         }
-        Some(_) => {}
+    }
+    Ok(())
+}
+
+/// Adds those of the store's own columns that were not thought of yet when the table was made.
+fn add_own_columns(transaction: &Transaction<'_>, holds: Holds, table: &Table) -> Result<(), StoreError> {
+    let mut statement = transaction.prepare_cached("select name from pragma_table_info(?1)")?;
+    let there = statement.query_map([&table.name], |row| row.get(0))?.collect::<Result<BTreeSet<String>, _>>()?;
+    for (name, of) in holds.columns() {
+        if !there.contains(*name) {
+            transaction.execute_batch(&sql::add_own_column(table, name, of))?;
+        }
     }
     Ok(())
 }

@@ -1,0 +1,214 @@
+//! Records: what was put comes back as it was sent, whole or member by member.
+
+use std::borrow::Cow;
+
+use proptest::prelude::*;
+use proptest::strategy::ValueTree as _;
+use proptest::test_runner::TestRunner;
+use serde_json::Value;
+
+use super::sample::{BRANCH, Plan, SECTION, World, branch, partner_with, record, section, text};
+use super::{Database, conformance};
+use crate::description::{FieldPath, Partner, RecordType, RecordTypeId, Shape};
+use crate::digest::Digest;
+use crate::json::Json;
+use crate::record::{Record, cut};
+use crate::store::{Connection, RecordId, RecordRow, RecordStep, StoreError};
+use crate::table::{Cell, ColumnForm};
+
+conformance!(
+    any_object_comes_back_as_it_was_put,
+    bodies_come_in_the_order_asked_for,
+    a_record_that_is_not_there_says_nothing,
+    scalar_members_are_told_as_text_by_number,
+    how_old_a_record_is_is_remembered,
+    a_table_of_an_earlier_version_gets_what_is_missing,
+);
+
+/// A type with a column of every form, all of them optional; its key is beside them.
+const FORMS: [(&str, ColumnForm); 6] = [
+    ("id", ColumnForm::Text),
+    ("text", ColumnForm::Text),
+    ("whole", ColumnForm::Integer),
+    ("number", ColumnForm::Number),
+    ("flag", ColumnForm::Boolean),
+    ("nested", ColumnForm::Json),
+];
+
+fn forms() -> RecordType {
+    let id = FieldPath { up: 0, path: vec!["id".to_owned()] };
+    RecordType { key: vec![id], ..record("Form", &FORMS) }
+}
+
+/// Any JSON, as text; numbers in many spellings.
+fn any_json() -> impl Strategy<Value = String> {
+    let leaf = prop_oneof![
+        Just("null".to_owned()),
+        any::<bool>().prop_map(|flag| flag.to_string()),
+        any::<i64>().prop_map(|whole| whole.to_string()),
+        "-?(0|[1-9][0-9]{0,20})\\.[0-9]{1,20}([eE][+-]?[0-9]{1,3})?",
+        any::<String>().prop_map(|text| Value::from(text).to_string()),
+    ];
+    leaf.prop_recursive(3, 12, 3, |inner| {
+        let item = inner.clone();
+        prop_oneof![
+            prop::collection::vec(item, 0..3).prop_map(|items| format!("[{}]", items.join(","))),
+            prop::collection::btree_map(any::<String>(), inner, 0..3).prop_map(object),
+        ]
+    })
+}
+
+fn object(members: impl IntoIterator<Item = (String, String)>) -> String {
+    let members = members.into_iter().map(|(name, json)| format!("{}:{json}", Value::from(name)));
+    format!("{{{}}}", members.collect::<Vec<_>>().join(","))
+}
+
+/// An object with some of the members that have columns, whatever they hold, and some that have none.
+fn any_object() -> impl Strategy<Value = String> {
+    let name = prop_oneof![3 => prop::sample::select(&FORMS[1..]).prop_map(|(name, _)| name.to_owned()), 1 => ".*"];
+    prop::collection::btree_map(name, any_json(), 0..8).prop_map(|mut members| {
+        members.insert("id".to_owned(), "\"1\"".to_owned());
+        object(members)
+    })
+}
+
+fn only_record<'a>(body: &'a str, partner: &Partner) -> Record<'a> {
+    let shape = Shape::Record(RecordTypeId(0), Vec::new());
+    let json = Json::parse(body.as_bytes(), 64).unwrap();
+    cut(json, &shape, &partner.records, Digest::of(b"setting")).records.remove(0)
+}
+
+async fn any_object_comes_back_as_it_was_put(database: &dyn Database) {
+    let mut world = World::new(database).await;
+    world.partner = partner_with(vec![forms()]);
+    world.store.prepare_partner(&world.partner).await.unwrap();
+    let objects: Vec<_> = {
+        let mut runner = TestRunner::default();
+        let strategy = prop::collection::vec(any_object(), 300);
+        strategy.new_tree(&mut runner).unwrap().current()
+    };
+    let sent: Vec<_> = objects.iter().map(|object| only_record(object, &world.partner)).collect();
+    let keys: Vec<_> = (0..sent.len()).map(|nth| format!("[{nth}]")).collect();
+    let connection = world.connection("demo", "school").await;
+    let delivery = world.receive(&connection, "{}").await;
+    let report = crate::delivery::Report::new(crate::delivery::Status::Applied);
+    let mut commit = world.commit(&connection, delivery, Plan::default(), &report);
+    commit.records = (1..)
+        .zip(sent.iter().zip(&keys))
+        .map(|(id, (record, key))| {
+            let (cells, unknown) = record.row(&world.partner.records[0]);
+            RecordStep::Put(RecordRow { of: RecordTypeId(0), cells, unknown, ..branch(id, "", "") }.keyed(key))
+        })
+        .collect();
+    world.store.commit(&world.canonical, &world.partner, commit).await.unwrap();
+
+    let ids: Vec<_> = (1..).take(sent.len()).map(RecordId).collect();
+    let bodies = world.store.bodies(&connection, &world.partner, RecordTypeId(0), &ids).await.unwrap();
+    for (body, record) in bodies.iter().zip(&sent) {
+        assert_eq!(String::from_utf8_lossy(body), String::from_utf8_lossy(&record.bytes));
+    }
+}
+
+impl<'a> RecordRow<'a> {
+    fn keyed(self, key: &'a str) -> Self {
+        Self { key, ..self }
+    }
+}
+
+async fn put(world: &World, rows: Vec<RecordRow<'static>>) -> Connection {
+    let connection = world.connection("demo", "school").await;
+    let records = rows.into_iter().map(RecordStep::Put).collect();
+    world.apply(&connection, Plan { records, entities: Vec::new() }).await.unwrap();
+    world.connection("demo", "school").await
+}
+
+async fn bodies_come_in_the_order_asked_for(database: &dyn Database) {
+    let world = World::new(database).await;
+    let odd = RecordRow { unknown: Some("{\"a\":null,\"z\":1.50}".to_owned()), ..branch(3, "[3]", "South \"3\"") };
+    let connection = put(&world, vec![branch(1, "[1]", "North"), section(2, "[2]", "A"), odd]).await;
+    let asked = async |of, ids: &[i64]| {
+        let ids: Vec<_> = ids.iter().copied().map(RecordId).collect();
+        let bodies = world.store.bodies(&connection, &world.partner, of, &ids).await.unwrap();
+        bodies.into_iter().map(|body| String::from_utf8(body).unwrap()).collect::<Vec<_>>()
+    };
+    let (north, south) = (r#"{"name":"North"}"#, r#"{"a":null,"name":"South \"3\"","z":1.50}"#);
+    assert_eq!(asked(BRANCH, &[3, 1, 3]).await, [south, north, south]);
+    assert_eq!(asked(SECTION, &[2]).await, [r#"{"name":"A","students":[]}"#]);
+    assert!(asked(BRANCH, &[]).await.is_empty());
+}
+
+async fn a_record_that_is_not_there_says_nothing(database: &dyn Database) {
+    let world = World::new(database).await;
+    let connection = put(&world, vec![branch(1, "[1]", "North")]).await;
+    let theirs = world.connection("elsewhere", "school").await;
+    for (connection, of, id) in [(&connection, BRANCH, 2), (&connection, SECTION, 1), (&theirs, BRANCH, 1)] {
+        let asked = world.store.bodies(connection, &world.partner, of, &[RecordId(id)]).await;
+        assert!(matches!(asked, Err(StoreError::Inconsistent(_))));
+    }
+}
+
+async fn scalar_members_are_told_as_text_by_number(database: &dyn Database) {
+    let mut world = World::new(database).await;
+    world.partner = partner_with(vec![forms()]);
+    world.store.prepare_partner(&world.partner).await.unwrap();
+    let row = |id, key, cells: [Cell<'static>; 5]| RecordRow {
+        of: RecordTypeId(0),
+        cells: std::iter::once(text("x")).chain(cells).collect(),
+        ..branch(id, key, "")
+    };
+    let (whole, flag) = (Cell::Integer, Cell::Boolean);
+    let rows = vec![
+        row(5, "[5]", [text("08"), whole(8), text("8.0"), flag(true), text("\"eight\"")]),
+        row(1, "[1]", [text(""), whole(-1), text("1e2"), flag(false), text("12")]),
+        row(3, "[3]", [Cell::Null, Cell::Null, Cell::Null, Cell::Null, Cell::Null]),
+        row(4, "[4]", [text("null"), whole(0), text("-0"), flag(true), text("{\"a\":1}")]),
+    ];
+    let connection = put(&world, rows).await;
+    let told = async |members: &[&str]| {
+        let members: Vec<_> = members.iter().map(|member| (*member).to_owned()).collect();
+        let values = world.store.values(&connection, &world.partner, RecordTypeId(0), &members).await;
+        values.map(|values| {
+            let texts = values.into_iter().map(|(id, texts)| {
+                let texts = texts.into_iter().map(|text| text.map_or(Cow::Borrowed("-"), Cow::Owned));
+                format!("{}: {}", id.0, texts.collect::<Vec<_>>().join("|"))
+            });
+            texts.collect::<Vec<_>>()
+        })
+    };
+    assert_eq!(
+        told(&["nested", "text", "whole", "number", "flag"]).await.unwrap(),
+        ["1: 12||-1|1e2|false", "3: -|-|-|-|-", "4: -|null|0|-0|true", "5: eight|08|8|8.0|true"]
+    );
+    assert_eq!(told(&["text"]).await.unwrap(), ["1: ", "3: -", "4: null", "5: 08"]);
+    assert!(matches!(told(&["surname"]).await, Err(StoreError::Inconsistent(said)) if said.contains("surname")));
+    let theirs = world.connection("elsewhere", "school").await;
+    let members = ["text".to_owned()];
+    assert!(world.store.values(&theirs, &world.partner, RecordTypeId(0), &members).await.unwrap().is_empty());
+}
+
+async fn how_old_a_record_is_is_remembered(database: &dyn Database) {
+    let world = World::new(database).await;
+    let as_of = async |new, as_of| {
+        let connection = put(&world, vec![RecordRow { new, as_of, ..branch(1, "[1]", "North") }]).await;
+        world.store.held_records(&connection, &world.partner).await.unwrap()[0].as_of
+    };
+    let year_9999 = 253_402_300_799_999_999;
+    assert_eq!(as_of(true, Some(-1)).await, Some(-1));
+    assert_eq!(as_of(false, Some(year_9999)).await, Some(year_9999));
+    assert_eq!(as_of(false, None).await, None);
+}
+
+async fn a_table_of_an_earlier_version_gets_what_is_missing(database: &dyn Database) {
+    let world = World::new(database).await;
+    put(&world, vec![branch(1, "[1]", "North")]).await;
+    let shape = database.shape();
+    database.meddle("alter table record__school__branch drop column _as_of");
+    assert_ne!(database.shape(), shape);
+
+    let world = World { store: database.open().await.unwrap(), ..world };
+    world.store.prepare_partner(&world.partner).await.unwrap();
+    assert_eq!(database.shape(), shape);
+    let connection = put(&world, vec![RecordRow { as_of: Some(7), ..branch(2, "[2]", "South") }]).await;
+    let held = world.store.held_records(&connection, &world.partner).await.unwrap();
+    assert_eq!(held.iter().map(|record| record.as_of).collect::<Vec<_>>(), [None, Some(7)]);
+}

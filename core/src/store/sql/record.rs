@@ -1,0 +1,61 @@
+//! The statements behind foreign records.
+
+use super::{Sql, insert_columns, parameters, push, quoted, update_columns};
+use crate::table::{Column, Table};
+
+/// Parameters of [`insert_record`] and [`update_record`] before those of the properties: connection, delivery, id, key,
+/// digest, ancestors, unknown, contributions, as of.
+pub(in crate::store) const RECORD_PARAMETERS: usize = 9;
+
+/// Writes a new record.
+pub(in crate::store) fn insert_record(table: &Table) -> Sql {
+    let mut columns =
+        "_connection, _delivery, _id, _key, _digest, _ancestors, _unknown, _contributions, _as_of".to_owned();
+    let mut values = parameters(1..=RECORD_PARAMETERS);
+    insert_columns(table, RECORD_PARAMETERS, &mut columns, &mut values);
+    Sql(format!("insert into {} ({columns}) values ({values})", quoted(&table.name)))
+}
+
+/// Writes a record over what is there; keeps its contributions where there are no new ones.
+pub(in crate::store) fn update_record(table: &Table) -> Sql {
+    let mut sets = "_delivery = ?2, _key = ?4, _digest = ?5, _ancestors = ?6, _unknown = ?7, \
+                    _contributions = coalesce(?8, _contributions), _as_of = ?9"
+        .to_owned();
+    update_columns(table, RECORD_PARAMETERS, &mut sets);
+    Sql(format!("update {} set {sets} where _connection = ?1 and _id = ?3", quoted(&table.name)))
+}
+
+/// Deletes a record: connection, id.
+pub(in crate::store) fn remove_record(table: &Table) -> Sql {
+    Sql(format!("delete from {} where _connection = ?1 and _id = ?2", quoted(&table.name)))
+}
+
+/// All records of a connection, as planning needs them.
+pub(in crate::store) fn held_records(table: &Table) -> Sql {
+    Sql(format!("select _id, _key, _digest, _as_of from {} where _connection = ?1 order by _id", quoted(&table.name)))
+}
+
+/// The contributions of a record: connection, id.
+pub(in crate::store) fn contributions(table: &Table) -> Sql {
+    Sql(format!("select _contributions from {} where _connection = ?1 and _id = ?2", quoted(&table.name)))
+}
+
+/// What a record says (connection, id): what its schema does not know, then the columns.
+pub(in crate::store) fn record_body(table: &Table) -> Sql {
+    let mut columns = "_unknown".to_owned();
+    append(&table.columns, &mut columns);
+    Sql(format!("select {columns} from {} where _connection = ?1 and _id = ?2", quoted(&table.name)))
+}
+
+/// Some columns of all records of a connection, by number: the number, then the columns.
+pub(in crate::store) fn record_values<'a>(table: &Table, columns: impl IntoIterator<Item = &'a Column>) -> Sql {
+    let mut list = "_id".to_owned();
+    append(columns, &mut list);
+    Sql(format!("select {list} from {} where _connection = ?1 order by _id", quoted(&table.name)))
+}
+
+fn append<'a>(columns: impl IntoIterator<Item = &'a Column>, list: &mut String) {
+    for column in columns {
+        push(list, format_args!(", {}", quoted(&column.name)));
+    }
+}
