@@ -70,6 +70,19 @@ impl Client {
         self.send("POST", path, &headers, SendBody::from_reader(&mut bytes))
     }
 
+    /// Calls with any method; without a body if there is none.
+    pub fn call(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&[u8]>) -> Answer {
+        let sent = match body {
+            None => self.send(method, path, headers, SendBody::none()),
+            Some(mut body) => {
+                let length = body.len().to_string();
+                let headers: Vec<_> = headers.iter().copied().chain([("content-length", &*length)]).collect();
+                self.send(method, path, &headers, SendBody::from_reader(&mut body))
+            }
+        };
+        sent.unwrap_or_else(|error| panic!("{method} {path}: {error}"))
+    }
+
     /// Posts as many bytes as `body` gives.
     pub fn post_stream(&self, path: &str, headers: &[(&str, &str)], body: &mut dyn Read) -> Answer {
         let sent = self.send("POST", path, headers, SendBody::from_reader(body));
