@@ -4,14 +4,14 @@
 //! school's data is personal. Beside the verdict, [`Schema::unknown`] lists properties that no schema declares:
 //! accepted and kept, but worth a look, above all where a known name is one letter or one capital away.
 //!
-//! To word a further kind of violation: add an arm to [`wording`].
+//! To word a further kind of violation: see `violation.rs`.
 
 mod format;
+mod violation;
 
 use std::collections::HashMap;
 
-use jsonschema::error::{TypeKind, ValidationErrorKind};
-use jsonschema::{PatternOptions, ValidationError, Validator};
+use jsonschema::{PatternOptions, Validator};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 
@@ -88,7 +88,7 @@ impl Schema {
         let mut violations = Violations::default();
         for error in self.validator.iter_errors(Node(json)) {
             if violations.notes.len() < limit {
-                note(json, &error, &mut violations.notes);
+                violation::tell(json, &error, &mut violations.notes);
                 violations.omitted += violations.notes.len().saturating_sub(limit);
                 violations.notes.truncate(limit);
             } else {
@@ -128,110 +128,6 @@ const IN_FRAGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'~').remov
 /// A JSON Pointer as the fragment of a URI: `/paths/~1{a}` is `/paths/~1%7Ba%7D`.
 fn fragment(pointer: &str) -> PercentEncode<'_> {
     utf8_percent_encode(pointer, IN_FRAGMENT)
-}
-
-/// Puts one violation into words. Of alternatives, only the one that the value was evidently meant to be is spoken of.
-fn note(root: &Json<'_>, error: &ValidationError<'_>, notes: &mut Vec<Note>) {
-    let pointer = Pointer::from(error.instance_path().as_str());
-    if let Some(branch) = meant(error) {
-        for error in branch {
-            note(root, error, notes);
-        }
-        return;
-    }
-    let found = find(root, &pointer).map_or_else(|| "nothing".to_owned(), Json::shape);
-    notes.push(Note::new(pointer, error.kind().keyword(), wording(error.kind(), &found)));
-}
-
-/// The alternative that fits the value's type, if there is exactly one.
-fn meant<'e>(error: &'e ValidationError<'_>) -> Option<&'e [ValidationError<'static>]> {
-    let (ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context }) = error.kind() else {
-        return None;
-    };
-    let here = error.instance_path().as_str();
-    let mut fitting = context.iter().filter(|branch| {
-        !branch.iter().any(|error| {
-            error.instance_path().as_str() == here && matches!(error.kind(), ValidationErrorKind::Type { .. })
-        })
-    });
-    match (fitting.next(), fitting.next()) {
-        (Some(branch), None) => Some(branch),
-        _ => None,
-    }
-}
-
-/// What is at `pointer`.
-fn find<'j, 'a>(root: &'j Json<'a>, pointer: &Pointer) -> Option<&'j Json<'a>> {
-    pointer.steps().try_fold(root, |json, step| match json {
-        Json::Object(object) => object.get(&step),
-        Json::List(items) => items.get(step.parse::<usize>().ok()?),
-        _ => None,
-    })
-}
-
-/// The sentence for a kind of violation; `found` tells the value's shape.
-fn wording(kind: &ValidationErrorKind, found: &str) -> String {
-    use ValidationErrorKind as Kind;
-    match kind {
-        Kind::Type { kind } => format!("must be {}, found {found}", type_names(kind)),
-        Kind::Required { property } => format!("`{}` is required", property.as_str().unwrap_or_default()),
-        Kind::AdditionalProperties { unexpected } | Kind::UnevaluatedProperties { unexpected } => {
-            format!("must not have {}", quoted(unexpected))
-        }
-        Kind::Enum { options } => format!("must be one of {}, found {found}", words(options)),
-        Kind::Constant { expected_value } => format!("must be {expected_value}, found {found}"),
-        Kind::Format { format } => format!("{}, found {found}", Format::demand(format)),
-        Kind::Pattern { pattern } => format!("must match `{pattern}`, found {found}"),
-        Kind::MinLength { limit } => format!("must have at least {limit} characters, found {found}"),
-        Kind::MaxLength { limit } => format!("must have at most {limit} characters, found {found}"),
-        Kind::MinItems { limit } => format!("must have at least {limit} items, found {found}"),
-        Kind::MaxItems { limit } => format!("must have at most {limit} items, found {found}"),
-        Kind::Minimum { limit } => format!("must be at least {limit}"),
-        Kind::Maximum { limit } => format!("must be at most {limit}"),
-        Kind::ExclusiveMinimum { limit } => format!("must be more than {limit}"),
-        Kind::ExclusiveMaximum { limit } => format!("must be less than {limit}"),
-        Kind::MinProperties { limit } => format!("must have at least {limit} members"),
-        Kind::MaxProperties { limit } => format!("must have at most {limit} members"),
-        Kind::MultipleOf { multiple_of } => format!("must be a multiple of {multiple_of}"),
-        Kind::UniqueItems => "must not hold the same item twice".to_owned(),
-        Kind::Contains => "must hold at least one item of the documented form".to_owned(),
-        Kind::FalseSchema => "must not be there".to_owned(),
-        Kind::AnyOf { .. } | Kind::OneOfNotValid { .. } => format!("is none of the documented forms, found {found}"),
-        Kind::OneOfMultipleValid { .. } => "is more than one of the documented forms at once".to_owned(),
-        Kind::Not { .. } => "is a form that is ruled out".to_owned(),
-        other => format!("breaks `{}`, found {found}", other.keyword()),
-    }
-}
-
-fn type_names(kind: &TypeKind) -> String {
-    match kind {
-        TypeKind::Single(one) => article(&one.to_string()),
-        TypeKind::Multiple(several) => {
-            several.iter().map(|one| article(&one.to_string())).collect::<Vec<_>>().join(" or ")
-        }
-    }
-}
-
-fn article(name: &str) -> String {
-    match name {
-        "null" => "null".to_owned(),
-        "string" => "text".to_owned(),
-        "array" => "a list".to_owned(),
-        "integer" => "an integer".to_owned(),
-        "object" => "an object".to_owned(),
-        other => format!("a {other}"),
-    }
-}
-
-fn quoted(names: &[String]) -> String {
-    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
-}
-
-fn words(options: &Value) -> String {
-    options
-        .as_array()
-        .map(|options| options.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
-        .unwrap_or_default()
 }
 
 /// The properties that a schema declares, as far as it declares them. Nodes stand in one list, because schemas may
