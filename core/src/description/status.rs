@@ -19,6 +19,24 @@ impl ProblemClass {
         Self::Unavailable,
     ];
 
+    /// The word for it, in descriptions.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed",
+            Self::Unauthenticated => "unauthenticated",
+            Self::Forbidden => "forbidden",
+            Self::Unknown => "unknown",
+            Self::Invalid => "invalid",
+            Self::Clash => "clash",
+            Self::TooLarge => "too-large",
+            Self::UnsupportedMedia => "unsupported-media",
+            Self::Held => "held",
+            Self::Limited => "limited",
+            Self::Fault => "fault",
+            Self::Unavailable => "unavailable",
+        }
+    }
+
     /// The statuses that fit, the best first. An operation answers with the first that it documents.
     pub fn statuses(self) -> &'static [u16] {
         match self {
@@ -111,6 +129,13 @@ mod tests {
         ];
         for (answers, class, status) in table {
             assert_eq!(documenting(answers).status_of(class), status, "{answers:?} {class:?}");
+        }
+    }
+
+    #[test]
+    fn a_class_has_the_word_that_descriptions_use() {
+        for class in ProblemClass::ALL {
+            assert_eq!(serde_json::to_value(class).unwrap(), class.word());
         }
     }
 
