@@ -124,6 +124,11 @@ pub async fn read(body: Body, headers: &HeaderMap, limits: &Limits) -> Payload {
 
 /// Reads a body that is refused already, so that its sender can read the answer; keeps it only if it is small.
 pub async fn read_refused(body: Body, headers: &HeaderMap, limits: &Limits) -> Payload {
+    read_small(body, headers, limits).await
+}
+
+/// Reads a body that only says what is asked for: of such, nothing large is taken.
+pub async fn read_small(body: Body, headers: &HeaderMap, limits: &Limits) -> Payload {
     let small = Limits {
         body_bytes_max: limits.rejected_body_bytes_max,
         body_wire_bytes_max: limits.rejected_body_bytes_max,

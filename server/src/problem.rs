@@ -29,8 +29,10 @@ pub struct Problem {
     pub code: &'static str,
     /// For the caller.
     pub detail: String,
+    /// Whether `detail` is told as it stands, because a partner's description has put it so.
+    pub is_said: bool,
     /// Every single thing that is wrong, by place.
-    pub errors: Vec<Note>,
+    pub errors: Vec<Finding>,
     /// How many more there are.
     pub omitted: usize,
     /// The delivery that keeps what was sent.
@@ -41,6 +43,21 @@ pub struct Problem {
     cause: Option<Box<dyn Error + Send + Sync>>,
 }
 
+/// A single thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// What, and where.
+    pub note: Note,
+    /// The type of the record that it is wrong with, where that is known.
+    pub record: Option<String>,
+}
+
+impl From<Note> for Finding {
+    fn from(note: Note) -> Self {
+        Self { note, record: None }
+    }
+}
+
 impl Problem {
     /// A problem of this class, with the class's usual status.
     pub fn new(class: ProblemClass, code: &'static str, detail: impl Into<String>) -> Self {
@@ -49,12 +66,18 @@ impl Problem {
             status: usual_status(class),
             code,
             detail: detail.into(),
+            is_said: false,
             errors: Vec::new(),
             omitted: 0,
             delivery: None,
             headers: None,
             cause: None,
         }
+    }
+
+    /// A problem of this class, told in the words of the partner's description.
+    pub fn said(class: ProblemClass, code: &'static str, detail: impl Into<String>) -> Self {
+        Self { is_said: true, ..Self::new(class, code, detail) }
     }
 
     /// No credential, or one that nobody has. Never says which.
@@ -97,7 +120,13 @@ impl Problem {
 
     /// Lists single errors.
     #[must_use]
-    pub fn with_errors(mut self, errors: Vec<Note>, omitted: usize) -> Self {
+    pub fn with_errors(self, errors: Vec<Note>, omitted: usize) -> Self {
+        self.with_findings(errors.into_iter().map(Finding::from).collect(), omitted)
+    }
+
+    /// Lists single errors, each with what it is about.
+    #[must_use]
+    pub fn with_findings(mut self, errors: Vec<Finding>, omitted: usize) -> Self {
         self.errors = errors;
         self.omitted = omitted;
         self
@@ -144,7 +173,7 @@ impl Problem {
             "delivery": self.delivery,
         });
         if !self.errors.is_empty() {
-            body["errors"] = json!(self.errors);
+            body["errors"] = self.errors.iter().map(|Finding { note, .. }| error(note)).collect();
             body["omitted"] = json!(self.omitted);
         }
         body
@@ -180,6 +209,15 @@ impl From<IngestError> for Problem {
     fn from(error: IngestError) -> Self {
         Self::fault(error)
     }
+}
+
+/// One error of the problem details: its place, and the key of the record that it is wrong with, where that is known.
+fn error(note: &Note) -> Value {
+    let mut error = json!({"pointer": note.pointer, "code": note.code, "message": note.message});
+    if let Some(key) = note.words.get("key") {
+        error["key"] = json!(key);
+    }
+    error
 }
 
 /// The first status of a class's chain.

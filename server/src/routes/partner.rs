@@ -1,11 +1,17 @@
-//! Everything under `/<partner>`: turns a call into a delivery, and what became of it into the answer that the
-//! partner's description documents.
+//! Everything under `/<partner>`: turns a call into what its operation's verb does, and what came of it into the answer
+//! that the partner's description documents.
 //!
 //! The order is fixed: route, credential, headers and parameters, media type, body, work. Whoever is known gets what
-//! was sent kept, also where it is refused, so that both sides can look at it later.
+//! was sent kept, also where it is refused, so that both sides can look at it later; calls that only read leave no trace.
+//!
+//! To add a verb: an arm in [`Call::serve`], and a file beside [`ingest`] and [`read`] if it is neither.
 
 mod answer;
 mod authenticate;
+mod context;
+mod ingest;
+mod paging;
+mod read;
 mod request;
 
 use std::future::Future;
@@ -15,20 +21,14 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse as _, Response};
-use rollcall_core::delivery::{Received, Report, Status};
-use rollcall_core::description::{Operation, Partner, ProblemClass, RouteMiss};
+use rollcall_core::description::{Listed, Operation, Partner, RouteMiss, Verb};
 use rollcall_core::ingest::Loaded;
-use rollcall_core::json::Pointer;
-use rollcall_core::note::Note;
+use serde_json::Value;
 use tokio::runtime::Handle;
-use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::PartnerRoute;
-use crate::access::Connection;
 use crate::app::App;
-use crate::body::{self, Flaw, Payload};
-use crate::metrics::{self, Stage};
 use crate::problem::Problem;
 
 /// Answers a call of any partner's route.
@@ -51,7 +51,7 @@ pub(super) async fn call(State(app): State<Arc<App>>, request: Request) -> Respo
     let route = PartnerRoute(format!("/{name}{}", loaded.partner.operations[operation].path));
     let call = Call { app, loaded, operation, dry_run: request::dry_run(&head.headers), head, path };
     let mut response = match call.serve(body).await {
-        Ok(report) => answer::success(&call, &report.0, report.1),
+        Ok(done) => answer::success(&call, &done),
         Err(problem) => answer::problem(&call, problem),
     };
     response.extensions_mut().insert(route);
@@ -72,8 +72,19 @@ struct Call {
     head: Parts,
     /// The path's parameters.
     path: Vec<(String, String)>,
-    /// Whether nothing is to be stored; an error where the header says neither yes nor no.
+    /// Whether the client wants nothing to be stored; an error where the header says neither yes nor no.
     dry_run: Result<bool, Problem>,
+}
+
+/// What a call came to.
+struct Done {
+    /// What the answer is filled in with.
+    context: Value,
+    /// The delivery that keeps what was sent.
+    delivery: Option<Uuid>,
+    /// Whether the answer is the one of the operation that lists a delivery's log, because there is no delivery whose
+    /// log could be asked for later.
+    as_log: bool,
 }
 
 impl Call {
@@ -85,127 +96,37 @@ impl Call {
         &self.loaded.partner.name
     }
 
-    fn is_dry_run(&self) -> bool {
+    /// Whether the client asked for an answer without consequences.
+    fn asks_dry_run(&self) -> bool {
         matches!(self.dry_run, Ok(true))
     }
 
-    /// What became of the delivery, and its id unless it was a dry run.
-    async fn serve(&self, body: Body) -> Result<(Report, Option<Uuid>), Problem> {
-        let limits = &self.app.ingest.limits;
+    /// Whether nothing is stored: the client wants that, or the operation never does.
+    fn is_dry_run(&self) -> bool {
+        self.asks_dry_run() || self.operation().dry_run
+    }
+
+    /// The operation that lists the log of a delivery, if the partner has one.
+    fn log_operation(&self) -> Option<&Operation> {
+        let lists_log = |operation: &&Operation| matches!(operation.verb, Verb::List(Listed::Log { .. }));
+        self.loaded.partner.operations.iter().find(lists_log)
+    }
+
+    async fn serve(&self, body: Body) -> Result<Done, Problem> {
         let connection = match authenticate::connection(&self.app.access, self.partner(), self.operation(), &self.head)
         {
             Ok(connection) => connection,
             Err(problem) => {
-                body::read_refused(body, &self.head.headers, limits).await;
+                crate::body::read_refused(body, &self.head.headers, &self.app.ingest.limits).await;
                 return Err(problem);
             }
         };
-        if let Err(problem) = request::check(self, &connection.sender.options) {
-            let payload = body::read_refused(body, &self.head.headers, limits).await;
-            return Err(self.reject(&connection, payload, problem).await);
-        }
-        let start = Instant::now();
-        let payload = body::read(body, &self.head.headers, limits).await;
-        metrics::stage(&connection.sender, self.partner(), Stage::Read, start.elapsed());
-        if let Err(problem) = check_payload(self.operation(), &payload) {
-            return Err(self.reject(&connection, payload, problem).await);
-        }
-        self.ingest(&connection, payload).await
-    }
-
-    /// Takes the payload through all stages, when it is its turn.
-    async fn ingest(&self, connection: &Arc<Connection>, payload: Payload) -> Result<(Report, Option<Uuid>), Problem> {
-        let sender = &connection.sender;
-        let start = Instant::now();
-        let turn = self.app.turns.take(&sender.tenant, &sender.connection, self.partner()).await;
-        let turn = turn.map_err(|busy| Problem::unavailable("busy", busy.to_string()))?;
-        metrics::stage(sender, self.partner(), Stage::Wait, start.elapsed());
-        let received = self.received(payload);
-        let (id, size) = (received.id, received.size);
-        tracing::Span::current().record("delivery", tracing::field::display(id));
-        let (app, loaded, operation, dry_run) =
-            (Arc::clone(&self.app), Arc::clone(&self.loaded), self.operation, self.is_dry_run());
-        let from = Arc::clone(connection);
-        let start = Instant::now();
-        let work = async move {
-            let _turn = turn;
-            let _working = metrics::in_progress(&loaded.partner.name);
-            app.ingest.run(&from.sender, &loaded, &loaded.partner.operations[operation], received, dry_run).await
-        };
-        let delivery = (!dry_run).then_some(id);
-        let report = blocking(work).await.map_err(|problem| problem.kept_as(delivery))?;
-        let report = report.map_err(|error| Problem::from(error).kept_as(delivery))?.report;
-        metrics::stage(sender, self.partner(), Stage::Ingest, start.elapsed());
-        metrics::delivery(sender, self.partner(), size, &report);
-        tracing::info!(tenant = sender.tenant, connection = sender.connection, status = ?report.status, dry_run, "delivery");
-        match report.status {
-            Status::Rejected | Status::Failed => Err(refusal(report).kept_as(delivery)),
-            _ => Ok((report, delivery)),
+        match &self.operation().verb {
+            Verb::Snapshot { .. } | Verb::Merge { .. } | Verb::Clear { .. } => self.ingest(&connection, body).await,
+            Verb::List(listed) => self.list(&connection, listed, body).await,
+            Verb::Connection => self.connection(&connection, body).await,
         }
     }
-
-    /// Keeps what was refused before it was worked on; gives the problem back, naming the delivery.
-    async fn reject(&self, connection: &Arc<Connection>, payload: Payload, problem: Problem) -> Problem {
-        let errors = if problem.errors.is_empty() {
-            let (code, message) = (problem.code.to_owned(), problem.detail.clone());
-            vec![Note::new(Pointer::root(), code, message)]
-        } else {
-            problem.errors.clone()
-        };
-        let report = Report::rejected(problem.class, errors);
-        metrics::delivery(&connection.sender, self.partner(), payload.size, &report);
-        if !matches!(self.dry_run, Ok(false)) {
-            return problem;
-        }
-        let received = self.received(payload);
-        let (app, loaded, from) = (Arc::clone(&self.app), Arc::clone(&self.loaded), Arc::clone(connection));
-        let work = async move { app.ingest.reject(&from.sender, &loaded, received, &report).await };
-        match blocking(work).await {
-            Ok(Ok(id)) => problem.kept_as(Some(id)),
-            Ok(Err(error)) => error.into(),
-            Err(failed) => failed,
-        }
-    }
-
-    fn received(&self, payload: Payload) -> Received {
-        let clock = &self.app.ingest.clock;
-        Received {
-            id: clock.next_id(),
-            operation: self.operation().id.clone(),
-            at: clock.now(),
-            body: payload.bytes,
-            content_encoding: payload.content_encoding,
-            sha256: payload.sha256,
-            size: payload.size,
-            queued: false,
-        }
-    }
-}
-
-/// The problem that ended a delivery.
-fn refusal(report: Report) -> Problem {
-    let class = report.problem.unwrap_or(ProblemClass::Fault);
-    let (code, detail, errors) = match (report.status, class) {
-        (Status::Failed, _) => ("failed", "the delivery could not be worked on; nothing was applied", report.faults),
-        (_, ProblemClass::Malformed) => ("malformed", "the body is not valid JSON", report.rejections),
-        _ => ("invalid", "the body breaks the description; nothing was applied", report.rejections),
-    };
-    Problem::new(class, code, detail).with_errors(errors, report.omitted)
-}
-
-/// Whether a body can be worked on at all.
-fn check_payload(operation: &Operation, payload: &Payload) -> Result<(), Problem> {
-    let class = match payload.flaw {
-        Some(Flaw::TooLarge(_) | Flaw::Bomb(_)) => ProblemClass::TooLarge,
-        Some(Flaw::Corrupt | Flaw::Slow(_) | Flaw::Broken) => ProblemClass::Malformed,
-        None if payload.size == 0 && operation.body.as_ref().is_some_and(|body| body.required) => {
-            return Err(Problem::new(ProblemClass::Malformed, "missing-body", "the body is missing"));
-        }
-        None => return Ok(()),
-    };
-    let code = if class == ProblemClass::TooLarge { "too-large" } else { "unreadable-body" };
-    let detail = payload.flaw.map(|flaw| flaw.to_string()).unwrap_or_default();
-    Err(Problem::new(class, code, detail))
 }
 
 /// Runs work that computes and waits for disks on a thread where that harms no one. It goes on when the caller leaves.

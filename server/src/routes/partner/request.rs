@@ -1,11 +1,13 @@
-//! Checks all of a request but its body: parameters, conditions, media type.
+//! Checks what can be told of a request before any work is done: parameters, conditions, media type, and of the body
+//! what surrounds its records.
 
 use std::borrow::Cow;
 
 use axum::http::header::{ACCEPT_ENCODING, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use rollcall_core::description::{Location, Operation, Parameter, ProblemClass};
+use rollcall_core::description::{Listed, Location, Media, Must, Operation, Parameter, ProblemClass, Verb};
 use rollcall_core::json::{Json, Pointer};
+use rollcall_core::limits::Limits;
 use rollcall_core::note::Note;
 use serde_json::{Map, Value, json};
 
@@ -35,10 +37,48 @@ pub(super) fn check(call: &Call, options: &Value) -> Result<(), Problem> {
         return Err(Problem::new(problem.class, problem.code, problem.detail.clone()));
     }
     let operation = call.operation();
-    let query = pairs(call.head.uri.query().unwrap_or_default());
+    let query = query(call);
     check_parameters(call, operation, &query)?;
+    check_values(call, operation, &query, options)?;
     check_conditions(call, operation, &query, options)?;
-    check_media(operation, &call.head.headers)
+    check_encoding(&call.head.headers)?;
+    // A body that only says which page is wanted is read whatever it is called.
+    if operation.verb.changes().is_some() { check_media(operation, &call.head.headers) } else { Ok(()) }
+}
+
+/// The query's names and values.
+pub(super) fn query(call: &Call) -> Vec<(String, String)> {
+    let query = call.head.uri.query().unwrap_or_default();
+    form_urlencoded::parse(query.as_bytes()).into_owned().collect()
+}
+
+/// The body as JSON, if it is what surrounds its records should be and every condition on its members holds.
+pub(super) fn check_body<'b>(
+    media: &Media,
+    bytes: &'b [u8],
+    options: &Value,
+    limits: &Limits,
+) -> Result<Json<'b>, Problem> {
+    let json = Json::parse(bytes, limits.json_depth_max).map_err(|malformed| {
+        let note = Note::new(Pointer::root(), "malformed", malformed.to_string());
+        let problem = Problem::new(ProblemClass::Malformed, "malformed", "the body is not valid JSON");
+        problem.with_errors(vec![note], 0)
+    })?;
+    let wrong = media.schema.violations(&json, limits.violations_max);
+    if !wrong.notes.is_empty() {
+        let problem = Problem::new(ProblemClass::Invalid, "invalid", "the body breaks the description");
+        return Err(problem.with_errors(wrong.notes, wrong.omitted));
+    }
+    for (path, must) in &media.must {
+        let Some(value) = path.iter().try_fold(&json, |json, name| json.get(name)) else { continue };
+        if !must.that.holds(&json!({"value": value.to_value(), "options": options})) {
+            let pointer = path.iter().fold(Pointer::root(), |pointer, name| pointer.member(name));
+            let problem = condition(must);
+            let note = Note::new(pointer, problem.code, problem.detail.clone());
+            return Err(problem.with_errors(vec![note], 0));
+        }
+    }
+    Ok(json)
 }
 
 /// Every declared parameter is there if it must be, and looks as it should; all that do not are named.
@@ -49,9 +89,10 @@ fn check_parameters(call: &Call, operation: &Operation, query: &[(String, String
         match value_of(call, parameter, query) {
             None if parameter.required => {
                 let message = format!("{} `{}` is required", place(parameter), parameter.name);
-                errors.push(Note::new(Pointer::root(), "required", message));
+                errors.push(Note::new(Pointer::root(), "required", message).with("field", &parameter.name));
             }
             None => {}
+            Some(_) if names_delivery(operation, parameter) => {} // what is no id is the id of nothing
             Some(value) => errors.extend(violations(parameter, &value, limit)),
         }
     }
@@ -67,23 +108,58 @@ fn check_parameters(call: &Call, operation: &Operation, query: &[(String, String
     }
 }
 
-/// What is wrong with a parameter's value. Parameters are text; where the schema wants a number or a boolean, the text
-/// must spell one.
+/// Whether a parameter is the id of the delivery whose log is asked for.
+fn names_delivery(operation: &Operation, parameter: &Parameter) -> bool {
+    matches!(&operation.verb, Verb::List(Listed::Log { delivery }) if *delivery == parameter.name)
+}
+
+/// What is wrong with a parameter's value.
 fn violations(parameter: &Parameter, value: &str, limit: usize) -> Vec<Note> {
-    let text = Json::Text(Cow::Borrowed(value));
-    if parameter.schema.is_valid(&text) {
-        return Vec::new();
-    }
-    let spelled = Json::parse(value.as_bytes(), PARAMETER_DEPTH_MAX).ok();
-    let json = spelled.filter(|json| matches!(json, Json::Number(_) | Json::Boolean(_))).unwrap_or(text);
-    let mut notes = parameter.schema.violations(&json, limit).notes;
+    let mut notes = parameter.schema.violations(&spelled(parameter, value), limit).notes;
     for note in &mut notes {
         note.message = format!("{} `{}`: {}", place(parameter), parameter.name, note.message);
+        note.words.insert("field".to_owned(), parameter.name.clone());
     }
     notes
 }
 
-/// The first condition that does not hold.
+/// A parameter's value as its schema wants it. Parameters are text; where the schema wants a number or a boolean, the
+/// text must spell one.
+fn spelled<'v>(parameter: &Parameter, value: &'v str) -> Json<'v> {
+    let text = Json::Text(Cow::Borrowed(value));
+    if parameter.schema.is_valid(&text) {
+        return text;
+    }
+    let spelled = Json::parse(value.as_bytes(), PARAMETER_DEPTH_MAX).ok();
+    spelled.filter(|json| matches!(json, Json::Number(_) | Json::Boolean(_))).unwrap_or(text)
+}
+
+/// The first condition on a single parameter that does not hold.
+fn check_values(
+    call: &Call,
+    operation: &Operation,
+    query: &[(String, String)],
+    options: &Value,
+) -> Result<(), Problem> {
+    for parameter in operation.parameters.iter().filter(|parameter| !parameter.must.is_empty()) {
+        let Some(value) = value_of(call, parameter, query) else { continue };
+        let context = json!({"value": spelled(parameter, &value).to_value(), "options": options});
+        if let Some(must) = parameter.must.iter().find(|must| !must.that.holds(&context)) {
+            return Err(condition(must));
+        }
+    }
+    Ok(())
+}
+
+/// The problem that a condition does not hold.
+fn condition(must: &Must) -> Problem {
+    match &must.say {
+        Some(say) => Problem::said(must.problem, "condition", say.clone()),
+        None => Problem::new(must.problem, "condition", "a condition of this operation does not hold"),
+    }
+}
+
+/// The first condition on the request as a whole that does not hold.
 fn check_conditions(
     call: &Call,
     operation: &Operation,
@@ -102,20 +178,20 @@ fn check_conditions(
     });
     match operation.must.iter().find(|must| !must.that.holds(&context)) {
         None => Ok(()),
-        Some(must) => {
-            let say = must.say.clone().unwrap_or_else(|| "a condition of this operation does not hold".to_owned());
-            Err(Problem::new(must.problem, "condition", say))
-        }
+        Some(must) => Err(condition(must)),
     }
 }
 
-/// The media type and the encoding are ones that the operation takes. No media type means the first one.
+/// The encoding is one that can be undone.
+fn check_encoding(headers: &HeaderMap) -> Result<(), Problem> {
+    let Coding::Other(_) = Coding::of(headers) else { return Ok(()) };
+    let detail = format!("the content encodings taken are {ENCODINGS}");
+    let problem = Problem::new(ProblemClass::UnsupportedMedia, "unsupported-encoding", detail);
+    Err(problem.with_header(ACCEPT_ENCODING, HeaderValue::from_static(ENCODINGS)))
+}
+
+/// The media type is one that the operation takes. None means the first one.
 fn check_media(operation: &Operation, headers: &HeaderMap) -> Result<(), Problem> {
-    let unsupported = |code, detail: String| Problem::new(ProblemClass::UnsupportedMedia, code, detail);
-    if let Coding::Other(_) = Coding::of(headers) {
-        let problem = unsupported("unsupported-encoding", format!("the content encodings taken are {ENCODINGS}"));
-        return Err(problem.with_header(ACCEPT_ENCODING, HeaderValue::from_static(ENCODINGS)));
-    }
     let (Some(body), Some(sent)) = (&operation.body, headers.get(CONTENT_TYPE)) else { return Ok(()) };
     let sent = sent.to_str().unwrap_or_default();
     let sent = sent.split(';').next().unwrap_or_default().trim();
@@ -123,7 +199,8 @@ fn check_media(operation: &Operation, headers: &HeaderMap) -> Result<(), Problem
         return Ok(());
     }
     let taken: Vec<_> = body.media.iter().map(|media| media.media_type.as_str()).collect();
-    Err(unsupported("unsupported-media-type", format!("the media types taken are {}", taken.join(", "))))
+    let detail = format!("the media types taken are {}", taken.join(", "));
+    Err(Problem::new(ProblemClass::UnsupportedMedia, "unsupported-media-type", detail))
 }
 
 /// The value of a parameter, as it was sent.
@@ -146,10 +223,6 @@ fn place(parameter: &Parameter) -> &'static str {
         Location::Query => "query parameter",
         Location::Header => "header",
     }
-}
-
-fn pairs(query: &str) -> Vec<(String, String)> {
-    form_urlencoded::parse(query.as_bytes()).into_owned().collect()
 }
 
 fn object<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Map<String, Value> {
