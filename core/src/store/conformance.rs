@@ -4,10 +4,12 @@
 
 mod commits;
 mod deliveries;
+mod queue;
 mod reads;
 mod records;
 mod sample;
 mod schemas;
+mod waiting;
 
 use async_trait::async_trait;
 

@@ -15,8 +15,8 @@ use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 pub(super) use self::feed::{changes, contributors, sources};
 pub(super) use self::question::{Bound, Question, count, page, single};
 pub(super) use self::record::{
-    RECORD_PARAMETERS, contributions, held_records, insert_record, record_body, record_values, remove_record,
-    update_record,
+    RECORD_PARAMETERS, contributions, held_records, insert_record, record_body, record_values, records_count,
+    records_page, remove_record, update_record,
 };
 use crate::table::{Column, ColumnForm, Table};
 

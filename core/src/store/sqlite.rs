@@ -11,8 +11,10 @@
 mod checkpoint;
 mod commit;
 mod delivery;
+mod entry;
 mod held;
 mod prepare;
+mod queue;
 mod reader;
 mod waiting;
 mod writer;
@@ -173,29 +175,30 @@ impl Store for SqliteStore {
         delivery: Uuid,
         at: Timestamp,
         report: &Report,
-        _entries: &[Entry],
+        entries: &[Entry],
     ) -> Result<(), StoreError> {
-        self.writer.write(Durability::Normal, |transaction| delivery::finish(transaction, delivery, at, report))
+        self.writer
+            .write(Durability::Normal, |transaction| delivery::finish(transaction, delivery, at, report, entries))
     }
 
     async fn queues(&self) -> Result<Vec<(String, String)>, StoreError> {
-        Ok(Vec::new())
+        self.writer.read(queue::queues)
     }
 
-    async fn next_queued(&self, _tenant: &str, _connection: &str) -> Result<Option<Queued>, StoreError> {
-        Ok(None)
+    async fn next_queued(&self, tenant: &str, connection: &str) -> Result<Option<Queued>, StoreError> {
+        self.writer.read(|database| queue::next(database, tenant, connection))
     }
 
-    async fn begin(&self, _delivery: Uuid) -> Result<(), StoreError> {
-        Ok(())
+    async fn begin(&self, delivery: Uuid) -> Result<(), StoreError> {
+        self.writer.write(Durability::Full, |transaction| queue::begin(transaction, delivery))
     }
 
-    async fn progress(&self, _delivery: Uuid, _sent: u64, _errors: u64) -> Result<(), StoreError> {
-        Ok(())
+    async fn progress(&self, delivery: Uuid, sent: u64, errors: u64) -> Result<(), StoreError> {
+        self.writer.write(Durability::Normal, |transaction| queue::progress(transaction, delivery, sent, errors))
     }
 
-    async fn quarantine_expired(&self, _at: Timestamp) -> Result<u64, StoreError> {
-        Ok(0)
+    async fn quarantine_expired(&self, at: Timestamp) -> Result<u64, StoreError> {
+        self.writer.write(Durability::Full, |transaction| waiting::quarantine_expired(transaction, at))
     }
 
     async fn interrupt_unanswered(&self, at: Timestamp) -> Result<u64, StoreError> {

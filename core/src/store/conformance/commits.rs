@@ -2,11 +2,13 @@
 
 use uuid::Uuid;
 
-use super::sample::{BRANCH, ORG, PERSON, Plan, SECTION, World, branch, id, org, section, text};
+use super::sample::{BRANCH, ORG, PERSON, Plan, SECTION, World, branch, id, line, org, section, text};
 use super::{Database, conformance};
-use crate::delivery::{Applied, Report, Status};
+use crate::delivery::{Applied, Outcome, Report, Status};
 use crate::digest::Digest;
-use crate::store::{EntityLink, EntityRow, EntityStep, HeldEntity, HeldRecord, RecordId, RecordStep, StoreError};
+use crate::store::{
+    EntityLink, EntityRow, EntityStep, HeldEntity, HeldRecord, RecordId, RecordStep, StoreError, WaitStep,
+};
 use crate::table::Cell;
 
 conformance!(
@@ -93,8 +95,17 @@ async fn a_step_that_fails_leaves_nothing_behind(database: &dyn Database) {
             records: vec![RecordStep::Put(branch(1, "[1]", "North"))],
             entities: vec![EntityStep::Put(org(there, "branch:1", "North")), step(absent)],
         };
-        assert!(world.apply(&connection, plan).await.is_err());
+        let delivery = world.receive(&connection, "{}").await;
+        let (report, entries) = (Report::new(Status::Applied), [line(0, Outcome::Parked)]);
+        let mut commit = world.commit(&connection, delivery, plan, &report);
+        let (record, for_what) = (RecordId(1), "owner".to_owned());
+        commit.waits = vec![WaitStep::Wait { of: BRANCH, record, for_what, until: Some(commit.at), entry: Some(0) }];
+        commit.entries = &entries;
+        assert!(world.store.commit(&world.canonical, &world.partner, commit).await.is_err());
+        let log = world.store.log("demo", "school", delivery, 10, 0).await.unwrap().unwrap();
+        assert_eq!((log.sent, log.finished, log.entries), (0, false, Vec::new()));
     }
+    assert_eq!(world.store.quarantine_expired(world.received("").at).await.unwrap(), 0);
     let same = world.connection("demo", "school").await;
     assert_eq!((same.generation, same.next_record), (0, connection.next_record));
     assert!(world.store.held_records(&same, &world.partner).await.unwrap().is_empty());

@@ -1,8 +1,10 @@
 //! Deliveries: durable once received, their bodies kept once, ended once.
 
-use super::sample::{Plan, World};
+use uuid::Uuid;
+
+use super::sample::{Plan, World, line};
 use super::{Database, conformance};
-use crate::delivery::{Counts, Report, Status};
+use crate::delivery::{Counts, Entry, Outcome, Report, Status};
 use crate::json::Pointer;
 use crate::note::Note;
 use crate::store::StoreError;
@@ -15,6 +17,8 @@ conformance!(
     what_was_left_unanswered_is_interrupted_and_not_applied,
     newest_deliveries_come_first,
     a_body_too_large_to_keep_is_absent,
+    a_log_is_read_page_by_page_as_it_was_told,
+    a_log_comes_with_what_ended_its_delivery,
 );
 
 async fn a_body_comes_back_as_it_was_sent(database: &dyn Database) {
@@ -122,4 +126,48 @@ async fn a_body_too_large_to_keep_is_absent(database: &dyn Database) {
     world.store.receive(&connection, &received).await.unwrap();
     assert_eq!(world.store.body("demo", received.id).await.unwrap(), None);
     assert_eq!(world.store.delivery("demo", received.id).await.unwrap().unwrap().size, 1 << 40);
+}
+
+async fn a_log_is_read_page_by_page_as_it_was_told(database: &dyn Database) {
+    let world = World::new(database).await;
+    let connection = world.connection("demo", "school").await;
+    let note = Note::new("/1/born".into(), "format", "is no date").with("field", "born");
+    let untold = Entry { key: None, notes: vec![note.clone(), note], ..line(1, Outcome::Rejected) };
+    let entries = [line(0, Outcome::Created), untold, line(2, Outcome::Deleted), line(3, Outcome::Fault)];
+    let id = world.receive(&connection, "{}").await;
+    let report = Report::new(Status::Applied);
+    let mut commit = world.commit(&connection, id, Plan::default(), &report);
+    commit.entries = &entries;
+    world.store.commit(&world.canonical, &world.partner, commit).await.unwrap();
+
+    for (limit, offset, expected) in [
+        (100, 0, 0..4),
+        (2, 0, 0..2),
+        (2, 2, 2..4),
+        (2, 3, 3..4),
+        (0, 0, 0..0),
+        (2, 4, 0..0),
+        (u64::MAX, u64::MAX, 0..0),
+    ] {
+        let log = world.store.log("demo", "school", id, limit, offset).await.unwrap().unwrap();
+        assert_eq!((log.sent, log.errors, log.finished), (4, 2, true));
+        assert_eq!(log.entries, entries[expected], "{limit} from {offset}");
+    }
+    for (tenant, connection, id) in
+        [("elsewhere", "school", id), ("demo", "other", id), ("demo", "school", Uuid::from_u128(1))]
+    {
+        world.connection(tenant, connection).await;
+        assert_eq!(world.store.log(tenant, connection, id, 100, 0).await.unwrap(), None);
+    }
+}
+
+async fn a_log_comes_with_what_ended_its_delivery(database: &dyn Database) {
+    let world = World::new(database).await;
+    let connection = world.connection("demo", "school").await;
+    let id = world.receive(&connection, "{}").await;
+    let log = async || world.store.log("demo", "school", id, 100, 0).await.unwrap().unwrap();
+    assert_eq!((log().await.finished, log().await.report), (false, None));
+    let report = Report::new(Status::Failed);
+    world.store.settle(id, world.received("").at, &report, &[line(0, Outcome::Unchanged)]).await.unwrap();
+    assert_eq!((log().await.finished, log().await.report, log().await.entries.len()), (true, Some(report), 1));
 }

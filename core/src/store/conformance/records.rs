@@ -5,15 +5,17 @@ use std::borrow::Cow;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::sample::{BRANCH, Plan, SECTION, World, branch, partner_with, record, section, text};
 use super::{Database, conformance};
+use crate::delivery::{Report, Status};
 use crate::description::{FieldPath, Partner, RecordType, RecordTypeId, Shape};
 use crate::digest::Digest;
 use crate::json::Json;
 use crate::record::{Record, cut};
-use crate::store::{Connection, RecordId, RecordRow, RecordStep, StoreError};
+use crate::store::read::RecordQuery;
+use crate::store::{Connection, RecordId, RecordRow, RecordStep, StoreError, WaitStep};
 use crate::table::{Cell, ColumnForm};
 
 conformance!(
@@ -21,6 +23,8 @@ conformance!(
     bodies_come_in_the_order_asked_for,
     a_record_that_is_not_there_says_nothing,
     scalar_members_are_told_as_text_by_number,
+    a_list_shows_what_was_sent_in_the_order_of_first_arrival,
+    a_list_may_leave_out_who_waits_or_who_does_not,
     how_old_a_record_is_is_remembered,
     a_table_of_an_earlier_version_gets_what_is_missing,
 );
@@ -91,7 +95,7 @@ async fn any_object_comes_back_as_it_was_put(database: &dyn Database) {
     let keys: Vec<_> = (0..sent.len()).map(|nth| format!("[{nth}]")).collect();
     let connection = world.connection("demo", "school").await;
     let delivery = world.receive(&connection, "{}").await;
-    let report = crate::delivery::Report::new(crate::delivery::Status::Applied);
+    let report = Report::new(Status::Applied);
     let mut commit = world.commit(&connection, delivery, Plan::default(), &report);
     commit.records = (1..)
         .zip(sent.iter().zip(&keys))
@@ -184,6 +188,66 @@ async fn scalar_members_are_told_as_text_by_number(database: &dyn Database) {
     let theirs = world.connection("elsewhere", "school").await;
     let members = ["text".to_owned()];
     assert!(world.store.values(&theirs, &world.partner, RecordTypeId(0), &members).await.unwrap().is_empty());
+}
+
+fn question(of: RecordTypeId) -> RecordQuery {
+    let (tenant, connection) = ("demo".to_owned(), "school".to_owned());
+    RecordQuery { tenant, connection, of, waiting: None, limit: None, offset: 0 }
+}
+
+async fn a_list_shows_what_was_sent_in_the_order_of_first_arrival(database: &dyn Database) {
+    let world = World::new(database).await;
+    let odd = RecordRow {
+        cells: vec![Cell::Null],
+        unknown: Some("{\"big\":1e999,\"more\":{\"b\":1.5,\"a\":null},\"name\":null}".to_owned()),
+        ..branch(3, "[0]", "")
+    };
+    put(&world, vec![branch(2, "[2]", "South"), branch(5, "[1]", "East"), odd, section(4, "[4]", "A")]).await;
+    put(&world, vec![RecordRow { new: false, ..branch(5, "[1]", "Far east") }]).await;
+    let read = async |query: RecordQuery| {
+        let records = world.store.records(&world.partner, &query).await.unwrap();
+        (records.total, Value::from(records.rows.into_iter().map(Value::from).collect::<Vec<_>>()))
+    };
+    let (south, east) = (json!({"name": "South"}), json!({"name": "Far east"}));
+    let odd = json!({"big": null, "more": {"b": 1.5, "a": null}, "name": null});
+    assert_eq!(read(question(BRANCH)).await, (3, json!([south, odd, east])));
+    assert_eq!(read(question(SECTION)).await, (1, json!([{"name": "A", "students": []}])));
+    for (limit, offset, expected) in [
+        (Some(2), 0, json!([south, odd])),
+        (Some(2), 2, json!([east])),
+        (Some(2), 3, json!([])),
+        (None, 1, json!([odd, east])),
+        (Some(0), 0, json!([])),
+        (Some(u64::MAX), u64::MAX, json!([])),
+    ] {
+        assert_eq!(read(RecordQuery { limit, offset, ..question(BRANCH) }).await, (3, expected));
+    }
+    for (tenant, connection) in [("demo", "other"), ("elsewhere", "school"), ("nobody", "school")] {
+        world.connection(tenant, connection).await;
+        let (tenant, connection) = (tenant.to_owned(), connection.to_owned());
+        assert_eq!(read(RecordQuery { tenant, connection, ..question(BRANCH) }).await, (0, json!([])));
+    }
+}
+
+async fn a_list_may_leave_out_who_waits_or_who_does_not(database: &dyn Database) {
+    let world = World::new(database).await;
+    let waiting_elsewhere = world.connection("demo", "other").await;
+    for connection in [world.connection("demo", "school").await, waiting_elsewhere] {
+        let delivery = world.receive(&connection, "{}").await;
+        let report = Report::new(Status::Applied);
+        let records = vec![RecordStep::Put(branch(1, "[1]", "North")), RecordStep::Put(branch(2, "[2]", "South"))];
+        let mut commit = world.commit(&connection, delivery, Plan { records, entities: Vec::new() }, &report);
+        let record = RecordId(if connection.name == "school" { 2 } else { 1 });
+        commit.waits =
+            vec![WaitStep::Wait { of: BRANCH, record, for_what: "owner".to_owned(), until: None, entry: None }];
+        world.store.commit(&world.canonical, &world.partner, commit).await.unwrap();
+    }
+    for (waiting, expected) in [(None, "North South"), (Some(true), "South"), (Some(false), "North")] {
+        let query = RecordQuery { waiting, ..question(BRANCH) };
+        let records = world.store.records(&world.partner, &query).await.unwrap();
+        let names: Vec<_> = records.rows.iter().filter_map(|row| row["name"].as_str()).collect();
+        assert_eq!((names.join(" ").as_str(), records.total), (expected, names.len() as u64));
+    }
 }
 
 async fn how_old_a_record_is_is_remembered(database: &dyn Database) {

@@ -10,10 +10,11 @@ use uuid::Uuid;
 use super::Whole;
 use crate::canonical::{Canonical, Field, Form, Join, Kind, KindId, NestedReference, TextRule};
 use crate::clock::{Clock as _, FixedClock};
-use crate::delivery::{Received, Report, Status};
+use crate::delivery::{Entry, Outcome, Received, Report, Status};
 use crate::description::{Messages, Partner, RecordType, RecordTypeId};
 use crate::digest::Digest;
 use crate::identity::Namespace;
+use crate::json::Pointer;
 use crate::store::{
     Commit, Connection, EntityLink, EntityRow, EntityStep, RecordId, RecordRow, RecordStep, StoreError,
 };
@@ -212,6 +213,17 @@ pub(super) fn org(entity: Uuid, source_id: &'static str, name: &'static str) -> 
         source_id,
         digest: Digest::of(name.as_bytes()),
         cells: vec![text(name), Cell::Null],
+    }
+}
+
+/// A line of a log about a branch.
+pub(super) fn line(nth: usize, outcome: Outcome) -> Entry {
+    Entry {
+        pointer: Pointer::root().item(nth),
+        record: "Branch".to_owned(),
+        key: Some(format!("[{nth}]")),
+        outcome,
+        notes: Vec::new(),
     }
 }
 

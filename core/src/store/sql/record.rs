@@ -54,6 +54,35 @@ pub(in crate::store) fn record_values<'a>(table: &Table, columns: impl IntoItera
     Sql(format!("select {list} from {} where _connection = ?1 order by _id", quoted(&table.name)))
 }
 
+/// What records of a connection (tenant's name, connection's name, limit, offset) say, read like [`record_body`]; in the
+/// order in which they first arrived.
+pub(in crate::store) fn records_page(table: &Table, waiting: Option<bool>) -> Sql {
+    let mut columns = "_unknown".to_owned();
+    append(&table.columns, &mut columns);
+    let matching = matching(table, waiting);
+    Sql(format!("select {columns} from {matching} order by _id limit ?3 offset ?4"))
+}
+
+/// How many records of a connection there are (tenant's name, connection's name).
+pub(in crate::store) fn records_count(table: &Table, waiting: Option<bool>) -> Sql {
+    Sql(format!("select count(*) from {}", matching(table, waiting)))
+}
+
+/// The records of a connection: all, only those that wait, or only those that do not.
+fn matching(table: &Table, waiting: Option<bool>) -> String {
+    let waits = "exists (select 1 from waiting w where w.connection = r._connection and w.record = r._id)";
+    let condition = match waiting {
+        None => String::new(),
+        Some(true) => format!(" and {waits}"),
+        Some(false) => format!(" and not {waits}"),
+    };
+    format!(
+        "{} r where r._connection = (select c.id from connection c join tenant t on t.id = c.tenant \
+         where t.name = ?1 and c.name = ?2){condition}",
+        quoted(&table.name)
+    )
+}
+
 fn append<'a>(columns: impl IntoIterator<Item = &'a Column>, list: &mut String) {
     for column in columns {
         push(list, format_args!(", {}", quoted(&column.name)));

@@ -1,6 +1,5 @@
 //! Turns a [`Commit`] into rows, within one transaction: connection, records, entities, feed, delivery.
 
-use std::iter::once;
 use std::ops::AddAssign as _;
 
 use rusqlite::types::ValueRef;
@@ -24,7 +23,8 @@ pub(super) fn apply(
     let tenant = advance(transaction, commit)?;
     records(transaction, partner, commit)?;
     let end = entities(transaction, canonical, tenant, commit)?;
-    delivery::finish(transaction, commit.delivery, commit.at, commit.report)?;
+    delivery::finish(transaction, commit.delivery, commit.at, commit.report, commit.entries)?;
+    waiting::apply(transaction, partner, commit)?;
     Ok(end)
 }
 
@@ -79,14 +79,7 @@ fn records(transaction: &Transaction<'_>, partner: &Partner, commit: &Commit<'_>
             rows.run("a record")?;
         }
     }
-    let mut removed = commit.records.iter().filter_map(|step| match step {
-        RecordStep::Remove(_, id) => Some(*id),
-        RecordStep::Put(_) => None,
-    });
-    match removed.next() {
-        Some(first) => waiting::forget(transaction, commit.connection, once(first).chain(removed)),
-        None => Ok(()),
-    }
+    Ok(())
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -4,9 +4,9 @@ use jiff::Timestamp;
 use rusqlite::{OptionalExtension as _, Transaction, params};
 use uuid::Uuid;
 
-use super::Durability;
-use super::writer::Writer;
-use crate::delivery::{Received, Report, Status};
+use super::writer::{Writer, integer};
+use super::{Durability, entry};
+use crate::delivery::{Entry, Received, Report, Status};
 use crate::store::{Connection, StoreError};
 
 /// How hard bodies are compressed: as little as possible, since a client waits. JSON still shrinks five times or more.
@@ -14,13 +14,14 @@ const ZSTD_LEVEL: i32 = 1;
 
 /// Keeps a delivery. A body that is already there is not stored again, and then there is no waiting for the disk: after
 /// a power cut a trace of the repetition may be missing, but no byte that was sent, and if it changed anything then
-/// the commit that follows waits for both.
+/// the commit that follows waits for both. A queued one is promised to be worked on, and always waits for the disk.
 pub(super) fn receive(writer: &Writer, connection: &Connection, received: &Received) -> Result<(), StoreError> {
     let Some(body) = &received.body else {
         return writer.write(Durability::Full, |transaction| insert(transaction, connection, received, None));
     };
     if let Some(known) = writer.read(|transaction| known(transaction, connection, received))? {
-        return writer.write(Durability::Normal, |transaction| insert(transaction, connection, received, Some(known)));
+        let durability = if received.queued { Durability::Full } else { Durability::Normal };
+        return writer.write(durability, |transaction| insert(transaction, connection, received, Some(known)));
     }
     let compressed = zstd::bulk::compress(body, ZSTD_LEVEL).map_err(|error| StoreError::Database(Box::new(error)))?;
     writer.write(Durability::Full, |transaction| {
@@ -32,20 +33,35 @@ pub(super) fn receive(writer: &Writer, connection: &Connection, received: &Recei
     })
 }
 
-/// Writes what became of a delivery that has not been finished yet. On its own (not within a commit) this need not wait
-/// for the disk: after a power cut the delivery would count as interrupted, which is as true, for it changed nothing.
+/// Writes what became of a delivery that has not been finished yet, and its log. On its own (not within a commit) this
+/// need not wait for the disk: after a power cut the delivery would count as interrupted, which is as true, for it
+/// changed nothing; a queued one would be worked on again, to the same end.
+///
+/// Where no log is kept, what was last known of how many records it holds stays.
 pub(super) fn finish(
     transaction: &Transaction<'_>,
     delivery: Uuid,
     at: Timestamp,
     report: &Report,
+    entries: &[Entry],
 ) -> Result<(), StoreError> {
     let text = serde_json::to_string(report).map_err(|error| StoreError::Database(Box::new(error)))?;
     let mut statement = transaction.prepare_cached(
-        "update delivery set status = ?2, finished_at = ?3, report = ?4 where id = ?1 and status = 'received'",
+        "update delivery set status = ?2, finished_at = ?3, report = ?4, sent = coalesce(?5, sent), \
+         errors = coalesce(?6, errors) where id = ?1 and status in ('received', 'queued')",
     )?;
-    match statement.execute(params![delivery.as_bytes(), report.status.word(), at.as_millisecond(), text])? {
-        1 => Ok(()),
+    let counts =
+        (!entries.is_empty()).then(|| (entries.len(), entries.iter().filter(|entry| entry.outcome.is_error()).count()));
+    let ended = statement.execute(params![
+        delivery.as_bytes(),
+        report.status.word(),
+        at.as_millisecond(),
+        text,
+        counts.map(|(sent, _)| integer(sent)),
+        counts.map(|(_, errors)| integer(errors)),
+    ])?;
+    match ended {
+        1 => entry::write(transaction, delivery, entries),
         _ => Err(StoreError::Inconsistent(format!("delivery {delivery} is not waiting for an end"))),
     }
 }
@@ -75,7 +91,7 @@ fn insert_body(
 ) -> Result<i64, StoreError> {
     let mut statement = transaction
         .prepare_cached("insert into body (connection, sha256, size, zstd) values (?1, ?2, ?3, ?4) returning id")?;
-    let size = size(received);
+    let size = integer(received.size);
     Ok(statement.query_row(params![connection.id, received.sha256, size, compressed], |row| row.get(0))?)
 }
 
@@ -85,9 +101,10 @@ fn insert(
     received: &Received,
     body: Option<i64>,
 ) -> Result<(), StoreError> {
+    let status = if received.queued { Status::Queued } else { Status::Received };
     let mut statement = transaction.prepare_cached(
         "insert into delivery (id, tenant, connection, operation, status, received_at, sha256, size, \
-         content_encoding, body) select ?1, tenant, id, ?3, 'received', ?4, ?5, ?6, ?7, ?8 from connection where id = ?2",
+         content_encoding, body) select ?1, tenant, id, ?3, ?9, ?4, ?5, ?6, ?7, ?8 from connection where id = ?2",
     )?;
     statement.execute(params![
         received.id.as_bytes(),
@@ -95,13 +112,10 @@ fn insert(
         received.operation,
         received.at.as_millisecond(),
         received.sha256,
-        size(received),
+        integer(received.size),
         received.content_encoding,
         body,
+        status.word(),
     ])?;
     Ok(())
-}
-
-fn size(received: &Received) -> i64 {
-    i64::try_from(received.size).unwrap_or(i64::MAX)
 }

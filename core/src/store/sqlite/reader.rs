@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use serde::de::{Deserialize as _, DeserializeOwned, IntoDeserializer as _};
+use serde::de::{Deserialize, DeserializeOwned, IntoDeserializer as _};
 use serde_json::{Map, Value};
 use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
@@ -10,16 +10,19 @@ use sqlx::{Row as _, Sqlite};
 use uuid::Uuid;
 
 use super::SqliteStore;
+use super::writer::integer;
 use crate::canonical::{Canonical, Kind, KindId};
-use crate::delivery::Status;
+use crate::delivery::{Entry, Report};
 use crate::description::Partner;
+use crate::json::Json;
+use crate::store::body::{self, Stored};
 use crate::store::contributors::{damaged, decode};
 use crate::store::read::{
     Change, Delivery, Entities, EntityQuery, Log, QueryError, Reader, RecordQuery, Records, Source, StoredBody,
 };
 use crate::store::sql::{self, Bound, Question};
 use crate::store::{RecordId, StoreError};
-use crate::table::ColumnForm;
+use crate::table::{ColumnForm, Table};
 
 /// Deliveries of a tenant (its name is the first parameter) for which a condition holds.
 macro_rules! deliveries {
@@ -156,19 +159,63 @@ impl Reader for SqliteStore {
         row.as_ref().map(delivery).transpose()
     }
 
-    async fn records(&self, _partner: &Partner, _query: &RecordQuery) -> Result<Records, StoreError> {
-        Ok(Records { total: 0, rows: Vec::new() })
+    async fn records(&self, partner: &Partner, query: &RecordQuery) -> Result<Records, StoreError> {
+        let table = &partner.records[usize::from(query.of.0)].table;
+        let mut transaction = self.readers.begin().await?;
+        let total = sqlx::query(sql::records_count(table, query.waiting))
+            .bind(&query.tenant)
+            .bind(&query.connection)
+            .fetch_one(&mut *transaction)
+            .await?;
+        let rows = sqlx::query(sql::records_page(table, query.waiting))
+            .bind(&query.tenant)
+            .bind(&query.connection)
+            .bind(query.limit.map_or(-1, integer)) // less than nothing: all
+            .bind(integer(query.offset))
+            .fetch_all(&mut *transaction)
+            .await?;
+        let rows = rows.iter().map(|row| record(table, row)).collect::<Result<_, _>>()?;
+        Ok(Records { total: unsigned(total.try_get(0)?), rows })
     }
 
     async fn log(
         &self,
-        _tenant: &str,
-        _connection: &str,
-        _delivery: Uuid,
-        _limit: u64,
-        _offset: u64,
+        tenant: &str,
+        connection: &str,
+        delivery: Uuid,
+        limit: u64,
+        offset: u64,
     ) -> Result<Option<Log>, StoreError> {
-        Ok(None)
+        let mut transaction = self.readers.begin().await?;
+        let told = sqlx::query(
+            "select d.sent, d.errors, d.finished_at is not null, d.report from delivery d \
+             join connection c on c.id = d.connection \
+             where d.tenant = (select id from tenant where name = ?1) and c.name = ?2 and d.id = ?3",
+        )
+        .bind(tenant)
+        .bind(connection)
+        .bind(delivery.as_bytes().as_slice())
+        .fetch_optional(&mut *transaction)
+        .await?;
+        let Some(told) = told else {
+            return Ok(None);
+        };
+        let rows = sqlx::query(
+            "select pointer, record, key, outcome, notes from entry where delivery = ?1 and nth >= ?2 \
+             order by nth limit ?3",
+        )
+        .bind(delivery.as_bytes().as_slice())
+        .bind(integer(offset))
+        .bind(integer(limit))
+        .fetch_all(&mut *transaction)
+        .await?;
+        Ok(Some(Log {
+            sent: unsigned(told.try_get(0)?),
+            errors: unsigned(told.try_get(1)?),
+            finished: told.try_get(2)?,
+            report: report(told.try_get(3)?)?,
+            entries: rows.iter().map(entry).collect::<Result<_, _>>()?,
+        }))
     }
 
     async fn body(&self, tenant: &str, id: Uuid) -> Result<Option<StoredBody>, StoreError> {
@@ -266,20 +313,48 @@ fn field(form: ColumnForm, row: &SqliteRow, position: usize) -> Result<Option<Va
     })
 }
 
+/// What was sent, member by member.
+fn record(table: &Table, row: &SqliteRow) -> Result<Map<String, Value>, StoreError> {
+    let cells = (1..).zip(&table.columns).map(|(position, column)| {
+        Ok(match column.form {
+            ColumnForm::Integer | ColumnForm::Boolean => row.try_get::<Option<_>, _>(position)?.map(Stored::Integer),
+            _ => row.try_get::<Option<_>, _>(position)?.map(Stored::Text),
+        })
+    });
+    let bytes = body::write(&table.columns, cells, row.try_get(0)?)?;
+    match Json::parse(&bytes, u32::MAX).map(|json| json.to_value()) {
+        Ok(Value::Object(members)) => Ok(members),
+        _ => Err(damaged("what a record says")),
+    }
+}
+
+fn entry(row: &SqliteRow) -> Result<Entry, StoreError> {
+    let notes = row.try_get::<Option<&str>, _>(4)?;
+    Ok(Entry {
+        pointer: row.try_get::<&str, _>(0)?.into(),
+        record: row.try_get(1)?,
+        key: row.try_get(2)?,
+        outcome: word(row.try_get(3)?, "the outcome of a record")?,
+        notes: notes.map_or(Ok(Vec::new()), |text| parsed(text, "a line of a log"))?,
+    })
+}
+
+fn report(text: Option<&str>) -> Result<Option<Report>, StoreError> {
+    text.map(|text| parsed(text, "the report of a delivery")).transpose()
+}
+
 fn delivery(row: &SqliteRow) -> Result<Delivery, StoreError> {
-    let report = row.try_get::<Option<&str>, _>(9)?;
     Ok(Delivery {
         id: uuid(row.try_get(0)?)?,
         connection: row.try_get(1)?,
         partner: row.try_get(2)?,
         operation: row.try_get(3)?,
-        status: Status::deserialize(row.try_get::<&str, _>(4)?.into_deserializer())
-            .map_err(|_: serde::de::value::Error| damaged("the status of a delivery"))?,
+        status: word(row.try_get(4)?, "the status of a delivery")?,
         received_at: instant(row.try_get(5)?)?,
         finished_at: row.try_get::<Option<i64>, _>(6)?.map(instant).transpose()?,
         sha256: hex::encode(row.try_get::<&[u8], _>(7)?),
         size: unsigned(row.try_get(8)?),
-        report: report.map(|text| parsed(text, "the report of a delivery")).transpose()?,
+        report: report(row.try_get(9)?)?,
     })
 }
 
@@ -297,6 +372,11 @@ fn uuid(bytes: &[u8]) -> Result<Uuid, StoreError> {
 
 fn parsed<T: DeserializeOwned>(text: &str, what: &str) -> Result<T, StoreError> {
     serde_json::from_str(text).map_err(|_| damaged(what))
+}
+
+/// One of the words of an enumeration.
+fn word<'w, T: Deserialize<'w>>(word: &'w str, what: &str) -> Result<T, StoreError> {
+    T::deserialize(word.into_deserializer()).map_err(|_: serde::de::value::Error| damaged(what))
 }
 
 fn unsigned(count: i64) -> u64 {

@@ -1,0 +1,76 @@
+//! Deliveries that were acknowledged before they are worked on: in which order, how often, how far.
+
+use rusqlite::{Row, Transaction, params};
+use uuid::Uuid;
+
+use super::writer::integer;
+use crate::store::contributors::damaged;
+use crate::store::{Queued, StoreError};
+
+/// Tenant and connection of all that is queued; who has waited longest comes first.
+pub(super) fn queues(transaction: &Transaction<'_>) -> Result<Vec<(String, String)>, StoreError> {
+    let mut statement = transaction.prepare_cached(
+        "select t.name, c.name from (select connection, min(rowid) as first from delivery where status = 'queued' \
+         group by connection) d join connection c on c.id = d.connection join tenant t on t.id = c.tenant \
+         order by d.first",
+    )?;
+    let queues = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(queues.collect::<Result<_, _>>()?)
+}
+
+/// The one that arrived first.
+pub(super) fn next(
+    transaction: &Transaction<'_>,
+    tenant: &str,
+    connection: &str,
+) -> Result<Option<Queued>, StoreError> {
+    let mut statement = transaction.prepare_cached(
+        "select d.id, c.partner, d.operation, d.attempts, d.sha256, b.size, b.zstd from tenant t \
+         join connection c on c.tenant = t.id join delivery d on d.connection = c.id \
+         left join body b on b.id = d.body \
+         where t.name = ?1 and c.name = ?2 and d.status = 'queued' order by d.rowid limit 1",
+    )?;
+    let mut rows = statement.query([tenant, connection])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    Ok(Some(Queued {
+        delivery: Uuid::from_bytes(row.get(0)?),
+        tenant: tenant.to_owned(),
+        connection: connection.to_owned(),
+        partner: row.get(1)?,
+        operation: row.get(2)?,
+        attempts: row.get(3)?,
+        sha256: row.get(4)?,
+        body: body(row)?,
+    }))
+}
+
+/// Empty where the body is not kept any more: the delivery then ends as what an empty one is, and holds up nothing.
+fn body(row: &Row<'_>) -> Result<Vec<u8>, StoreError> {
+    let Some(size) = row.get::<_, Option<i64>>(5)? else { return Ok(Vec::new()) };
+    let size = usize::try_from(size).map_err(|_| damaged("the size of a body"))?;
+    let compressed = row.get_ref(6)?.as_blob().map_err(|_| damaged("a body"))?;
+    zstd::bulk::decompress(compressed, size).map_err(|_| damaged("a body"))
+}
+
+/// Counts one more beginning.
+pub(super) fn begin(transaction: &Transaction<'_>, delivery: Uuid) -> Result<(), StoreError> {
+    let mut statement = transaction
+        .prepare_cached("update delivery set attempts = attempts + 1 where id = ?1 and status = 'queued'")?;
+    match statement.execute([delivery.as_bytes()])? {
+        1 => Ok(()),
+        _ => Err(StoreError::Inconsistent(format!("delivery {delivery} is not queued"))),
+    }
+}
+
+/// Says how far a delivery is; nothing, if it has ended meanwhile.
+pub(super) fn progress(
+    transaction: &Transaction<'_>,
+    delivery: Uuid,
+    sent: u64,
+    errors: u64,
+) -> Result<(), StoreError> {
+    let mut statement = transaction
+        .prepare_cached("update delivery set sent = ?2, errors = ?3 where id = ?1 and finished_at is null")?;
+    statement.execute(params![delivery.as_bytes(), integer(sent), integer(errors)])?;
+    Ok(())
+}
