@@ -17,7 +17,7 @@ mod status;
 mod template;
 mod unsupported;
 
-pub use self::expression::{Expression, Member, Type, Unset};
+pub use self::expression::{Expression, Member, Type, Unset, glob};
 pub use self::load::check;
 pub use self::messages::{Messages, Told};
 pub use self::record_type::{

@@ -1,5 +1,7 @@
-//! The expression language: a typed, terminating subset of CEL. It selects and counts; it never loops, and never
-//! decides business.
+//! The expression language: a typed, terminating subset of CEL. It selects and counts; it never decides business.
+//!
+//! The only loops are `list.filter(item, condition)` and `list.exists(item, condition)`, and there is none within
+//! another: what an evaluation looks at is bounded by the lists that it is given.
 //!
 //! An expression is parsed by the `cel` crate, typed against what it may speak of when the description is loaded, and
 //! evaluated over JSON values afterwards. Evaluation is total: what cannot be computed is an [`Unset`], never a panic.
@@ -7,6 +9,7 @@
 //! To add a function: a variant of `Operation`, its typing in `typing.rs`, its meaning in `evaluate.rs`.
 
 mod evaluate;
+mod glob;
 mod typing;
 mod value_type;
 
@@ -14,6 +17,7 @@ use std::ops::Range;
 
 use serde_json::Value;
 
+pub use self::glob::glob;
 pub use self::value_type::{Member, Type};
 
 /// Bytes of one expression.
@@ -61,6 +65,19 @@ enum Node {
     Operation(Operation, Vec<Node>),
     List(Vec<Node>),
     Map(Vec<(Node, Node)>),
+    /// What is done with the items of a list that fulfil a condition.
+    Loop(Loop, Box<Node>, Box<Node>),
+    /// The item that the condition of a loop is about.
+    Item,
+}
+
+/// What is done with the items that fulfil a condition. One for which it has no value does not fulfil it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Loop {
+    /// They are what remains.
+    Filter,
+    /// Whether there are any.
+    Exists,
 }
 
 /// What is done with operands.
@@ -82,6 +99,7 @@ enum Operation {
     Index,
     Size,
     Text,
+    Glob,
 }
 
 impl Expression {
@@ -94,9 +112,11 @@ impl Expression {
         if brackets(source) > BRACKETS_MAX {
             return too_large(format!("an expression has at most {BRACKETS_MAX} brackets within one another"));
         }
-        let parser = cel::parser::Parser::new().max_recursion_depth(CHOICES_MAX);
+        // An environment without macros: what is looped over is left as it is written.
+        let parser = cel::Env::default().with_optional_support(false).parser().max_recursion_depth(CHOICES_MAX);
         let (tree, positions) = parser.parse_with_source_info(source).map_err(|errors| syntax(source, &errors))?;
-        let (node, of) = typing::Typing { names, positions: &positions, source }.node(&tree, DEPTH_MAX)?;
+        let typing = typing::Typing { names, item: None, positions: &positions, source };
+        let (node, of) = typing.node(&tree, DEPTH_MAX)?;
         Ok(Self { node, of })
     }
 
@@ -107,7 +127,7 @@ impl Expression {
 
     /// Computes it; `context` has a member for every name.
     pub fn evaluate(&self, context: &Value) -> Result<Value, Unset> {
-        evaluate::evaluate(&self.node, context).map(std::borrow::Cow::into_owned)
+        evaluate::evaluate(&self.node, evaluate::Scope::of(context)).map(std::borrow::Cow::into_owned)
     }
 
     /// Whether it speaks of the name.
@@ -124,11 +144,12 @@ impl Expression {
 impl Node {
     fn speaks_of(&self, name: &str) -> bool {
         match self {
-            Self::Literal(_) => false,
+            Self::Literal(_) | Self::Item => false,
             Self::Name(own) => own == name,
             Self::Member(of, _) | Self::Has(of, _) => of.speaks_of(name),
             Self::Operation(_, nodes) | Self::List(nodes) => nodes.iter().any(|node| node.speaks_of(name)),
             Self::Map(members) => members.iter().any(|(key, value)| key.speaks_of(name) || value.speaks_of(name)),
+            Self::Loop(_, list, condition) => list.speaks_of(name) || condition.speaks_of(name),
         }
     }
 }
@@ -173,6 +194,11 @@ mod tests {
             Member::required("status", Type::Text),
             Member::required("counts", Type::Map(Box::new(Type::Integer))),
         ];
+        let terms = vec![
+            Member::required("code", Type::Text),
+            Member::required("year", Type::Integer),
+            Member::optional("status", Type::Text),
+        ];
         vec![
             Member::required("delivery", Type::Object(delivery)),
             Member::required("faults", Type::List(Box::new(Type::Object(vec![Member::required("code", Type::Text)])))),
@@ -180,6 +206,7 @@ mod tests {
             Member::required("level", Type::Text),
             Member::required("ratio", Type::Number),
             Member::required("options", Type::Object(vec![Member::optional("sandbox", Type::Boolean)])),
+            Member::required("Term", Type::List(Box::new(Type::Object(terms)))),
         ]
     }
 
@@ -217,9 +244,46 @@ mod tests {
     }
 
     #[test]
+    fn lists_of_records_are_looked_through() {
+        let terms = [("T1", 2024, Some("closed")), ("T2", 2025, Some("active")), ("T3", 2025, None)];
+        let terms = terms.map(|(code, year, status)| match status {
+            Some(status) => json!({"code": code, "year": year, "status": status}),
+            None => json!({"code": code, "year": year}),
+        });
+        let context = json!({"Term": terms, "level": "T?", "faults": [], "header": {"since": "2025"}});
+        let table = [
+            ("Term.filter(t, t.status == 'active')[0].code", json!("T2")),
+            ("Term.filter(t, t.status == 'active')", json!([{"code": "T2", "year": 2025, "status": "active"}])),
+            ("size(Term.filter(t, t.year > 2024))", json!(2)),
+            ("size(Term)", json!(3)),
+            ("Term[2].code", json!("T3")),
+            ("Term.exists(t, t.code == 'T3')", json!(true)),
+            ("Term.exists(t, t.code == 'T4')", json!(false)),
+            ("Term.exists(t, !has(t.status))", json!(true)),
+            ("Term.filter(t, t.status != 'active')[0].code", json!("T1")),
+            ("size(Term.filter(t, t.status != 'active'))", json!(1)),
+            ("size(Term.filter(t, t.status == 'active' || t.year == 2024))", json!(2)),
+            ("Term.filter(t, t.year == 2025).filter(u, has(u.status))[0].code", json!("T2")),
+            ("Term.filter(t, glob(level, t.code) && string(t.year) == header.since)[1].code", json!("T3")),
+            ("faults.exists(f, f.code == 'x')", json!(false)),
+            ("[1, 2, 3].filter(n, n > 1)", json!([2, 3])),
+            ("glob('T*', Term[0].code) && !glob('t*', Term[0].code)", json!(true)),
+        ];
+        for (source, value) in table {
+            let expression =
+                Expression::compile(source, &names()).unwrap_or_else(|fault| panic!("{source}: {fault:?}"));
+            assert_eq!(expression.evaluate(&context), Ok(value.clone()), "{source}");
+            assert!(expression.of().accepts(&value), "{source}: {}", expression.of());
+        }
+    }
+
+    #[test]
     fn an_expression_knows_what_it_speaks_of() {
         let expression = Expression::compile("size(faults) > 0 ? {'a': level}['a'] : 'b'", &names()).unwrap();
         let spoken: Vec<_> = ["faults", "level", "ratio", "a"].map(|name| expression.speaks_of(name)).into();
+        assert_eq!(spoken, [true, true, false, false]);
+        let expression = Expression::compile("Term.exists(t, t.code == level)", &names()).unwrap();
+        let spoken: Vec<_> = ["Term", "level", "t", "faults"].map(|name| expression.speaks_of(name)).into();
         assert_eq!(spoken, [true, true, false, false]);
     }
 
@@ -235,6 +299,8 @@ mod tests {
             "9223372036854775807 + size(level)",
             "-(-9223372036854775808)",
             "options.sandbox",
+            "faults.filter(f, true)[0].code == 'x'",
+            "Term.exists(t, true)",
         ];
         for source in table {
             let expression =
@@ -252,7 +318,19 @@ mod tests {
             ("level + 1", 6..7, "text and an integer cannot be added"),
             ("level && true", 0..5, "expected true or false, found text"),
             ("level < 1", 6..7, "text and an integer cannot be compared"),
-            ("faults.exists(f, f.code == 'x')", 13..14, "not supported yet: loops over lists"),
+            ("faults.all(f, f.code == 'x')", 10..11, "not supported yet: `all()`"),
+            ("faults.exists(f, f.cod == 'x')", 19..22, "there is no `cod` here"),
+            ("faults.exists(f, f.code)", 18..19, "expected true or false, found text"),
+            ("faults.exists(level, true)", 14..19, "`level` already means something here"),
+            ("faults.exists('f', true)", 14..17, "expected a name for the items of the list"),
+            ("faults.exists(f, Term.exists(t, t.code == f.code))", 17..21, "not supported: a loop within a loop"),
+            ("faults.exists(f, true) && f.code == 'x'", 26..27, "there is no `f` here"),
+            ("level.filter(l, true)", 0..5, "expected a list, found text"),
+            ("faults.exists(f)", 13..14, "unknown function `exists`"),
+            ("size(faults.filter(f, true)) == 'x'", 29..31, "an integer and text cannot be compared"),
+            ("glob('a*', 1)", 11..12, "expected text, found an integer"),
+            ("has(level)", 4..9, "expected a member, as in `has(x.y)`"),
+            ("has(delivery.stats)", 13..18, "there is no `stats` here"),
             ("size(1)", 5..6, "expected text, a list or a map, found an integer"),
             ("sum(faults)", 3..4, "unknown function `sum`"),
             ("faults['a']", 7..10, "expected an integer, found text"),

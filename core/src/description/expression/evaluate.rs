@@ -1,41 +1,59 @@
-//! Computes a typed expression over JSON values. Total: no panic, no loop, no allocation beyond its result.
+//! Computes a typed expression over JSON values. Total: no panic, no loop but over lists that are there, no allocation
+//! beyond its result.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use serde_json::{Map, Value};
 
-use super::{Node, Operation, Unset};
+use super::{Loop, Node, Operation, Unset, glob};
 
 type Computed<'v> = Result<Cow<'v, Value>, Unset>;
 
-pub(super) fn evaluate<'v>(node: &'v Node, context: &'v Value) -> Computed<'v> {
+/// What names stand for.
+#[derive(Clone, Copy)]
+pub(super) struct Scope<'v> {
+    /// Has a member for every name.
+    context: &'v Value,
+    /// What the condition of a loop is about.
+    item: Option<&'v Value>,
+}
+
+impl<'v> Scope<'v> {
+    pub(super) fn of(context: &'v Value) -> Self {
+        Self { context, item: None }
+    }
+}
+
+pub(super) fn evaluate<'v>(node: &'v Node, scope: Scope<'v>) -> Computed<'v> {
     match node {
         Node::Literal(value) => Ok(Cow::Borrowed(value)),
-        Node::Name(name) => context.get(name).map(Cow::Borrowed).ok_or(Unset),
-        Node::Member(operand, name) => member(evaluate(operand, context)?, name),
+        Node::Name(name) => scope.context.get(name).map(Cow::Borrowed).ok_or(Unset),
+        Node::Member(operand, name) => member(evaluate(operand, scope)?, name),
         Node::Has(operand, name) => {
-            let has = evaluate(operand, context).is_ok_and(|operand| operand.get(name).is_some());
+            let has = evaluate(operand, scope).is_ok_and(|operand| operand.get(name).is_some());
             Ok(Cow::Owned(Value::Bool(has)))
         }
         Node::List(items) => {
-            let items: Result<Vec<_>, _> = items.iter().map(|item| owned(item, context)).collect();
+            let items: Result<Vec<_>, _> = items.iter().map(|item| owned(item, scope)).collect();
             Ok(Cow::Owned(Value::Array(items?)))
         }
         Node::Map(members) => {
             let mut map = Map::new();
             for (key, value) in members {
-                let key = evaluate(key, context)?.as_str().ok_or(Unset)?.to_owned();
-                map.insert(key, owned(value, context)?);
+                let key = evaluate(key, scope)?.as_str().ok_or(Unset)?.to_owned();
+                map.insert(key, owned(value, scope)?);
             }
             Ok(Cow::Owned(Value::Object(map)))
         }
-        Node::Operation(operation, operands) => operate(*operation, operands, context),
+        Node::Operation(operation, operands) => operate(*operation, operands, scope),
+        Node::Loop(of, list, condition) => over(*of, evaluate(list, scope)?, condition, scope),
+        Node::Item => scope.item.map(Cow::Borrowed).ok_or(Unset),
     }
 }
 
-fn owned(node: &Node, context: &Value) -> Result<Value, Unset> {
-    evaluate(node, context).map(Cow::into_owned)
+fn owned(node: &Node, scope: Scope<'_>) -> Result<Value, Unset> {
+    evaluate(node, scope).map(Cow::into_owned)
 }
 
 fn member<'v>(operand: Cow<'v, Value>, name: &str) -> Computed<'v> {
@@ -45,19 +63,33 @@ fn member<'v>(operand: Cow<'v, Value>, name: &str) -> Computed<'v> {
     }
 }
 
-fn operate<'v>(operation: Operation, operands: &'v [Node], context: &'v Value) -> Computed<'v> {
+/// What is done with the items of `list` that fulfil `condition`.
+fn over<'v>(of: Loop, list: Cow<'v, Value>, condition: &Node, scope: Scope<'_>) -> Computed<'v> {
+    let fulfils = |item: &Value| truth(condition, Scope { context: scope.context, item: Some(item) }) == Ok(true);
+    let result = match (of, list) {
+        (Loop::Exists, list) => Value::Bool(list.as_array().ok_or(Unset)?.iter().any(fulfils)),
+        (Loop::Filter, Cow::Borrowed(list)) => {
+            list.as_array().ok_or(Unset)?.iter().filter(|item| fulfils(item)).cloned().collect()
+        }
+        (Loop::Filter, Cow::Owned(Value::Array(items))) => items.into_iter().filter(fulfils).collect(),
+        (Loop::Filter, Cow::Owned(_)) => return Err(Unset),
+    };
+    Ok(Cow::Owned(result))
+}
+
+fn operate<'v>(operation: Operation, operands: &'v [Node], scope: Scope<'v>) -> Computed<'v> {
     let boolean = |value: bool| Ok(Cow::Owned(Value::Bool(value)));
     match (operation, operands) {
-        (Operation::And, [one, other]) => boolean(truth(one, context)? && truth(other, context)?),
-        (Operation::Or, [one, other]) => boolean(truth(one, context)? || truth(other, context)?),
-        (Operation::Not, [one]) => boolean(!truth(one, context)?),
+        (Operation::And, [one, other]) => boolean(truth(one, scope)? && truth(other, scope)?),
+        (Operation::Or, [one, other]) => boolean(truth(one, scope)? || truth(other, scope)?),
+        (Operation::Not, [one]) => boolean(!truth(one, scope)?),
         (Operation::Choose, [condition, one, other]) => {
-            evaluate(if truth(condition, context)? { one } else { other }, context)
+            evaluate(if truth(condition, scope)? { one } else { other }, scope)
         }
-        (Operation::Negate, [one]) => negated(&*evaluate(one, context)?),
-        (Operation::Size, [one]) => size(&*evaluate(one, context)?),
-        (Operation::Text, [one]) => text(&*evaluate(one, context)?),
-        (operation, [one, other]) => pair(operation, evaluate(one, context)?, &*evaluate(other, context)?),
+        (Operation::Negate, [one]) => negated(&*evaluate(one, scope)?),
+        (Operation::Size, [one]) => size(&*evaluate(one, scope)?),
+        (Operation::Text, [one]) => text(&*evaluate(one, scope)?),
+        (operation, [one, other]) => pair(operation, evaluate(one, scope)?, &*evaluate(other, scope)?),
         _ => Err(Unset),
     }
 }
@@ -74,13 +106,14 @@ fn pair<'v>(operation: Operation, one: Cow<'v, Value>, other: &Value) -> Compute
         Operation::In => contains(other, &one),
         Operation::Add => return sum(&one, other),
         Operation::Index => return item(one, other),
+        Operation::Glob => glob(one.as_str().ok_or(Unset)?, other.as_str().ok_or(Unset)?),
         _ => return Err(Unset),
     };
     Ok(Cow::Owned(Value::Bool(result)))
 }
 
-fn truth(node: &Node, context: &Value) -> Result<bool, Unset> {
-    evaluate(node, context)?.as_bool().ok_or(Unset)
+fn truth(node: &Node, scope: Scope<'_>) -> Result<bool, Unset> {
+    evaluate(node, scope)?.as_bool().ok_or(Unset)
 }
 
 fn equal(one: &Value, other: &Value) -> bool {

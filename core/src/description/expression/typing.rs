@@ -5,7 +5,7 @@ use std::ops::Range;
 use cel::common::ast::{CallExpr, EntryExpr, Expr, IdedExpr, LiteralValue, MapExpr, SelectExpr, SourceInfo, operators};
 use serde_json::Value;
 
-use super::{Fault, Member, Node, Operation, Type};
+use super::{Fault, Loop, Member, Node, Operation, Type};
 use crate::language::diagnostic::closest;
 
 /// The operators of CEL that we have, with what they mean.
@@ -27,14 +27,23 @@ const OPERATIONS: [(&str, Operation); 14] = [
 ];
 
 /// Functions, which are written by name.
-const FUNCTIONS: [(&str, Operation); 2] = [("size", Operation::Size), ("string", Operation::Text)];
+const FUNCTIONS: [(&str, Operation); 3] =
+    [("size", Operation::Size), ("string", Operation::Text), ("glob", Operation::Glob)];
+
+/// What is asked of a list.
+const LOOPS: [(&str, Loop); 2] = [("filter", Loop::Filter), ("exists", Loop::Exists)];
 
 /// Functions that the language knows and that are not built.
-const DESIGNED: [&str; 7] = ["now", "next", "slug", "history", "glob", "search", "links"];
+const DESIGNED: [&str; 6] = ["now", "next", "slug", "history", "search", "links"];
+
+/// Loops that CEL has and that are not built.
+const UNSUPPORTED_LOOPS: [&str; 4] = ["map", "all", "exists_one", "existsOne"];
 
 /// Types one expression.
 pub(super) struct Typing<'a> {
     pub(super) names: &'a [Member],
+    /// The item that the condition of a loop is about.
+    pub(super) item: Option<&'a Member>,
     pub(super) positions: &'a SourceInfo,
     pub(super) source: &'a str,
 }
@@ -47,11 +56,11 @@ impl Typing<'_> {
         let Some(depth) = depth.checked_sub(1) else { return Err(self.fault(tree, "nested too deeply")) };
         match &tree.expr {
             Expr::Literal(literal) => self.literal(tree, literal),
-            Expr::Ident(name) => {
-                let of = self.member(self.names, name, tree)?;
-                Ok((Node::Name(name.clone()), of))
+            Expr::Ident(name) => self.name(tree, name),
+            Expr::Select(select) => {
+                let (operand, of) = self.select(tree, select, depth)?;
+                Ok((Node::Member(Box::new(operand), select.field.clone()), of))
             }
-            Expr::Select(select) => self.select(tree, select, depth),
             Expr::Call(call) => self.call(tree, call, depth),
             Expr::List(list) => {
                 let items: Vec<_> =
@@ -61,8 +70,7 @@ impl Typing<'_> {
                 Ok((Node::List(items.into_iter().map(|(node, _)| node).collect()), Type::List(Box::new(of))))
             }
             Expr::Map(map) => self.map(tree, map, depth),
-            Expr::Comprehension(_) => Err(self.fault(tree, "not supported yet: loops over lists")),
-            Expr::Struct(_) | Expr::Unspecified => Err(self.fault(tree, "not supported")),
+            Expr::Comprehension(_) | Expr::Struct(_) | Expr::Unspecified => Err(self.fault(tree, "not supported")),
         }
     }
 
@@ -97,6 +105,14 @@ impl Typing<'_> {
         Ok((Node::Map(members), Type::Map(Box::new(of.unwrap_or(Type::Any)))))
     }
 
+    fn name(&self, tree: &IdedExpr, name: &str) -> Result<Typed, Fault> {
+        match self.item.filter(|item| item.name == name) {
+            Some(item) => Ok((Node::Item, item.of.clone())),
+            None => Ok((Node::Name(name.to_owned()), self.member(self.names, name, tree)?)),
+        }
+    }
+
+    /// What a member is selected of, and the member's type.
     fn select(&self, tree: &IdedExpr, select: &SelectExpr, depth: usize) -> Result<Typed, Fault> {
         let (operand, of) = self.node(&select.operand, depth)?;
         let of = match of.unwrapped() {
@@ -105,8 +121,7 @@ impl Typing<'_> {
             Type::Any => Type::Any,
             other => return Err(self.fault(tree, format!("{other} has no `{}`", select.field))),
         };
-        let (operand, field) = (Box::new(operand), select.field.clone());
-        Ok(if select.test { (Node::Has(operand, field), Type::Boolean) } else { (Node::Member(operand, field), of) })
+        Ok((operand, of))
     }
 
     fn member(&self, members: &[Member], name: &str, tree: &IdedExpr) -> Result<Type, Fault> {
@@ -128,6 +143,15 @@ impl Typing<'_> {
 
     fn call(&self, tree: &IdedExpr, call: &CallExpr, depth: usize) -> Result<Typed, Fault> {
         let name = call.func_name.as_str();
+        match (&call.target, call.args.as_slice()) {
+            (None, [asked]) if name == operators::HAS => return self.has(asked, depth),
+            (Some(list), [item, condition]) => {
+                if let Some((_, of)) = LOOPS.iter().find(|(known, _)| *known == name) {
+                    return self.over(*of, list, item, condition, depth);
+                }
+            }
+            _ => {}
+        }
         let found = OPERATIONS.iter().chain(&FUNCTIONS).find(|(known, _)| *known == name);
         let Some((_, operation)) = found.filter(|_| call.target.is_none()) else {
             return Err(self.unknown_function(tree, name));
@@ -138,14 +162,60 @@ impl Typing<'_> {
         Ok((Node::Operation(*operation, operands.into_iter().map(|(node, _)| node).collect()), of))
     }
 
+    fn has(&self, asked: &IdedExpr, depth: usize) -> Result<Typed, Fault> {
+        let Expr::Select(select) = &asked.expr else {
+            return Err(self.fault(asked, "expected a member, as in `has(x.y)`"));
+        };
+        let (operand, _) = self.select(asked, select, depth)?;
+        Ok((Node::Has(Box::new(operand), select.field.clone()), Type::Boolean))
+    }
+
+    /// A loop over `list`, whose items `condition` calls as `item` says.
+    fn over(
+        &self,
+        of: Loop,
+        list: &IdedExpr,
+        item: &IdedExpr,
+        condition: &IdedExpr,
+        depth: usize,
+    ) -> Result<Typed, Fault> {
+        if self.item.is_some() {
+            return Err(self.fault(list, "not supported: a loop within a loop"));
+        }
+        let Expr::Ident(name) = &item.expr else {
+            return Err(self.fault(item, "expected a name for the items of the list"));
+        };
+        if self.names.iter().any(|known| known.name == *name) {
+            let mut fault = self.fault(item, format!("`{name}` already means something here"));
+            fault.hint = Some("call the items of the list something else".to_owned());
+            return Err(fault);
+        }
+        let (list_node, list_type) = self.node(list, depth)?;
+        let item_type = match list_type.unwrapped() {
+            Type::List(of) => of.as_ref().clone(),
+            Type::Any => Type::Any,
+            other => return Err(self.wrong(list, "a list", other)),
+        };
+        let item = Member::required(name, item_type);
+        let (node, found) = Typing { item: Some(&item), ..*self }.node(condition, depth)?;
+        self.expect(condition, &found, &Type::Boolean)?;
+        let result = match of {
+            Loop::Filter => Type::List(Box::new(item.of)),
+            Loop::Exists => Type::Boolean,
+        };
+        Ok((Node::Loop(of, Box::new(list_node), Box::new(node)), result))
+    }
+
     fn unknown_function(&self, tree: &IdedExpr, name: &str) -> Fault {
         let written = name.trim_matches('_');
-        if DESIGNED.contains(&name) || ["exists", "filter", "map", "all", "exists_one"].contains(&name) {
+        if DESIGNED.contains(&name) || UNSUPPORTED_LOOPS.contains(&name) {
             return self.fault(tree, format!("not supported yet: `{name}()`"));
         }
         if written.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_') {
             let mut fault = self.fault(tree, format!("unknown function `{name}`"));
-            fault.hint = Some("known are: size(x), string(x), has(x.y)".to_owned());
+            let known =
+                "size(x), string(x), glob(pattern, x), has(x.y), x.filter(y, condition), x.exists(y, condition)";
+            fault.hint = Some(format!("known are: {known}"));
             return fault;
         }
         self.fault(tree, format!("not supported: `{written}`"))
@@ -185,6 +255,11 @@ impl Typing<'_> {
             (Operation::Size, [other]) => Err(self.wrong(&trees[0], "text, a list or a map", other)),
             (Operation::Text, [Type::Text | Type::Integer | Type::Number | Type::Boolean | Type::Any]) => {
                 Ok(Type::Text)
+            }
+            (Operation::Glob, [one, other]) => {
+                self.expect(&trees[0], one, &Type::Text)?;
+                self.expect(&trees[1], other, &Type::Text)?;
+                Ok(Type::Boolean)
             }
             (Operation::Text, [other]) => Err(self.wrong(&trees[0], "text, a number or a boolean", other)),
             _ => Err(self.fault(tree, "the wrong number of arguments")),
