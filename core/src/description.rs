@@ -2,6 +2,7 @@
 //! validators, record types and tables, all immutable and checked.
 
 mod expression;
+mod findings;
 #[cfg(test)]
 mod golden;
 mod load;

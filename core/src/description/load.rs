@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use super::findings::Findings;
 use super::operations::Operations;
 use super::outline::Outline;
 use super::records::Records;
@@ -36,9 +37,18 @@ impl Partner {
         let partner = read(&folder.join(FILE_NAME), name, canonical, has_mapper, &mut problems);
         match partner {
             Some(partner) if problems.is_empty() => Ok(partner),
-            _ => Err(problems),
+            _ => {
+                once(&mut problems);
+                Err(problems)
+            }
         }
     }
+}
+
+/// Leaves one of those that say the same of the same place: what several operations share is looked at for each.
+fn once(problems: &mut Vec<Diagnostic>) {
+    let mut seen = HashSet::new();
+    problems.retain(|problem| seen.insert(problem.to_string()));
 }
 
 /// All that is wrong with the description at `path`: a partner's folder, its `openapi.yaml`, or a file that is called
@@ -47,6 +57,7 @@ pub fn check(path: &Path, canonical: &Canonical, has_mapper: &dyn Fn(&str) -> bo
     let mut problems = Vec::new();
     let file = if path.is_dir() { path.join(FILE_NAME) } else { path.to_path_buf() };
     read(&file, &partner_name(&file), canonical, has_mapper, &mut problems);
+    once(&mut problems);
     problems
 }
 
@@ -74,22 +85,22 @@ fn read(
     unsupported::check(&document, &outline, problems);
     check_keys_fit(&document, &outline, problems);
     let options = options(&document, problems);
-    let mut records = Records::new(&document, &outline, problems);
+    let mut findings = Findings::new(problems);
+    let mut records = Records::new(&document, &outline, &mut findings);
     let mut operations = Vec::new();
-    let mut filling = HashSet::new();
     for operation in &outline.operations {
-        let (records, filling) = (&mut records, &mut filling);
-        let mut builder = Operations { document: &document, outline: &outline, records, filling, problems };
+        let (records, findings) = (&mut records, &mut findings);
+        let mut builder = Operations { document: &document, outline: &outline, records, findings };
         operations.extend(builder.build(operation));
     }
-    let records = records.finish(name, canonical, problems);
+    let records = records.finish(name, canonical, &mut findings);
+    if !has_gaps {
+        unsupported::left_over(&document, &outline, &mut findings);
+    }
     if records.iter().any(|record| !record.kinds.is_empty()) && !has_mapper(name) {
         let problem = Diagnostic::of_file(file, format!("there is no mapper `{name}`"));
         let hint = format!("records with `kinds` are mapped: the crate `mappers/{name}` has to be there, and built");
         problems.push(problem.hint(hint));
-    }
-    if !has_gaps {
-        check_values(&document, &outline, &filling, problems);
     }
     check_ids(&document, &outline, problems);
     let routes = match Routes::of(&operations) {
@@ -211,16 +222,6 @@ fn options(document: &Document, problems: &mut Vec<Diagnostic>) -> Option<Schema
     }
 }
 
-/// A `value` computes something only in an answer.
-fn check_values(document: &Document, outline: &Outline, filling: &HashSet<Pointer>, problems: &mut Vec<Diagnostic>) {
-    let values = outline.schemas().filter(|(_, keys)| keys.value.is_some());
-    let values = values.map(|(at, _)| at.member(EXTENSION).member("value"));
-    for at in values.filter(|at| !filling.contains(at)) {
-        let problem = Diagnostic::at(document.key_place(&at), "not supported yet: a `value` outside of an answer");
-        problems.push(problem.hint("if it is meant to be in an answer: no operation has a response that reaches it"));
-    }
-}
-
 fn check_ids(document: &Document, outline: &Outline, problems: &mut Vec<Diagnostic>) {
     let mut seen: Vec<(&str, Pointer)> = Vec::new();
     for operation in &outline.operations {
@@ -244,9 +245,10 @@ mod tests {
 
     use super::{FILE_NAME, Partner, read};
     use crate::canonical::Canonical;
-    use crate::description::{FieldPath, ProblemClass, RouteMiss, Shape};
+    use crate::description::{Change, FieldPath, ProblemClass, RecordTypeId, RouteMiss, Shape};
     use crate::json::Json;
     use crate::language::render;
+    use crate::validate::Schema;
 
     fn schemas() -> PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../schemas")
@@ -313,6 +315,45 @@ mod tests {
         assert_eq!(room.table.name, "record__plain__room");
         let Shape::Record(_, members) = &partner.operations[0].body.as_ref().unwrap().media[0].shape else { panic!() };
         assert!(matches!(members.as_slice(), [(name, Shape::List(_))] if name == "rooms"));
+    }
+
+    #[test]
+    fn a_merge_knows_where_its_records_stand_and_how_they_are_changed() {
+        let partner = valid("merge");
+        let shape = |id: &str| {
+            let operation = partner.operations.iter().find(|operation| operation.id == id).unwrap();
+            operation.body.as_ref().unwrap().media[0].shape.clone()
+        };
+        let readers = || Shape::List(Box::new(Shape::Record(RecordTypeId(0), Vec::new())));
+        let member = |name: &str, shape| vec![(name.to_owned(), shape)];
+        let envelope = Shape::Object(member("readers", readers()));
+        assert_eq!(shape("pushReaders"), Shape::Either(Box::new(readers()), Box::new(envelope.clone())));
+        let each = |change, shape| Shape::Changed(change, Box::new(shape));
+        let keys = Shape::List(Box::new(Shape::Key(RecordTypeId(0))));
+        let changes = [
+            member("added", each(Change::Insert, readers())),
+            member("updated", each(Change::Update, readers())),
+            member("removed", each(Change::Delete, keys)),
+        ];
+        assert_eq!(shape("changeReaders"), Shape::Object(member("changes", Shape::Object(changes.concat()))));
+        let event = Shape::Marked("does".to_owned(), Box::new(envelope));
+        assert_eq!(shape("sendEvents"), Shape::Object(member("events", Shape::List(Box::new(event)))));
+    }
+
+    #[test]
+    fn records_that_stand_alone_are_checked_one_by_one() {
+        let partner = valid("merge");
+        let media = |nth: usize| &partner.operations[nth].body.as_ref().unwrap().media[0];
+        let valid = |schema: &Schema, text: &str| schema.is_valid(&Json::parse(text.as_bytes(), 64).unwrap());
+        assert!(media(0).one_by_one);
+        assert!(valid(&media(0).schema, r#"{"readers": [{"number": 7}]}"#));
+        assert!(!valid(&media(0).schema, r#"{"reader": []}"#));
+        assert!(!valid(&partner.records[0].schema, r#"{"number": 7}"#));
+        assert!(valid(&partner.records[0].schema, r#"{"number": "7", "name": "Ada"}"#));
+        assert!(!self::valid("plain").operations[0].body.as_ref().unwrap().media[0].one_by_one);
+        let flags = partner.operations.iter().map(|operation| (operation.asynchronous, operation.dry_run));
+        let expected = [(false, false), (false, false), (false, true), (false, false), (true, false), (false, false)];
+        assert_eq!(flags.collect::<Vec<_>>(), expected);
     }
 
     #[test]

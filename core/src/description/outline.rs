@@ -144,6 +144,18 @@ impl Outline {
         found
     }
 
+    /// Where the `word` stands that holds for the schema at `at`: beside it, or at the end of its references.
+    pub(super) fn word(&self, document: &Document, at: &Pointer, word: &str) -> Pointer {
+        let mut here = at.clone();
+        while self.schemas.get(&here).is_none_or(|_| document.get(&here.member(EXTENSION).member(word)).is_none()) {
+            match document.get(&here).and_then(reference).filter(|_| document.resolve(at).is_some()) {
+                Some(target) => here = target,
+                None => break,
+            }
+        }
+        here.member(EXTENSION).member(word)
+    }
+
     /// All schemas that have keys.
     pub(super) fn schemas(&self) -> impl Iterator<Item = (&Pointer, &keys::Schema)> {
         let mut schemas: Vec<_> = self.schemas.iter().collect();

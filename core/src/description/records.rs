@@ -1,17 +1,22 @@
-//! Turns schemas with a `key` into record types, and body schemas into [`Shape`]s: where in a body records stand.
+//! Turns schemas with a `key` into record types.
+
+mod shapes;
 
 use std::collections::HashMap;
 
 use serde_json::Value;
 
+pub(super) use self::shapes::{Contents, Marks};
+use super::findings::Findings;
 use super::outline::Outline;
-use super::{FieldPath, RecordType, RecordTypeId, Shape};
+use super::{FieldPath, RecordType, RecordTypeId};
 use crate::canonical::{Canonical, KindId};
 use crate::json::Pointer;
 use crate::language::schema::{properties, property, type_names};
 use crate::language::source::FILES;
 use crate::language::{Diagnostic, Document, EXTENSION, Place, words};
 use crate::table::{ColumnForm, Table, columns, table_name};
+use crate::validate::Schema;
 
 /// How deep schemas are looked into.
 const DEPTH_MAX: usize = 32;
@@ -22,8 +27,6 @@ pub(super) struct Records<'a> {
     outline: &'a Outline,
     drafts: Vec<Draft>,
     by_place: HashMap<Pointer, RecordTypeId>,
-    /// Whether parts of the document could not be walked, so that what was not reached may be there.
-    has_gaps: bool,
 }
 
 /// A record type on its way.
@@ -36,30 +39,19 @@ struct Draft {
     cut_out: Vec<String>,
 }
 
-/// Where the walk is.
-struct Way<'w> {
-    /// The record around.
-    parent: Option<RecordTypeId>,
-    /// Whether there is a list between it and here.
-    in_list: bool,
-    /// The schemas on the way, which a schema that includes itself would meet again.
-    schemas: &'w [Pointer],
-}
-
 impl<'a> Records<'a> {
-    /// All record types of the document, none of them reached yet. `problems` are those of reading it.
-    pub(super) fn new(document: &'a Document, outline: &'a Outline, problems: &mut Vec<Diagnostic>) -> Self {
-        let has_gaps = !problems.is_empty();
-        let mut records = Self { document, outline, drafts: Vec::new(), by_place: HashMap::new(), has_gaps };
+    /// All record types of the document, none of them reached yet.
+    pub(super) fn new(document: &'a Document, outline: &'a Outline, findings: &mut Findings<'_>) -> Self {
+        let mut records = Self { document, outline, drafts: Vec::new(), by_place: HashMap::new() };
         for (id, at) in (0..).map(RecordTypeId).zip(&outline.records) {
             let name = name_of(at).unwrap_or_else(|| {
                 let problem = Diagnostic::at(document.key_place(&at.member(EXTENSION)), "this record has no name");
-                problems.push(problem.hint("move its schema to `components/schemas` and refer to it from here"));
+                findings.report(problem.hint("move its schema to `components/schemas` and refer to it from here"));
                 String::new()
             });
             if let Some(other) = records.drafts.iter().find(|draft| draft.name == name && !name.is_empty()) {
                 let problem = Diagnostic::at(document.key_place(at), format!("two records are called `{name}`"));
-                problems.push(problem.related(document.key_place(&other.at), "the other one"));
+                findings.report(problem.related(document.key_place(&other.at), "the other one"));
             }
             records.by_place.insert(at.clone(), id);
             records.drafts.push(Draft { name, at: at.clone(), found: None, cut_out: Vec::new() });
@@ -77,136 +69,44 @@ impl<'a> Records<'a> {
         self.drafts.iter().map(|draft| draft.name.as_str())
     }
 
-    /// Whether the schema at `at` is a record, or holds one.
+    /// What a record type is called.
+    pub(super) fn name(&self, id: RecordTypeId) -> &str {
+        &self.drafts[usize::from(id.0)].name
+    }
+
+    /// The record type called `name`; a mistake at `place` where there is none.
+    pub(super) fn named(&self, name: &str, place: Place, findings: &mut Findings<'_>) -> Option<RecordTypeId> {
+        let id = self.id(name);
+        if id.is_none() {
+            let problem = Diagnostic::at(place, format!("there is no record `{name}`"));
+            findings.report(problem.did_you_mean(name, self.names()));
+        }
+        id
+    }
+
+    /// Whether the schema at `at` is a record.
     pub(super) fn is_record(&self, at: &Pointer) -> bool {
         self.document.resolve(at).is_some_and(|(at, _)| self.by_place.contains_key(&at))
     }
 
-    /// The shape of a body, with the outermost record types in it.
-    pub(super) fn body(&mut self, at: &Pointer, problems: &mut Vec<Diagnostic>) -> (Shape, Vec<RecordTypeId>) {
-        let mut outermost = Vec::new();
-        let way = Way { parent: None, in_list: false, schemas: &[] };
-        let shape = self.shape(at, &way, &mut outermost, problems);
-        (shape, outermost)
+    /// Where the schema of a record type stands.
+    pub(super) fn place_of(&self, id: RecordTypeId) -> &Pointer {
+        &self.drafts[usize::from(id.0)].at
+    }
+
+    /// Whether records of this type are nested in others.
+    pub(super) fn is_nested(&self, id: RecordTypeId) -> bool {
+        self.parent(id).is_some()
+    }
+
+    fn parent(&self, id: RecordTypeId) -> Option<RecordTypeId> {
+        self.drafts[usize::from(id.0)].found.as_ref().and_then(|(parent, _)| *parent)
     }
 
     /// The record types, now that all bodies have been walked.
-    pub(super) fn finish(
-        self,
-        partner: &str,
-        canonical: &Canonical,
-        problems: &mut Vec<Diagnostic>,
-    ) -> Vec<RecordType> {
-        for draft in self.drafts.iter().filter(|draft| draft.found.is_none() && !self.has_gaps) {
-            let place = self.document.key_place(&draft.at);
-            let problem = Diagnostic::at(place, format!("no body reaches the record `{}`", draft.name));
-            problems.push(problem.hint("refer to it from the body of an operation, or drop its `key`"));
-        }
-        self.drafts.iter().map(|draft| self.record_type(draft, partner, canonical, problems)).collect()
-    }
-
-    fn shape(
-        &mut self,
-        at: &Pointer,
-        way: &Way<'_>,
-        outermost: &mut Vec<RecordTypeId>,
-        problems: &mut Vec<Diagnostic>,
-    ) -> Shape {
-        let Some((here, schema)) = self.document.resolve(at) else { return Shape::Plain };
-        if way.schemas.contains(&here) || way.schemas.len() > DEPTH_MAX {
-            if self.by_place.contains_key(&here) {
-                let place = self.document.reference_place(at);
-                problems.push(Diagnostic::at(place, "not supported yet: a record that is nested in itself"));
-            }
-            return Shape::Plain;
-        }
-        let schemas: Vec<_> = way.schemas.iter().cloned().chain([here.clone()]).collect();
-        let id = self.by_place.get(&here).copied();
-        if let Some(id) = id {
-            self.found(id, at, way, problems);
-            if way.parent.is_none() && !outermost.contains(&id) {
-                outermost.push(id);
-            }
-        }
-        self.refuse_hidden_records(&here, schema, problems);
-        let inner = Way { parent: id.or(way.parent), in_list: id.is_none() && way.in_list, schemas: &schemas };
-        let members = self.members(&here, &inner, outermost, problems);
-        if let Some(id) = id {
-            return Shape::Record(id, members);
-        }
-        if schema.get("items").is_some() {
-            let inner = Way { in_list: true, ..inner };
-            let items = self.shape(&here.member("items"), &inner, outermost, problems);
-            let unordered = self.outline.schema(self.document, at).unordered == Some(true);
-            return match items {
-                items if unordered => Shape::Unordered(Box::new(items)),
-                Shape::Plain => Shape::Plain,
-                items => Shape::List(Box::new(items)),
-            };
-        }
-        if members.is_empty() { Shape::Plain } else { Shape::Object(members) }
-    }
-
-    /// The members worth looking into.
-    fn members(
-        &mut self,
-        at: &Pointer,
-        way: &Way<'_>,
-        outermost: &mut Vec<RecordTypeId>,
-        problems: &mut Vec<Diagnostic>,
-    ) -> Vec<(String, Shape)> {
-        let mut members = Vec::new();
-        for property in properties(self.document, at) {
-            let shape = self.shape(&property.at, way, outermost, problems);
-            if let (Some(RecordTypeId(id)), true) = (self.by_place.get(at), is_cut_out(&shape)) {
-                self.drafts[usize::from(*id)].cut_out.push(property.name.clone());
-            }
-            if shape != Shape::Plain {
-                members.push((property.name, shape));
-            }
-        }
-        members
-    }
-
-    /// Notes that a record was reached, and refuses to reach it in two ways.
-    fn found(&mut self, id: RecordTypeId, at: &Pointer, way: &Way<'_>, problems: &mut Vec<Diagnostic>) {
-        let keys = self.outline.schema(self.document, at);
-        let draft = &mut self.drafts[usize::from(id.0)];
-        let single = keys.key.is_some_and(|key| key.as_slice().is_empty());
-        if single && way.in_list {
-            let place = self.document.place(&draft.at.member(EXTENSION).member("key"));
-            let problem = Diagnostic::at(place, "`[]` means that there is exactly one, and this record is in a list");
-            let here = self.document.reference_place(at);
-            problems.push(problem.related(here, "here").hint("name the field that identifies it"));
-        }
-        match &draft.found {
-            None => draft.found = Some((way.parent, at.clone())),
-            Some((parent, first)) if *parent != way.parent => {
-                let problem = format!("`{}` is nested in different records, so that `parent` is ambiguous", draft.name);
-                let problem = Diagnostic::at(self.document.reference_place(at), problem);
-                problems.push(problem.related(self.document.reference_place(first), "nested differently here"));
-            }
-            Some(_) => {}
-        }
-    }
-
-    /// Records under words that say "perhaps" cannot be cut out yet.
-    fn refuse_hidden_records(&mut self, at: &Pointer, schema: &Value, problems: &mut Vec<Diagnostic>) {
-        let mut found = false;
-        for word in ["oneOf", "anyOf", "if", "then", "else", "not", "prefixItems", "contains", "additionalProperties"] {
-            let Some(value) = schema.get(word) else { continue };
-            let inner = at.member(word);
-            let branches = match value {
-                Value::Array(items) => (0..items.len()).map(|nth| inner.item(nth)).collect(),
-                _ => vec![inner],
-            };
-            for branch in branches.iter().filter(|branch| self.holds_record(branch, 0)) {
-                let place = self.document.reference_place(branch);
-                problems.push(Diagnostic::at(place, format!("not supported yet: a record under `{word}`")));
-                found = true;
-            }
-        }
-        self.has_gaps |= found;
+    pub(super) fn finish(self, partner: &str, canonical: &Canonical, findings: &mut Findings<'_>) -> Vec<RecordType> {
+        let ids = (0..).map(RecordTypeId).zip(&self.drafts);
+        ids.map(|(id, draft)| self.record_type(id, draft, partner, canonical, findings)).collect()
     }
 
     fn holds_record(&self, at: &Pointer, depth: usize) -> bool {
@@ -217,30 +117,33 @@ impl<'a> Records<'a> {
 
     fn record_type(
         &self,
+        id: RecordTypeId,
         draft: &Draft,
         partner: &str,
         canonical: &Canonical,
-        problems: &mut Vec<Diagnostic>,
+        findings: &mut Findings<'_>,
     ) -> RecordType {
         let keys = self.outline.schema(self.document, &draft.at);
         let at = |word: &str| draft.at.member(EXTENSION).member(word);
         let key = keys.key.as_ref().map_or(&[][..], |key| key.as_slice());
         let single = key.len() == 1 && self.document.get(&at("key")).is_some_and(Value::is_string);
         let place = |word: &str, nth: usize| if single && word == "key" { at(word) } else { at(word).item(nth) };
-        let known = |path: &str| draft.found.is_some() || !path.starts_with("parent");
+        // What should have led to this record may be among what is wrong already.
+        let is_reached = draft.found.is_some() || findings.problems.is_empty();
+        let known = |path: &str| is_reached || !path.starts_with("parent");
         let key = key.iter().enumerate().filter(|(_, path)| known(path)).filter_map(|(nth, path)| {
             let place = self.document.place(&place("key", nth));
-            self.key_field(draft, path, &place).inspect_err(|problem| problems.push(problem.clone())).ok()
+            self.key_field(draft, path, &place).inspect_err(|problem| findings.report(problem.clone())).ok()
         });
         let key: Vec<_> = key.collect();
         let with = keys.with.iter().flatten().enumerate().filter(|(_, path)| known(path)).filter_map(|(nth, path)| {
             let place = self.document.place(&place("with", nth));
-            self.with_field(draft, path, &place).inspect_err(|problem| problems.push(problem.clone())).ok()
+            self.with_field(draft, path, &place).inspect_err(|problem| findings.report(problem.clone())).ok()
         });
         let with: Vec<_> = with.collect();
         let kinds = keys.kinds.iter().flatten().enumerate().filter_map(|(nth, kind)| {
             let place = self.document.place(&place("kinds", nth));
-            known_kind(canonical, kind, place).inspect_err(|problem| problems.push(problem.clone())).ok()
+            known_kind(canonical, kind, place).inspect_err(|problem| findings.report(problem.clone())).ok()
         });
         let kinds: Vec<_> = kinds.collect();
         let own = properties(self.document, &draft.at);
@@ -249,12 +152,30 @@ impl<'a> Records<'a> {
         RecordType {
             name: draft.name.clone(),
             key,
-            parent: draft.found.as_ref().and_then(|(parent, _)| *parent),
+            parent: self.parent(id),
             with,
             kinds,
             table: Table { name: table_name(&["record", partner, &draft.name]), columns },
+            schema: self.schema(id, draft, findings),
             ..RecordType::default()
         }
+    }
+
+    /// What a record must look like by itself, where neither it is nested in another nor another in it.
+    fn schema(&self, id: RecordTypeId, draft: &Draft, findings: &mut Findings<'_>) -> Schema {
+        let ids = (0..).map(RecordTypeId).take(self.drafts.len());
+        let has_nested = ids.into_iter().any(|other| self.parent(other) == Some(id));
+        if has_nested || self.is_nested(id) {
+            return Schema::default();
+        }
+        Schema::compile(self.document.root(), draft.at.as_str()).unwrap_or_else(|reason| {
+            // What is wrong with a schema has been said already, better; only if nothing has, this is all there is.
+            if findings.problems.is_empty() {
+                let place = self.document.key_place(&draft.at);
+                findings.report(Diagnostic::at(place, format!("not a schema: {reason}")));
+            }
+            Schema::default()
+        })
     }
 
     /// A key's field: there, required on the whole way, and text or an integer.
@@ -341,16 +262,6 @@ fn name_of(at: &Pointer) -> Option<String> {
         }
         [files, _, .., name] if *files == FILES => Some((*name).to_owned()),
         _ => None,
-    }
-}
-
-/// Whether a member of this shape consists of records only.
-fn is_cut_out(shape: &Shape) -> bool {
-    match shape {
-        Shape::Record(..) => true,
-        Shape::List(items) | Shape::Unordered(items) | Shape::Changed(_, items) => is_cut_out(items),
-        Shape::Either(one, other) => is_cut_out(one) && is_cut_out(other),
-        Shape::Plain | Shape::Object(_) | Shape::Marked(..) | Shape::Key(_) => false,
     }
 }
 

@@ -5,8 +5,9 @@
 use serde_json::Value;
 
 use super::expression::{Expression, Member, Type};
+use super::findings::Findings;
 use crate::json::Pointer;
-use crate::language::{Diagnostic, Document};
+use crate::language::{Diagnostic, Document, EXTENSION};
 
 /// Compiles the expression that stands at `at`; what is wrong with it is shown where it is in the text.
 pub(super) fn compile(
@@ -14,14 +15,14 @@ pub(super) fn compile(
     at: &Pointer,
     source: &str,
     names: &[Member],
-    problems: &mut Vec<Diagnostic>,
+    findings: &mut Findings<'_>,
 ) -> Option<Expression> {
     match Expression::compile(source, names) {
         Ok(expression) => Some(expression),
         Err(fault) => {
             let place = document.place(at).from_offset(fault.span.start, fault.span.len().max(1));
             let problem = Diagnostic::at(place, fault.problem);
-            problems.push(match fault.hint {
+            findings.report(match fault.hint {
                 Some(hint) => problem.hint(hint),
                 None => problem,
             });
@@ -92,4 +93,20 @@ pub fn request(query: Vec<Member>, path: Vec<Member>, options: Type) -> Vec<Memb
         Member::required("path", Type::Object(path)),
         Member::required("options", options),
     ]
+}
+
+/// What a condition on a single value speaks of: `value` and `options`.
+///
+/// ```json
+/// {"value": "qa", "options": {"envs": ["qa"]}}
+/// ```
+pub fn value(value: Type, options: Type) -> Vec<Member> {
+    vec![Member::required("value", value), Member::required("options", options)]
+}
+
+/// What a connection's options look like.
+pub(super) fn options(document: &Document) -> Type {
+    let options = Pointer::root().member(EXTENSION).member("options");
+    let declared = document.get(&options).is_some();
+    if declared { Type::of_schema(document, &options) } else { Type::Object(Vec::new()) }
 }

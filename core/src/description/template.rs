@@ -1,17 +1,16 @@
 //! An answer is its own response schema, filled in: a property with a `value` is what its expression computes, one
 //! without is `null` where its type allows that and left out elsewhere.
 
-use std::collections::HashSet;
-
 use serde_json::{Map, Value};
 
 use super::Expression;
 use super::expression::{Member, Type};
+use super::findings::Findings;
 use super::outline::Outline;
 use super::scope::compile;
 use crate::json::Pointer;
 use crate::language::schema::{properties, type_names};
-use crate::language::{Diagnostic, Document, EXTENSION};
+use crate::language::{Diagnostic, Document};
 
 /// How deep response schemas are looked into.
 const DEPTH_MAX: usize = 16;
@@ -35,21 +34,20 @@ impl Template {
         self.0.fill(context).unwrap_or(Value::Null)
     }
 
-    /// Compiles the response schema at `at`, whose expressions may speak of `names`; adds their places to `filling`.
+    /// Compiles the response schema at `at`, whose expressions may speak of `names`.
     pub(super) fn compile(
         document: &Document,
         outline: &Outline,
         at: &Pointer,
         names: &[Member],
-        filling: &mut HashSet<Pointer>,
-        problems: &mut Vec<Diagnostic>,
+        findings: &mut Findings<'_>,
     ) -> Option<Self> {
-        let found = problems.len();
-        let mut compiler = Compiler { document, outline, filling, problems };
+        let found = findings.problems.len();
+        let mut compiler = Compiler { document, outline, findings };
         let node = compiler.node(at, names, DEPTH_MAX);
-        if node.is_none() && problems.len() == found {
+        if node.is_none() && findings.problems.len() == found {
             let problem = Diagnostic::at(document.key_place(at), "nothing fills this answer in");
-            problems.push(problem.hint("give its properties a `value`, or leave the content out"));
+            findings.report(problem.hint("give its properties a `value`, or leave the content out"));
         }
         node.map(Self)
     }
@@ -79,14 +77,13 @@ impl Node {
     }
 }
 
-struct Compiler<'a> {
+struct Compiler<'a, 'f> {
     document: &'a Document,
     outline: &'a Outline,
-    filling: &'a mut HashSet<Pointer>,
-    problems: &'a mut Vec<Diagnostic>,
+    findings: &'a mut Findings<'f>,
 }
 
-impl Compiler<'_> {
+impl Compiler<'_, '_> {
     /// What fills the schema at `at` in; none if nothing does.
     fn node(&mut self, at: &Pointer, names: &[Member], depth: usize) -> Option<Node> {
         let (here, schema) = self.document.resolve(at).filter(|_| depth > 0)?;
@@ -117,17 +114,15 @@ impl Compiler<'_> {
         for property in unfilled {
             let problem = format!("nothing fills in the required property `{}`", property.name);
             let problem = Diagnostic::at(self.document.key_place(&property.at), problem);
-            self.problems.push(problem.hint("give it a `value`, or allow `null`"));
+            self.findings.report(problem.hint("give it a `value`, or allow `null`"));
         }
         members
     }
 
     fn computed(&mut self, at: &Pointer, here: &Pointer, source: &str, names: &[Member], depth: usize) -> Option<Node> {
-        let beside = at.member(EXTENSION).member("value");
-        let value_at =
-            if self.document.get(&beside).is_some() { beside } else { here.member(EXTENSION).member("value") };
-        self.filling.insert(value_at.clone());
-        let expression = compile(self.document, &value_at, source, names, self.problems)?;
+        let value_at = self.outline.word(self.document, at, "value");
+        self.findings.understand(value_at.clone());
+        let expression = compile(self.document, &value_at, source, names, self.findings)?;
         if let (Type::List(of), true) = (expression.of(), self.fills(&here.member("items"), depth)) {
             let names: Vec<_> = names.iter().cloned().chain([Member::required("it", of.as_ref().clone())]).collect();
             let item = self.node(&here.member("items"), &names, depth - 1)?;
@@ -138,7 +133,11 @@ impl Compiler<'_> {
             let problem = format!("expected {wanted}, found {}", expression.of());
             let problem = Diagnostic::at(self.document.place(&value_at), problem);
             let may_be_null = matches!(expression.of(), Type::Nullable(of) if of.fits(&wanted));
-            self.problems.push(if may_be_null { problem.hint("allow it: `type: [string, 'null']`") } else { problem });
+            self.findings.report(if may_be_null {
+                problem.hint("allow it: `type: [string, 'null']`")
+            } else {
+                problem
+            });
         }
         Some(Node::Computed(expression))
     }

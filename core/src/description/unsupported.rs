@@ -1,7 +1,9 @@
-//! What the language has and the runtime does not have yet. Saying so is better than ignoring it.
+//! What the language has and the runtime does not have yet, and words that stand where nothing makes use of them. Saying
+//! so is better than ignoring it.
 //!
 //! When something is built, its line goes.
 
+use super::findings::Findings;
 use super::outline::Outline;
 use crate::json::Pointer;
 use crate::language::{Diagnostic, Document, EXTENSION, keys};
@@ -26,14 +28,6 @@ pub(super) fn check(document: &Document, outline: &Outline, problems: &mut Vec<D
     for (at, schema) in outline.schemas() {
         refuse(at, &of_schema(schema));
     }
-    for (at, parameter) in sorted(&outline.parameters) {
-        let words = [
-            ("use", parameter.role.is_some()),
-            ("where", parameter.only.is_some()),
-            ("must", parameter.must.is_some()),
-        ];
-        refuse(at, &words);
-    }
     for (at, header) in sorted(&outline.headers) {
         refuse(at, &[("value", header.value.is_some())]);
     }
@@ -47,31 +41,59 @@ pub(super) fn check(document: &Document, outline: &Outline, problems: &mut Vec<D
 }
 
 fn of_operation(keys: &keys::Operation) -> Vec<(&'static str, bool)> {
-    let verbs = keys.verbs().into_iter().map(|verb| (verb, verb != "snapshot"));
-    let modifiers = [
-        ("scope", keys.scope.is_some()),
-        ("async", keys.asynchronous == Some(true)),
-        ("dryRun", keys.dry_run == Some(true)),
-        ("where", keys.only.is_some()),
-        ("call", keys.call.is_some()),
-        ("also", keys.also.is_some()),
-    ];
+    const BUILT: [&str; 5] = ["snapshot", "merge", "clear", "list", "get"];
+    let verbs = keys.verbs().into_iter().map(|verb| (verb, !BUILT.contains(&verb)));
+    let modifiers = [("scope", keys.scope.is_some()), ("call", keys.call.is_some()), ("also", keys.also.is_some())];
     verbs.chain(modifiers).collect()
 }
 
-fn of_schema(keys: &keys::Schema) -> [(&'static str, bool); 10] {
+fn of_schema(keys: &keys::Schema) -> [(&'static str, bool); 6] {
     [
         ("rules", keys.rules.is_some()),
         ("refs", keys.refs.is_some()),
-        ("must", keys.must.is_some()),
-        ("ref", keys.refers.is_some()),
         ("at", keys.at.is_some()),
         ("as", keys.written.is_some()),
         ("cast", keys.cast.is_some()),
-        ("use", keys.role.is_some()),
-        ("change", keys.change.is_some()),
         ("delete", keys.delete.is_some()),
     ]
+}
+
+/// Reports the words on schemas that nothing made use of, because they stand where they say nothing.
+pub(super) fn left_over(document: &Document, outline: &Outline, findings: &mut Findings<'_>) {
+    for (at, keys) in outline.schemas() {
+        let words = [
+            ("value", keys.value.is_some()),
+            ("must", keys.must.is_some()),
+            ("use", keys.role.is_some()),
+            ("change", keys.change.is_some()),
+            ("ref", keys.refers.is_some()),
+        ];
+        for (word, _) in words.into_iter().filter(|(_, used)| *used) {
+            let word_at = at.member(EXTENSION).member(word);
+            if !findings.is_understood(&word_at) {
+                let (problem, hint) = useless(word);
+                findings.report(Diagnostic::at(document.key_place(&word_at), problem).hint(hint));
+            }
+        }
+    }
+}
+
+/// What is wrong with a word that nothing made use of, and where it belongs.
+fn useless(word: &str) -> (String, &'static str) {
+    let hint = match word {
+        "value" => {
+            let problem = "not supported yet: a `value` outside of an answer";
+            let hint = "if it is meant to be in an answer: no operation has a response that reaches it";
+            return (problem.to_owned(), hint);
+        }
+        "must" => "it is built for operations, parameters, and members of a body outside of records and lists",
+        "use" => {
+            "`change` and `as-of` belong on members of a `merge`'s body; `page`, `limit` and `offset` on those of a list's"
+        }
+        "change" => "it belongs on a list of records in the body of a `merge`",
+        _ => "it belongs on a field of a record, or on bare keys under `change: delete`",
+    };
+    (format!("nothing makes use of `{word}` here"), hint)
 }
 
 fn sorted<T>(by_place: &std::collections::HashMap<Pointer, T>) -> Vec<(&Pointer, &T)> {

@@ -1,0 +1,87 @@
+//! Turns `use: page`, `use: limit` and `use: offset` into [`Paging`]: which part of a list is asked for.
+
+use serde_json::Value;
+
+use super::Operations;
+use crate::description::outline::OperationOutline;
+use crate::description::{Listed, Paging, PagingField, PagingPlace, Verb};
+use crate::json::Pointer;
+use crate::language::keys::Role;
+use crate::language::schema::type_names;
+use crate::language::{Diagnostic, EXTENSION};
+
+impl Operations<'_, '_, '_> {
+    /// What the operation's parameters are used for.
+    pub(super) fn parameter_roles(&mut self, outline: &OperationOutline, verb: Option<&Verb>, paging: &mut Paging) {
+        for at in self.declared_parameters(outline) {
+            let Some(keys) = self.outline.parameters.get(&at) else { continue };
+            let is_log = matches!(verb, None | Some(Verb::List(Listed::Log { .. })));
+            if keys.only.is_some() && !is_log {
+                let place = self.document.key_place(&at.member(EXTENSION).member("where"));
+                let problem = Diagnostic::at(place, "not supported yet: `where` on a parameter");
+                self.findings.report(problem.hint("supported is `delivery.id == value`, beside `list: $log`"));
+            }
+            let Some(role) = keys.role else { continue };
+            let word = at.member(EXTENSION).member("use");
+            match verb {
+                Some(Verb::List(_)) => {
+                    let name = self.document.get(&at.member("name")).and_then(Value::as_str).unwrap_or_default();
+                    if self.document.get(&at.member("in")).and_then(Value::as_str) != Some("query") {
+                        let problem = "which part of a list is asked for stands in the query, or in a body";
+                        self.report(Diagnostic::at(self.document.key_place(&word), problem));
+                    }
+                    self.paging_field(paging, role, PagingPlace::Query(name.to_owned()), &at.member("schema"), &word);
+                }
+                Some(_) => {
+                    let place = self.document.key_place(&word);
+                    self.report(Diagnostic::at(place, "a parameter is used to choose a part of a `list` only"));
+                }
+                None => {}
+            }
+        }
+    }
+
+    /// Notes that the number at `place`, which is described at `schema`, has a role; `word` is what says so.
+    pub(super) fn paging_field(
+        &mut self,
+        paging: &mut Paging,
+        role: Role,
+        place: PagingPlace,
+        schema: &Pointer,
+        word: &Pointer,
+    ) {
+        self.findings.understand(word.clone());
+        let (field, minimum) = match role {
+            Role::Page => (&mut paging.page, 1),
+            Role::Limit => (&mut paging.limit, 1),
+            Role::Offset => (&mut paging.offset, 0),
+            Role::PerPage | Role::Cursor | Role::Sort | Role::Change | Role::AsOf | Role::Remove => {
+                let problem = Diagnostic::at(self.document.place(word), "not supported yet: this use, here");
+                self.report(problem.hint("supported here are `page`, `limit` and `offset`"));
+                return;
+            }
+        };
+        let Some((schema_at, schema)) = self.document.resolve(schema) else { return };
+        let number = |word: &str| schema.get(word).and_then(Value::as_u64);
+        let (default, minimum) = (number("default"), number("minimum").unwrap_or(minimum));
+        let mut problems = Vec::new();
+        if type_names(schema) != ["integer"] {
+            let problem = Diagnostic::at(self.document.key_place(&schema_at), "this is no integer");
+            problems.push(problem.related(self.document.key_place(word), "a part of a list is chosen by number"));
+        }
+        match field {
+            None => *field = Some(PagingField { places: vec![place], default, minimum }),
+            Some(field) => {
+                if (field.default, field.minimum) != (default, minimum) {
+                    let place = self.document.key_place(word);
+                    let problem = Diagnostic::at(place, "this number stands elsewhere with another default or minimum");
+                    problems.push(problem.hint("it means the same in the query and in the body"));
+                }
+                field.places.push(place);
+            }
+        }
+        for problem in problems {
+            self.report(problem);
+        }
+    }
+}
