@@ -103,6 +103,7 @@ fn cell<'r>(json: &'r Json<'_>, form: ColumnForm) -> Option<Cell<'r>> {
     match (form, json) {
         (_, Json::Null) => None,
         (ColumnForm::Text, Json::Text(text)) => Some(Cell::Text(Cow::Borrowed(text))),
+        (ColumnForm::Integer, Json::Number(number)) if number.as_str() == "-0" => None, // would come back as 0
         (ColumnForm::Integer, Json::Number(number)) => number.as_i64().map(Cell::Integer),
         (ColumnForm::Number, Json::Number(number)) => Some(Cell::Text(Cow::Borrowed(number.as_str()))),
         (ColumnForm::Boolean, Json::Boolean(boolean)) => Some(Cell::Boolean(*boolean)),

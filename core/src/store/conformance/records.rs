@@ -47,7 +47,7 @@ fn forms() -> RecordType {
 /// Any JSON, as text; numbers in many spellings.
 fn any_json() -> impl Strategy<Value = String> {
     let leaf = prop_oneof![
-        Just("null".to_owned()),
+        prop::sample::select(&["null", "-0"]).prop_map(str::to_owned),
         any::<bool>().prop_map(|flag| flag.to_string()),
         any::<i64>().prop_map(|whole| whole.to_string()),
         "-?(0|[1-9][0-9]{0,20})\\.[0-9]{1,20}([eE][+-]?[0-9]{1,3})?",

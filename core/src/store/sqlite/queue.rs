@@ -7,13 +7,20 @@ use super::writer::integer;
 use crate::store::contributors::damaged;
 use crate::store::{Queued, StoreError};
 
+/// The names of tenant and connection of all that is queued.
+const QUEUES: &str = "select t.name, c.name from (select connection, min(rowid) as first from delivery \
+                      where status = 'queued' group by connection) d join connection c on c.id = d.connection \
+                      join tenant t on t.id = c.tenant order by d.first";
+
+/// The queued delivery with the lowest row number, which is in the order of arrival (tenant's name, connection's name).
+const NEXT: &str = "select d.id, c.partner, d.operation, d.attempts, d.sha256, b.size, b.zstd from tenant t \
+                    join connection c on c.tenant = t.id join delivery d on d.connection = c.id \
+                    left join body b on b.id = d.body \
+                    where t.name = ?1 and c.name = ?2 and d.status = 'queued' order by d.rowid limit 1";
+
 /// Tenant and connection of all that is queued; who has waited longest comes first.
 pub(super) fn queues(transaction: &Transaction<'_>) -> Result<Vec<(String, String)>, StoreError> {
-    let mut statement = transaction.prepare_cached(
-        "select t.name, c.name from (select connection, min(rowid) as first from delivery where status = 'queued' \
-         group by connection) d join connection c on c.id = d.connection join tenant t on t.id = c.tenant \
-         order by d.first",
-    )?;
+    let mut statement = transaction.prepare_cached(QUEUES)?;
     let queues = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(queues.collect::<Result<_, _>>()?)
 }
@@ -24,12 +31,7 @@ pub(super) fn next(
     tenant: &str,
     connection: &str,
 ) -> Result<Option<Queued>, StoreError> {
-    let mut statement = transaction.prepare_cached(
-        "select d.id, c.partner, d.operation, d.attempts, d.sha256, b.size, b.zstd from tenant t \
-         join connection c on c.tenant = t.id join delivery d on d.connection = c.id \
-         left join body b on b.id = d.body \
-         where t.name = ?1 and c.name = ?2 and d.status = 'queued' order by d.rowid limit 1",
-    )?;
+    let mut statement = transaction.prepare_cached(NEXT)?;
     let mut rows = statement.query([tenant, connection])?;
     let Some(row) = rows.next()? else { return Ok(None) };
     Ok(Some(Queued {
@@ -73,4 +75,26 @@ pub(super) fn progress(
         .prepare_cached("update delivery set sent = ?2, errors = ?3 where id = ?1 and finished_at is null")?;
     statement.execute(params![delivery.as_bytes(), integer(sent), integer(errors)])?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{SqliteOptions, SqliteStore};
+    use super::{NEXT, QUEUES};
+
+    #[tokio::test]
+    async fn what_has_ended_is_not_looked_at() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&folder.path().join("hub.db"), &SqliteOptions::default()).await.unwrap();
+        for sql in [QUEUES, NEXT] {
+            let plan = store.writer.read(|database| {
+                let mut statement = database.prepare(&format!("explain query plan {sql}"))?;
+                let steps = statement.raw_query().mapped(|row| row.get::<_, String>(3));
+                Ok(steps.collect::<Result<Vec<_>, _>>()?)
+            });
+            let plan = plan.unwrap().join("\n");
+            assert!(plan.contains("delivery_queued"), "{plan}");
+            assert!(sql == QUEUES || !plan.contains("TEMP B-TREE"), "{plan}");
+        }
+    }
 }
