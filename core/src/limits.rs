@@ -35,6 +35,12 @@ pub struct Limits {
     pub batch_bytes: usize,
     /// Deliveries of one connection that may wait for their turn; further ones are answered with 503.
     pub queue_deliveries_max: usize,
+    /// How often a delivery that was acknowledged first is begun, whether the process ended in the middle of it or it
+    /// failed for a passing reason, before it fails for good and the connection's next one goes on.
+    pub queued_attempts_max: u32,
+    /// Seconds before a queued delivery that failed for a passing reason is begun again. The first wait is a second,
+    /// each further one twice as long, up to this.
+    pub queued_retry_seconds_max: u64,
     /// Deliveries of one partner that are mapped at the same time.
     pub partner_mappings_max: usize,
     /// What the sandbox grants to a mapper.
@@ -92,6 +98,8 @@ impl Default for Limits {
             page_rows_max: 10_000,
             batch_bytes: 128 << 10,
             queue_deliveries_max: 32,
+            queued_attempts_max: 20,
+            queued_retry_seconds_max: 60,
             partner_mappings_max: 4,
             mapper: MapperLimits::default(),
         }

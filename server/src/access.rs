@@ -16,6 +16,7 @@ pub struct Access {
     keyring: Keyring,
     known: HashMap<CredentialDigest, Principal>,
     tenants: Vec<String>,
+    connections: Vec<Arc<Connection>>,
 }
 
 /// Who calls.
@@ -45,6 +46,7 @@ impl Access {
     /// Everyone in `config`.
     pub fn new(config: &Config) -> Result<Self, ConfigError> {
         let mut book = Book::default();
+        let mut connections = Vec::new();
         for (name, digests) in &config.operators {
             book.add(&format!("operators.{name}"), digests, &Principal::Operator)?;
         }
@@ -62,18 +64,25 @@ impl Access {
             };
             let sending = Arc::new(Connection { partner: connection.partner.to_string(), sender });
             let place = format!("tenants.{tenant}.connections.{name}");
-            book.add(&place, &connection.credentials, &Principal::Connection(sending))?;
+            book.add(&place, &connection.credentials, &Principal::Connection(Arc::clone(&sending)))?;
+            connections.push(sending);
         }
         Ok(Self {
             keyring: Keyring::new(&config.credential_key),
             known: book.known,
             tenants: config.tenants.keys().map(ToString::to_string).collect(),
+            connections,
         })
     }
 
     /// Whose credential this is.
     pub fn principal(&self, credential: &str) -> Option<&Principal> {
         self.known.get(&self.keyring.digest(credential))
+    }
+
+    /// The connection called `name` of `tenant`.
+    pub fn connection(&self, tenant: &str, name: &str) -> Option<&Arc<Connection>> {
+        self.connections.iter().find(|of| of.sender.tenant == tenant && of.sender.connection == name)
     }
 
     /// All tenants' names.

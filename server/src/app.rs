@@ -10,6 +10,7 @@ use rollcall_core::canonical::{Canonical, KindId};
 use rollcall_core::description::ProblemClass;
 use rollcall_core::ingest::Ingest;
 use rollcall_core::store::read::Reader;
+use tokio::sync::Notify;
 
 use crate::access::{Access, Principal};
 use crate::metrics::Metrics;
@@ -29,6 +30,8 @@ pub struct App {
     pub reader: Arc<dyn Reader>,
     /// Whose turn it is.
     pub turns: Turns,
+    /// Rung when a delivery was queued.
+    pub bell: Notify,
     /// What is counted.
     pub metrics: Metrics,
     /// What links in answers start with; what the caller used, where it is `None`.

@@ -21,3 +21,4 @@ pub mod routes;
 pub mod server;
 pub mod start;
 pub mod turn;
+pub mod worker;

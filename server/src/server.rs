@@ -1,4 +1,5 @@
-//! Serves an [`App`] on a socket until it is told to stop; running requests finish first.
+//! Serves an [`App`] on a socket and works on what is queued, until it is told to stop; what has been begun finishes
+//! first.
 
 use std::future::Future;
 use std::io;
@@ -7,9 +8,11 @@ use std::time::Duration;
 
 use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 use crate::app::App;
 use crate::routes::router;
+use crate::worker;
 
 /// How often measured durations are folded into their buckets.
 const UPKEEP: Duration = Duration::from_secs(5);
@@ -21,11 +24,14 @@ pub async fn serve(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let upkeep = tokio::spawn(keep_up(Arc::clone(&app)));
+    let (ending, ended) = watch::channel(false);
+    let worker = tokio::spawn(worker::work(Arc::clone(&app), ended));
     let stopping = {
         let app = Arc::clone(&app);
         async move {
             stop.await;
             app.set_ready(false);
+            ending.send_replace(true);
             tracing::info!("stopping; running requests finish first");
         }
     };
@@ -36,6 +42,7 @@ pub async fn serve(
     });
     let served = axum::serve(listener, router(app)).with_graceful_shutdown(stopping).await;
     upkeep.abort();
+    worker.await.map_err(io::Error::other)?;
     served
 }
 

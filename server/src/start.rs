@@ -11,6 +11,7 @@ use rollcall_core::ingest::{Ingest, Loaded};
 use rollcall_core::json::Json;
 use rollcall_core::store::sqlite::SqliteStore;
 use rollcall_core::store::{Store, StoreError};
+use tokio::sync::Notify;
 
 use crate::access::Access;
 use crate::app::App;
@@ -78,6 +79,7 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<App>, S
         }),
         reader: store,
         turns: Turns::new(&config.limits),
+        bell: Notify::new(),
         metrics,
         public_url: config.public_url.clone(),
         ready: AtomicBool::new(false),

@@ -174,6 +174,7 @@ impl Server {
             }),
             reader: Arc::clone(&reader) as Arc<dyn Reader>,
             turns: Turns::new(&Limits::default()),
+            bell: tokio::sync::Notify::new(),
             metrics: Metrics::install().unwrap(),
             public_url: None,
             ready: AtomicBool::new(true),

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use rollcall_core::delivery::{Entry, Outcome, Report};
+use rollcall_core::delivery::{Entry, Outcome, Report, Status};
 use rollcall_core::description::{Level, Messages};
 use rollcall_core::ingest::Ingested;
 use rollcall_core::json::Pointer;
@@ -14,6 +14,7 @@ use rollcall_core::store::read::Log;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::paging::Part;
 use crate::problem::{Finding, Problem};
 
 /// What the answer to a call that changed records speaks of.
@@ -56,18 +57,23 @@ pub(super) fn log_of(messages: &Messages, ingested: &Ingested) -> Value {
     })
 }
 
-/// What the log of a kept delivery speaks of. One that ended as a whole tells that in a line of its own.
-pub(super) fn log(messages: &Messages, delivery: Uuid, log: &Log, bodies: &[Value]) -> Value {
-    let ended = log.report.as_ref().filter(|report| log.sent == 0 && report.problem.is_some());
+/// What the log of a kept delivery speaks of, or that part of it which was asked for. A delivery that ended as a whole
+/// tells that in a line of its own.
+pub(super) fn log(messages: &Messages, delivery: Uuid, log: &Log, part: Part, bodies: &[Value]) -> Value {
+    let ended = log.report.as_ref().filter(|report| match report.status {
+        Status::Failed => true,
+        Status::Rejected => log.sent == 0,
+        _ => false,
+    });
     let empty = json!({});
     let bodies = bodies.iter().chain(std::iter::repeat(&empty));
     let mut lines: Vec<_> = log.entries.iter().zip(bodies).map(|(entry, body)| line(messages, entry, body)).collect();
-    lines.extend(ended.map(|report| end(messages, report)));
+    lines.extend(ended.filter(|_| part.offset == 0).map(|report| end(messages, report)));
     let counts = log.report.as_ref().map(|report| report.counts.clone()).unwrap_or_default();
-    let errors = log.errors.max(u64::from(ended.is_some()));
+    let (total, errors) = if ended.is_some() { (1, 1) } else { (log.sent, log.errors) };
     json!({
         "delivery": {"id": delivery, "finished": log.finished, "errors": errors, "counts": counts},
-        "total": log.sent.max(u64::from(ended.is_some())),
+        "total": total,
         "log": lines,
     })
 }
@@ -138,7 +144,8 @@ fn line(messages: &Messages, entry: &Entry, body: &Value) -> Value {
 
 /// The line that says what ended a whole delivery.
 fn end(messages: &Messages, report: &Report) -> Value {
-    let notes: Vec<_> = report.rejections.iter().chain(&report.faults).cloned().collect();
+    let fault = |note: &Note| Note { code: Outcome::Fault.word().to_owned(), ..note.clone() };
+    let notes = report.rejections.iter().cloned().chain(report.faults.iter().map(fault)).collect();
     let entry = Entry { pointer: Pointer::root(), record: String::new(), key: None, outcome: Outcome::Fault, notes };
     line(messages, &entry, &json!({}))
 }
@@ -219,7 +226,9 @@ mod tests {
     use serde_json::json;
     use uuid::Uuid;
 
-    use super::{Log, Problem, ingested, log, plain, problem};
+    use super::{Log, Part, Problem, ingested, log, plain, problem};
+
+    const ALL: Part = Part { limit: None, offset: 0 };
 
     fn entry(pointer: &str, key: &str, outcome: Outcome, notes: Vec<Note>) -> Entry {
         Entry { pointer: pointer.into(), record: "Shelf".to_owned(), key: Some(key.to_owned()), outcome, notes }
@@ -274,7 +283,7 @@ mod tests {
     fn a_log_has_a_line_for_every_record_and_one_for_what_ended_it_as_a_whole() {
         let three = three();
         let mut kept = Log { sent: 40, errors: 9, finished: true, report: None, entries: three.entries };
-        let context = log(&Messages::default(), Uuid::nil(), &kept, &three.bodies[..1]);
+        let context = log(&Messages::default(), Uuid::nil(), &kept, ALL, &three.bodies[..1]);
         assert_eq!((&context["total"], &context["delivery"]["errors"]), (&json!(40), &json!(9)));
         let first = &context["log"][0];
         assert_eq!(
@@ -288,9 +297,11 @@ mod tests {
         let why = Note::new(Pointer::root(), "malformed", "not JSON");
         let report = Some(Report::rejected(ProblemClass::Malformed, vec![why]));
         kept = Log { sent: 0, errors: 0, finished: true, report, entries: Vec::new() };
-        let context = log(&Messages::default(), Uuid::nil(), &kept, &[]);
+        let context = log(&Messages::default(), Uuid::nil(), &kept, ALL, &[]);
         assert_eq!((&context["total"], &context["delivery"]["errors"]), (&json!(1), &json!(1)));
         assert_eq!(context["log"][0]["messages"][0]["text"], "not JSON");
+        let later = log(&Messages::default(), Uuid::nil(), &kept, Part { offset: 1, ..ALL }, &[]);
+        assert_eq!((&later["total"], &later["log"]), (&json!(1), &json!([])));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use rollcall_core::json::Pointer;
 use rollcall_core::note::Note;
 use tokio::time::Instant;
 
+use super::request::CONDITION;
 use super::{Call, Done, blocking, context, request};
 use crate::access::Connection;
 use crate::body::{self, Flaw, Payload};
@@ -69,6 +70,7 @@ impl Call {
         tracing::Span::current().record("delivery", tracing::field::display(id));
         let (app, loaded, from) = (Arc::clone(&self.app), Arc::clone(&self.loaded), Arc::clone(connection));
         blocking(async move { app.ingest.enqueue(&from.sender, &loaded, &received).await }).await??;
+        self.app.bell.notify_one();
         let queued = Ingested {
             report: Report::new(Status::Queued),
             entries: Vec::new(),
@@ -163,6 +165,11 @@ impl Call {
 pub(super) fn refusal(ingested: Ingested, errors_max: usize) -> Problem {
     let Ingested { report, entries, .. } = ingested;
     let class = report.problem.unwrap_or(ProblemClass::Fault);
+    if let [only] = report.rejections.as_slice()
+        && only.code == CONDITION
+    {
+        return Problem::said(class, CONDITION, only.message.clone()).with_errors(report.rejections, 0);
+    }
     let (code, detail, errors) = match (report.status, class) {
         (Status::Failed, _) => ("failed", "the delivery could not be worked on; nothing was applied", report.faults),
         (_, ProblemClass::Malformed) => ("malformed", "the body is not valid JSON", report.rejections),

@@ -65,7 +65,7 @@ impl Call {
         let log = self.app.reader.log(&sender.tenant, &sender.connection, id, limit, part.offset).await?;
         let log = log.ok_or_else(unknown)?;
         let bodies = self.sent(&sender.tenant, id, &log.entries).await?;
-        Ok(read(context::log(&self.loaded.partner.messages, id, &log, &bodies)))
+        Ok(read(context::log(&self.loaded.partner.messages, id, &log, part, &bodies)))
     }
 
     /// What was sent of each entry's record, as far as it is there.

@@ -18,6 +18,9 @@ use crate::problem::Problem;
 /// The header that asks for an answer without consequences.
 pub(super) const DRY_RUN: HeaderName = HeaderName::from_static("rollcall-dry-run");
 
+/// The code of a problem that is a condition of the description.
+pub(super) const CONDITION: &str = "condition";
+
 /// Deepest nesting of a parameter's value.
 const PARAMETER_DEPTH_MAX: u32 = 4;
 
@@ -154,8 +157,8 @@ fn check_values(
 /// The problem that a condition does not hold.
 fn condition(must: &Must) -> Problem {
     match &must.say {
-        Some(say) => Problem::said(must.problem, "condition", say.clone()),
-        None => Problem::new(must.problem, "condition", "a condition of this operation does not hold"),
+        Some(say) => Problem::said(must.problem, CONDITION, say.clone()),
+        None => Problem::new(must.problem, CONDITION, "a condition of this operation does not hold"),
     }
 }
 

@@ -1,0 +1,295 @@
+//! Works on deliveries that were acknowledged before they were worked on: each connection's in the order in which they
+//! arrived, as many connections at a time as there are with something to do, in turn with calls that wait for an answer.
+//!
+//! What is queued is in the store alone, so nothing is lost with the process: whoever starts next goes on where this one
+//! stopped. A delivery that ends the process, or fails for a passing reason, is begun again; one that does so too often
+//! fails for good, with its reason in its report, and the next one goes on.
+
+use std::any::Any;
+use std::collections::{HashMap, HashSet};
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use rollcall_core::delivery::{Received, Report, Status};
+use rollcall_core::description::ProblemClass;
+use rollcall_core::ingest::{IngestError, Ingested, Loaded};
+use rollcall_core::json::Pointer;
+use rollcall_core::note::Note;
+use rollcall_core::store::{Queued, StoreError};
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::task::{self, JoinSet};
+use tokio::time::{Instant, interval, sleep};
+
+use crate::access::Connection;
+use crate::app::App;
+use crate::metrics::{self, Stage};
+
+/// How often is looked for what has waited too long, and for connections that could not be served before.
+const ROUND: Duration = Duration::from_mins(1);
+
+/// How long the first wait is before a delivery is begun again; each further one is twice as long.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// A connection, by tenant and name.
+type Name = (String, String);
+
+/// Works until `stop` says so; what has been begun is finished first.
+pub async fn work(app: Arc<App>, mut stop: watch::Receiver<bool>) {
+    let mut round = interval(ROUND);
+    let mut served = Served::default();
+    while !is_over(&stop) {
+        tokio::select! {
+            _ = stop.changed() => {}
+            () = app.bell.notified() => {}
+            _ = round.tick() => {
+                served.stuck.clear();
+                expire(&app).await;
+            }
+            Some(ended) = served.tasks.join_next_with_id() => served.end(ended),
+        }
+        if !is_over(&stop) {
+            served.begin(&app, &stop).await;
+        }
+    }
+    while served.tasks.join_next().await.is_some() {}
+}
+
+/// Whether nothing more is to be begun: somebody said so, or nobody is there to say it.
+fn is_over(stop: &watch::Receiver<bool>) -> bool {
+    *stop.borrow() || stop.has_changed().is_err()
+}
+
+/// The connections that are being served.
+#[derive(Default)]
+struct Served {
+    tasks: JoinSet<End>,
+    names: HashMap<task::Id, Name>,
+    /// Those that are left alone until the next round.
+    stuck: HashSet<Name>,
+}
+
+/// Why a connection is not served any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// Nothing is queued, or the process is to stop.
+    Done,
+    /// What comes next cannot be worked on now.
+    Stuck,
+}
+
+impl Served {
+    /// Begins with every connection that has something to do and is not being served.
+    async fn begin(&mut self, app: &Arc<App>, stop: &watch::Receiver<bool>) {
+        let store = Arc::clone(&app.ingest.store);
+        let queues = match blocking(async move { store.queues().await }).await {
+            Ok(Ok(queues)) => queues,
+            Ok(Err(error)) => return tracing::error!(error = &error as &dyn std::error::Error, "the queues"),
+            Err(message) => return tracing::error!("listing the queues panicked: {message}"),
+        };
+        for name in queues {
+            if !self.stuck.contains(&name) && !self.names.values().any(|served| *served == name) {
+                let task = self.tasks.spawn(serve(Arc::clone(app), name.clone(), stop.clone()));
+                self.names.insert(task.id(), name);
+            }
+        }
+    }
+
+    fn end(&mut self, ended: Result<(task::Id, End), task::JoinError>) {
+        let (id, end) = ended.unwrap_or_else(|error| (error.id(), End::Stuck));
+        if let (Some(name), End::Stuck) = (self.names.remove(&id), end) {
+            self.stuck.insert(name);
+        }
+    }
+}
+
+/// What became of the delivery that came first.
+enum Step {
+    /// It has ended.
+    Ended,
+    /// There is none.
+    Empty,
+    /// It failed for a passing reason; it has been begun so often.
+    Again(u32),
+    /// It cannot be worked on as things are.
+    Stuck,
+}
+
+/// Works on what a connection has queued, one after the other.
+async fn serve(app: Arc<App>, name: Name, mut stop: watch::Receiver<bool>) -> End {
+    while !is_over(&stop) {
+        let again = match step(&app, &name).await {
+            Step::Ended => continue,
+            Step::Empty => return End::Done,
+            Step::Stuck => return End::Stuck,
+            Step::Again(attempts) => attempts,
+        };
+        let longest = Duration::from_secs(app.ingest.limits.queued_retry_seconds_max);
+        let wait = RETRY.saturating_mul(2_u32.saturating_pow(again)).min(longest);
+        tokio::select! {
+            _ = stop.changed() => {}
+            () = sleep(wait) => {}
+        }
+    }
+    End::Done
+}
+
+/// Works on what comes first, when it is its turn.
+async fn step(app: &Arc<App>, name: &Name) -> Step {
+    let (tenant, connection) = (name.0.as_str(), name.1.as_str());
+    let Some(from) = app.access.connection(tenant, connection).cloned() else {
+        tracing::warn!(tenant, connection, "deliveries are queued, but the configuration has no such connection");
+        return Step::Stuck;
+    };
+    let Some(loaded) = app.registry.get(&from.partner) else {
+        tracing::warn!(
+            tenant,
+            connection,
+            partner = from.partner,
+            "deliveries are queued, but there is no such partner"
+        );
+        return Step::Stuck;
+    };
+    let start = Instant::now();
+    let Ok(turn) = app.turns.take(tenant, connection, &from.partner).await else { return Step::Again(0) };
+    metrics::stage(&from.sender, &from.partner, Stage::Wait, start.elapsed());
+    let work = First { app: Arc::clone(app), from, loaded };
+    let done = blocking(async move {
+        let _turn = turn;
+        work.step().await
+    });
+    match done.await {
+        Ok(Ok(step)) => step,
+        Ok(Err(error)) => {
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(tenant, connection, error, "the queue cannot be worked on");
+            Step::Stuck
+        }
+        Err(message) => {
+            tracing::error!(tenant, connection, "working on the queue panicked: {message}");
+            Step::Stuck
+        }
+    }
+}
+
+/// The delivery of a connection that comes first.
+struct First {
+    app: Arc<App>,
+    from: Arc<Connection>,
+    loaded: Arc<Loaded>,
+}
+
+impl First {
+    async fn step(&self) -> Result<Step, StoreError> {
+        let sender = &self.from.sender;
+        let store = &self.app.ingest.store;
+        let Some(queued) = store.next_queued(&sender.tenant, &sender.connection).await? else {
+            return Ok(Step::Empty);
+        };
+        let delivery = tracing::field::display(queued.delivery);
+        let operations = &self.loaded.partner.operations;
+        let position = operations.iter().position(|operation| operation.id == queued.operation);
+        let Some(position) = position.filter(|_| queued.partner == self.from.partner) else {
+            tracing::warn!(delivery, operation = queued.operation, "the partner has no such operation any more");
+            return Ok(Step::Stuck);
+        };
+        if queued.attempts >= self.app.ingest.limits.queued_attempts_max {
+            return self.fail(&queued, failed(format!("was begun {} times and never finished", queued.attempts))).await;
+        }
+        store.begin(queued.delivery).await?;
+        let attempts = queued.attempts;
+        let start = Instant::now();
+        let _working = metrics::in_progress(&self.from.partner);
+        let done = AssertUnwindSafe(self.run(&queued, position)).catch_unwind().await;
+        metrics::stage(sender, &self.from.partner, Stage::Ingest, start.elapsed());
+        match done {
+            Ok(Ok(Ingested { report, .. })) if report.status != Status::Failed => {
+                self.told(&queued, &report);
+                Ok(Step::Ended)
+            }
+            Ok(Ok(Ingested { report, .. })) if report.problem == Some(ProblemClass::Unavailable) => {
+                tracing::warn!(delivery, attempts, "not now; it is begun again");
+                Ok(Step::Again(attempts))
+            }
+            Ok(Ok(Ingested { report, .. })) => self.fail(&queued, report).await,
+            Ok(Err(error)) => {
+                tracing::error!(delivery, attempts, error = &error as &dyn std::error::Error, "it is begun again");
+                Ok(Step::Again(attempts))
+            }
+            Err(panic) => {
+                tracing::error!(delivery, attempts, "working on it panicked: {}", message(&*panic));
+                let again = attempts == 0; // a second time it would only panic again
+                if again { Ok(Step::Again(0)) } else { self.fail(&queued, failed("could not be worked on")).await }
+            }
+        }
+    }
+
+    async fn run(&self, queued: &Queued, operation: usize) -> Result<Ingested, IngestError> {
+        let ingest = &self.app.ingest;
+        let received = Received {
+            id: queued.delivery,
+            operation: queued.operation.clone(),
+            at: ingest.clock.now(),
+            body: Some(queued.body.as_slice().into()),
+            content_encoding: None,
+            sha256: queued.sha256,
+            size: queued.body.len() as u64,
+            queued: true,
+        };
+        let operation = &self.loaded.partner.operations[operation];
+        ingest.run(&self.from.sender, &self.loaded, operation, received, false).await
+    }
+
+    /// Ends a delivery that cannot be applied.
+    async fn fail(&self, queued: &Queued, report: Report) -> Result<Step, StoreError> {
+        let ingest = &self.app.ingest;
+        ingest.store.settle(queued.delivery, ingest.clock.now(), &report, &[]).await?;
+        self.told(queued, &report);
+        Ok(Step::Ended)
+    }
+
+    /// Counts and logs how a delivery ended.
+    fn told(&self, queued: &Queued, report: &Report) {
+        let sender = &self.from.sender;
+        metrics::delivery(sender, &self.from.partner, queued.body.len() as u64, report);
+        let delivery = tracing::field::display(queued.delivery);
+        tracing::info!(delivery, tenant = sender.tenant, connection = sender.connection, status = ?report.status, "delivery");
+    }
+}
+
+/// The report of a delivery that is given up.
+fn failed(reason: impl Into<String>) -> Report {
+    let mut report = Report::new(Status::Failed);
+    report.problem = Some(ProblemClass::Fault);
+    report.faults.push(Note::new(Pointer::root(), "failed", reason));
+    report
+}
+
+/// Quarantines what has waited too long.
+async fn expire(app: &Arc<App>) {
+    let ingest = Arc::clone(&app.ingest);
+    match blocking(async move { ingest.store.quarantine_expired(ingest.clock.now()).await }).await {
+        Ok(Ok(0)) => {}
+        Ok(Ok(records)) => tracing::warn!(records, "waited too long for what they refer to, and are quarantined"),
+        Ok(Err(error)) => tracing::error!(error = &error as &dyn std::error::Error, "nothing could be quarantined"),
+        Err(message) => tracing::error!("quarantining panicked: {message}"),
+    }
+}
+
+/// Runs work that computes and waits for disks on a thread where that harms no one; an error is a panic's message.
+async fn blocking<F>(work: F) -> Result<F::Output, String>
+where
+    F: Future + Send + 'static,
+    F::Output: Send,
+{
+    let runtime = Handle::current();
+    let done = task::spawn_blocking(move || runtime.block_on(work)).await;
+    done.map_err(|error| error.try_into_panic().map_or_else(|error| error.to_string(), |panic| message(&*panic)))
+}
+
+fn message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().cloned();
+    text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string)).unwrap_or_else(|| "no message".to_owned())
+}
