@@ -140,6 +140,17 @@ pub enum WaitStep {
     },
 }
 
+/// A connection that has queued deliveries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Queue {
+    /// The tenant's name.
+    pub tenant: String,
+    /// The connection's name.
+    pub connection: String,
+    /// How many deliveries are queued.
+    pub length: u64,
+}
+
 /// A delivery that was acknowledged and has not been worked on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Queued {
@@ -268,8 +279,8 @@ pub trait Store: Send + Sync {
     async fn settle(&self, delivery: Uuid, at: Timestamp, report: &Report, entries: &[Entry])
     -> Result<(), StoreError>;
 
-    /// The connections that have queued deliveries, by tenant and name.
-    async fn queues(&self) -> Result<Vec<(String, String)>, StoreError>;
+    /// The connections that have queued deliveries.
+    async fn queues(&self) -> Result<Vec<Queue>, StoreError>;
 
     /// The queued delivery of a connection that was received first.
     async fn next_queued(&self, tenant: &str, connection: &str) -> Result<Option<Queued>, StoreError>;

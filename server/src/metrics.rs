@@ -18,6 +18,7 @@ const BODY_BYTES: &str = "rollcall_delivery_body_bytes_total";
 const ENTITIES: &str = "rollcall_entity_changes_total";
 const RECORDS: &str = "rollcall_bad_records_total";
 const WORKING: &str = "rollcall_deliveries_in_progress";
+const QUEUED: &str = "rollcall_deliveries_queued";
 
 /// Upper bounds of the duration buckets, in seconds.
 const SECONDS: &[f64] = &[0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 120.0];
@@ -67,6 +68,7 @@ impl Metrics {
         describe_counter!(ENTITIES, "What deliveries did to entities.");
         describe_counter!(RECORDS, "Records that were rejected, refused, parked, or that the mapper trapped on.");
         describe_gauge!(WORKING, "Deliveries that are being worked on.");
+        describe_gauge!(QUEUED, "Deliveries that were acknowledged and have not been worked on.");
         Ok(Self(handle))
     }
 
@@ -135,6 +137,20 @@ pub fn in_progress(partner: &str) -> impl Drop + Send + use<> {
     let gauge = gauge!(WORKING, "partner" => partner.to_owned());
     gauge.increment(1);
     InProgress(gauge)
+}
+
+/// Says how many deliveries of a connection are queued.
+pub fn queued(tenant: &str, connection: &str, length: u64) {
+    queue(tenant, connection).set(u32::try_from(length).unwrap_or(u32::MAX));
+}
+
+/// Counts that one of them has ended.
+pub fn dequeued(tenant: &str, connection: &str) {
+    queue(tenant, connection).decrement(1);
+}
+
+fn queue(tenant: &str, connection: &str) -> ::metrics::Gauge {
+    gauge!(QUEUED, "tenant" => tenant.to_owned(), "connection" => connection.to_owned())
 }
 
 struct InProgress(::metrics::Gauge);

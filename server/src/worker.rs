@@ -6,7 +6,7 @@
 //! fails for good, with its reason in its report, and the next one goes on.
 
 use std::any::Any;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use rollcall_core::description::ProblemClass;
 use rollcall_core::ingest::{IngestError, Ingested, Loaded};
 use rollcall_core::json::Pointer;
 use rollcall_core::note::Note;
-use rollcall_core::store::{Queued, StoreError};
+use rollcall_core::store::{Queue, Queued, StoreError};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::{self, JoinSet};
@@ -67,6 +67,8 @@ fn is_over(stop: &watch::Receiver<bool>) -> bool {
 struct Served {
     tasks: JoinSet<End>,
     names: HashMap<task::Id, Name>,
+    /// Those that had something queued when that was last looked at.
+    queued: BTreeSet<Name>,
     /// Those that are left alone until the next round.
     stuck: HashSet<Name>,
 }
@@ -89,11 +91,19 @@ impl Served {
             Ok(Err(error)) => return tracing::error!(error = &error as &dyn std::error::Error, "the queues"),
             Err(message) => return tracing::error!("listing the queues panicked: {message}"),
         };
-        for name in queues {
+        let mut emptied = std::mem::take(&mut self.queued);
+        for Queue { tenant, connection, length } in queues {
+            metrics::queued(&tenant, &connection, length);
+            let name = (tenant, connection);
+            emptied.remove(&name);
+            self.queued.insert(name.clone());
             if !self.stuck.contains(&name) && !self.names.values().any(|served| *served == name) {
                 let task = self.tasks.spawn(serve(Arc::clone(app), name.clone(), stop.clone()));
                 self.names.insert(task.id(), name);
             }
+        }
+        for (tenant, connection) in emptied {
+            metrics::queued(&tenant, &connection, 0);
         }
     }
 
@@ -253,6 +263,7 @@ impl First {
     /// Counts and logs how a delivery ended.
     fn told(&self, queued: &Queued, report: &Report) {
         let sender = &self.from.sender;
+        metrics::dequeued(&sender.tenant, &sender.connection);
         metrics::delivery(sender, &self.from.partner, queued.body.len() as u64, report);
         let delivery = tracing::field::display(queued.delivery);
         tracing::info!(delivery, tenant = sender.tenant, connection = sender.connection, status = ?report.status, "delivery");

@@ -35,7 +35,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePo
 use uuid::Uuid;
 
 use self::writer::Writer;
-use super::{Commit, Connection, HeldEntity, HeldRecord, Queued, RecordId, Store, StoreError, Values};
+use super::{Commit, Connection, HeldEntity, HeldRecord, Queue, Queued, RecordId, Store, StoreError, Values};
 use crate::canonical::{Canonical, KindId};
 use crate::delivery::{Entry, Received, Report};
 use crate::description::{Partner, RecordTypeId};
@@ -181,7 +181,7 @@ impl Store for SqliteStore {
             .write(Durability::Normal, |transaction| delivery::finish(transaction, delivery, at, report, entries))
     }
 
-    async fn queues(&self) -> Result<Vec<(String, String)>, StoreError> {
+    async fn queues(&self) -> Result<Vec<Queue>, StoreError> {
         self.writer.read(queue::queues)
     }
 

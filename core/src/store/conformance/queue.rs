@@ -59,11 +59,11 @@ async fn the_queue_that_has_waited_longest_comes_first(database: &dyn Database) 
     }
     let queues = async || {
         let queues = world.store.queues().await.unwrap();
-        queues.into_iter().map(|(tenant, name)| format!("{tenant}/{name}")).collect::<Vec<_>>()
+        queues.iter().map(|of| format!("{}/{} {}", of.tenant, of.connection, of.length)).collect::<Vec<_>>()
     };
-    assert_eq!(queues().await, ["demo/other", "elsewhere/school", "demo/school"]);
+    assert_eq!(queues().await, ["demo/other 2", "elsewhere/school 1", "demo/school 1"]);
     world.store.settle(first, world.received("").at, &Report::new(Status::Failed), &[]).await.unwrap();
-    assert_eq!(queues().await, ["elsewhere/school", "demo/other", "demo/school"]);
+    assert_eq!(queues().await, ["elsewhere/school 1", "demo/other 1", "demo/school 1"]);
     for (tenant, name) in [("demo", "elsewhere"), ("nobody", "school")] {
         assert_eq!(world.store.next_queued(tenant, name).await.unwrap(), None);
     }

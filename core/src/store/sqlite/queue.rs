@@ -5,12 +5,12 @@ use uuid::Uuid;
 
 use super::writer::integer;
 use crate::store::contributors::damaged;
-use crate::store::{Queued, StoreError};
+use crate::store::{Queue, Queued, StoreError};
 
-/// The names of tenant and connection of all that is queued.
-const QUEUES: &str = "select t.name, c.name from (select connection, min(rowid) as first from delivery \
-                      where status = 'queued' group by connection) d join connection c on c.id = d.connection \
-                      join tenant t on t.id = c.tenant order by d.first";
+/// The names of tenant and connection of all that is queued, and how much it is.
+const QUEUES: &str = "select t.name, c.name, d.length from (select connection, min(rowid) as first, \
+                      count(*) as length from delivery where status = 'queued' group by connection) d \
+                      join connection c on c.id = d.connection join tenant t on t.id = c.tenant order by d.first";
 
 /// The queued delivery with the lowest row number, which is in the order of arrival (tenant's name, connection's name).
 const NEXT: &str = "select d.id, c.partner, d.operation, d.attempts, d.sha256, b.size, b.zstd from tenant t \
@@ -18,10 +18,13 @@ const NEXT: &str = "select d.id, c.partner, d.operation, d.attempts, d.sha256, b
                     left join body b on b.id = d.body \
                     where t.name = ?1 and c.name = ?2 and d.status = 'queued' order by d.rowid limit 1";
 
-/// Tenant and connection of all that is queued; who has waited longest comes first.
-pub(super) fn queues(transaction: &Transaction<'_>) -> Result<Vec<(String, String)>, StoreError> {
+/// All that have something queued; who has waited longest comes first.
+pub(super) fn queues(transaction: &Transaction<'_>) -> Result<Vec<Queue>, StoreError> {
     let mut statement = transaction.prepare_cached(QUEUES)?;
-    let queues = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let queues = statement.query_map([], |row| {
+        let length = row.get::<_, i64>(2)?.unsigned_abs();
+        Ok(Queue { tenant: row.get(0)?, connection: row.get(1)?, length })
+    })?;
     Ok(queues.collect::<Result<_, _>>()?)
 }
 
