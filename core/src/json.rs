@@ -216,6 +216,20 @@ impl<'a> Object<'a> {
         self.0.iter().map(|(key, value)| (key.as_ref(), value))
     }
 
+    /// Puts a member in its place, over one of this name.
+    pub fn insert(&mut self, name: Cow<'a, str>, value: Json<'a>) {
+        match self.0.binary_search_by(|(key, _)| key.cmp(&name)) {
+            Ok(at) => self.0[at].1 = value,
+            Err(at) => self.0.insert(at, (name, value)),
+        }
+    }
+
+    /// Takes the member `name` out.
+    pub fn remove(&mut self, name: &str) -> Option<Json<'a>> {
+        let at = self.0.binary_search_by(|(key, _)| key.as_ref().cmp(name)).ok()?;
+        Some(self.0.remove(at).1)
+    }
+
     /// How many members there are.
     pub fn len(&self) -> usize {
         self.0.len()

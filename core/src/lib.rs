@@ -21,6 +21,8 @@ pub mod description;
 
 pub mod delivery;
 
+pub mod rule;
+
 pub mod record;
 
 pub mod map;
@@ -30,6 +32,10 @@ pub mod store;
 pub mod reference;
 
 pub mod fold;
+
+pub mod state;
+
+pub mod reconcile;
 
 pub mod plan;
 

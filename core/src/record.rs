@@ -4,9 +4,12 @@
 //! A record is the unit of everything later: it is stored, mapped, skipped and reported on by itself. So one changed
 //! member re-maps one record, not the payload, and no record ever sees another.
 
+mod sent;
+
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+pub use self::sent::{Sent, sent};
 use crate::description::{FieldPath, RecordType, RecordTypeId, Shape};
 use crate::digest::Digest;
 use crate::json::{Json, Object, Pointer};
@@ -36,8 +39,8 @@ pub struct Record<'a> {
 }
 
 /// A list that was sorted: the item that is now nth was at `was[nth]`.
-#[derive(Debug)]
-struct Sorted {
+#[derive(Debug, Clone)]
+pub(crate) struct Sorted {
     list: Pointer,
     was: Vec<usize>,
 }
@@ -58,6 +61,49 @@ pub fn cut<'a>(body: Json<'a>, shape: &Shape, types: &[RecordType], setting: Dig
     let mut pointer = Pointer::root();
     cutter.value(body, shape, &mut pointer, None);
     cutter.cut
+}
+
+/// `record` with its lists without order sorted, which stands at `pointer` and whose members have these shapes.
+fn sorted<'a>(record: Json<'a>, members: &[(String, Shape)], pointer: &Pointer) -> (Json<'a>, Vec<Sorted>) {
+    if members.is_empty() {
+        return (record, Vec::new());
+    }
+    let setting = Digest::of(&[]);
+    let mut cutter = Cutter { types: &[], setting, places: HashMap::new(), sorted: Vec::new(), cut: Cut::default() };
+    let shape = Shape::Object(members.to_vec());
+    let kept = cutter.value(record, &shape, &mut pointer.clone(), None);
+    (kept.unwrap_or(Json::Null), cutter.sorted)
+}
+
+/// The key of a record that is nested in no other, as far as its fields are there; `None` if one is not.
+pub fn key_alone(of: &RecordType, body: &Json<'_>) -> Option<String> {
+    let all_there = of.key.iter().all(|field| {
+        let found = look_up(field, body, None);
+        matches!(found, Some(Json::Text(_) | Json::Number(_) | Json::Boolean(_)))
+    });
+    all_there.then(|| key(of, body, None))
+}
+
+/// The digest of a record that is nested in no other.
+pub fn digest_alone(of: &RecordType, bytes: &[u8], setting: Digest) -> Digest {
+    Digest::of_parts([setting.as_bytes(), of.name.as_bytes(), bytes, NO_ANCESTORS])
+}
+
+/// What a record that is nested in no other has for ancestors.
+const NO_ANCESTORS: &[u8] = b"{}";
+
+impl<'a> Record<'a> {
+    /// A record that is nested in no other, whose canonical form is `bytes`.
+    pub fn alone(of: RecordTypeId, key: String, body: Json<'a>, pointer: Pointer, digest: Digest) -> Self {
+        let bytes = body.to_bytes();
+        Self { of, key, pointer, body, bytes, ancestors: NO_ANCESTORS.to_vec(), digest, sorted: Vec::new() }
+    }
+
+    /// The same, whose lists were sorted on the way.
+    #[must_use]
+    pub(crate) fn with_sorted(self, sorted: Vec<Sorted>) -> Self {
+        Self { sorted, ..self }
+    }
 }
 
 impl Record<'_> {

@@ -5,19 +5,20 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use rayon::prelude::*;
 
-use super::Work;
-use super::state::State;
+use super::work::Work;
 use crate::canonical::Canonical;
-use crate::delivery::{Report, Status};
+use crate::delivery::{Entry, Outcome, Report, Status};
 use crate::description::{Partner, ProblemClass, RecordTypeId};
 use crate::fold::{Rank, Statement};
 use crate::json::Pointer;
+use crate::state::State;
 
-use crate::map::{Budget, Contribution, Diagnostic, Input, MapError, Outcome, Severity, decode, encode};
+use crate::map::{self, Budget, Contribution, Diagnostic, Input, MapError, Severity, decode, encode};
 use crate::note::Note;
 use crate::plan::Turn;
+use crate::reconcile::{Reconciled, Resulting, shown};
 use crate::record::{Cut, Record};
-use crate::store::{Connection, HeldRecord, RecordId, RecordRow, RecordStep, StoreError};
+use crate::store::{Connection, HeldRecord, RecordId, RecordRow, RecordStep, StoreError, WaitStep};
 
 /// The records of a payload that are not as they were, and those that are no longer there.
 pub(super) struct Changed<'r, 'a> {
@@ -34,6 +35,8 @@ struct ChangedRecord<'r, 'a> {
     record: &'r Record<'a>,
     id: RecordId,
     held: Option<&'r HeldRecord>,
+    /// What the reconciliation said of it, where records are checked one by one.
+    resulting: Option<&'r Resulting>,
 }
 
 /// What mapping came to, in the order of the changed records.
@@ -77,12 +80,83 @@ impl<'r, 'a> Changed<'r, 'a> {
             } else {
                 next_record += 1;
             }
-            records.push(ChangedRecord { record, id, held });
+            records.push(ChangedRecord { record, id, held, resulting: None });
         }
         let in_scope = |held: &&HeldRecord| scope.contains(&outermost(held.of, partner)) && !present.contains(&held.id);
         let mut removed: Vec<_> = state.records().iter().filter(in_scope).collect();
         removed.sort_by_key(|held| held.id);
         Self { records, removed, state, partner, next_record, pointers }
+    }
+
+    /// What a reconciliation came to: `records` are those that are there, in its order.
+    pub(super) fn of(
+        reconciled: &'r Reconciled,
+        records: &'r [Record<'a>],
+        state: &'r State,
+        partner: &'r Partner,
+        next_record: i64,
+    ) -> Self {
+        let mut next_record = next_record;
+        let mut changed = Vec::new();
+        let mut pointers = HashMap::new();
+        for (record, resulting) in records.iter().zip(&reconciled.present) {
+            let held = state.get(record.of, &record.key);
+            let settled = |held: &HeldRecord| {
+                let same = held.digest == Some(record.digest) && held.as_of == resulting.as_of;
+                same && !held.waits && resulting.waits.is_none()
+            };
+            if held.is_some_and(settled) {
+                continue;
+            }
+            let id = held.map_or(RecordId(next_record), |held| held.id);
+            next_record += i64::from(held.is_none());
+            pointers.insert(id, &record.pointer);
+            changed.push(ChangedRecord { record, id, held, resulting: Some(resulting) });
+        }
+        let removed = reconciled.gone.iter().filter_map(|gone| state.held(gone.id)).collect();
+        Self { records: changed, removed, state, partner, next_record, pointers }
+    }
+
+    /// Who waits from now on, and who no longer; and what the log says of those on whom the mapper or the plan had
+    /// another word. `parked` are the records whose entities refer to one that is not there.
+    pub(super) fn waits(
+        &self,
+        outcomes: &Outcomes,
+        parked: &BTreeMap<RecordId, String>,
+        entries: &mut [Entry],
+    ) -> Vec<WaitStep> {
+        let mut steps = Vec::new();
+        for (changed, mapped) in self.records.iter().zip(&outcomes.0) {
+            let Some(resulting) = changed.resulting else { continue };
+            let mut entry = resulting.entry.and_then(|entry| entries.get_mut(entry));
+            let waits = match (&resulting.waits, parked.get(&changed.id)) {
+                (Some(waits), _) => Some(waits.clone()),
+                (None, Some(kind)) => Some((kind.clone(), None)),
+                (None, None) => None,
+            };
+            let outcome = match &mapped.said {
+                Said::Well(..) if waits.is_some() => Outcome::Parked,
+                Said::Well(..) => Outcome::Created,
+                Said::Refused => Outcome::Refused,
+                Said::Fault(_) => Outcome::Fault,
+            };
+            if let Some(entry) = entry.as_deref_mut().filter(|_| outcome != Outcome::Created)
+                && entry.outcome != outcome
+            {
+                entry.outcome = outcome;
+                entry.notes = mapped.notes(changed.record, parked.get(&changed.id));
+            }
+            let (of, record) = (changed.record.of, changed.id);
+            match waits {
+                Some((for_what, until)) => {
+                    let entry = resulting.entry.and_then(|entry| u32::try_from(entry).ok());
+                    steps.push(WaitStep::Wait { of, record, for_what, until, entry });
+                }
+                None if changed.held.is_some_and(|held| held.waits) => steps.push(WaitStep::Linked { record, outcome }),
+                None => {}
+            }
+        }
+        steps
     }
 
     /// The next free record number.
@@ -104,13 +178,14 @@ impl<'r, 'a> Changed<'r, 'a> {
         let put = self.records.iter().zip(&outcomes.0).map(|(changed, mapped)| {
             let record = changed.record;
             let (cells, unknown) = record.row(&self.partner.records[usize::from(record.of.0)]);
+            let waits = changed.resulting.is_some_and(|resulting| resulting.waits.is_some());
             let good = !bad.contains(&changed.id);
             RecordStep::Put(RecordRow {
                 of: record.of,
                 id: changed.id,
                 new: changed.held.is_none(),
                 key: &record.key,
-                digest: good.then_some(record.digest),
+                digest: (good && !waits).then_some(record.digest),
                 ancestors: &record.ancestors,
                 cells,
                 unknown,
@@ -118,7 +193,7 @@ impl<'r, 'a> Changed<'r, 'a> {
                     Said::Well(_, encoded) if good => Some(encoded),
                     _ => None,
                 },
-                as_of: None,
+                as_of: changed.resulting.and_then(|resulting| resulting.as_of),
             })
         });
         let removed = self.removed.iter().map(|held| RecordStep::Remove(held.of, held.id));
@@ -163,11 +238,38 @@ impl Outcomes {
     }
 }
 
+impl Mapped {
+    /// What a line of the log says of a record that was not mapped well, or whose entities wait for one of `kind`.
+    fn notes(&self, record: &Record<'_>, kind: Option<&String>) -> Vec<Note> {
+        let key = shown(&record.key);
+        let bare = |code: &str, message: &str| Note::new(record.pointer.clone(), code, message).with("key", &key);
+        let errors = self.diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error);
+        let told: Vec<_> = errors
+            .map(|told| {
+                Note::new(record.place(&told.pointer), told.code.clone(), told.message.clone()).with("key", &key)
+            })
+            .collect();
+        match (&self.said, kind) {
+            (Said::Well(..), kind) => {
+                let kind = kind.map_or("", String::as_str);
+                vec![bare("parked", &format!("waits for a {kind} that it refers to")).with("field", kind)]
+            }
+            (Said::Refused, _) if told.is_empty() => vec![bare("refused", "the mapper declines it")],
+            (Said::Refused, _) => told,
+            (Said::Fault(message), _) => vec![bare("fault", message)],
+        }
+    }
+}
+
 impl Work<'_> {
     /// Maps the changed records. Those whose type has no kinds say nothing, and say it well.
     pub(super) fn map(&self, changed: &Changed<'_, '_>, report: &mut Report) -> Result<Outcomes, Box<Report>> {
         let canonical = &self.ingest.canonical;
-        let mapped = |at: &usize| !self.kinds(&changed.records[*at]).is_empty();
+        let mapped = |at: &usize| {
+            let changed = &changed.records[*at];
+            let waits = changed.resulting.is_some_and(|resulting| resulting.waits.is_some());
+            !waits && !self.kinds(changed).is_empty()
+        };
         let at: Vec<_> = (0..changed.records.len()).filter(mapped).collect();
         let inputs: Vec<_> = at.iter().map(|at| self.input(&changed.records[*at])).collect();
         let budget = Budget::new(&self.ingest.limits);
@@ -183,14 +285,14 @@ impl Work<'_> {
             failed.faults.push(Note::new(Pointer::root(), "mapping", error.to_string()));
             Box::new(failed)
         })?;
-        let mut by_record: BTreeMap<usize, crate::map::Mapped> = at.into_iter().zip(results).collect();
+        let mut by_record: BTreeMap<usize, map::Mapped> = at.into_iter().zip(results).collect();
         let outcomes: Vec<_> = (0..changed.records.len())
             .map(|at| (changed.records[at].id, by_record.remove(&at)))
             .collect::<Vec<_>>()
             .into_par_iter()
             .map(|(id, mapped)| {
                 let (outcome, diagnostics) = mapped
-                    .map_or((Outcome::Contributions(Vec::new()), Vec::new()), |mapped| {
+                    .map_or((map::Outcome::Contributions(Vec::new()), Vec::new()), |mapped| {
                         (mapped.outcome, mapped.diagnostics)
                     });
                 Mapped { id, said: said(outcome, canonical), diagnostics }
@@ -264,13 +366,13 @@ fn statements(contributions: Vec<Contribution>, canonical: &Canonical) -> Vec<St
     contributions.into_iter().map(|contribution| Statement::new(contribution, canonical)).collect()
 }
 
-fn said(outcome: Outcome, canonical: &Canonical) -> Said {
+fn said(outcome: map::Outcome, canonical: &Canonical) -> Said {
     match outcome {
-        Outcome::Contributions(contributions) => {
+        map::Outcome::Contributions(contributions) => {
             let encoded = encode(&contributions, canonical);
             Said::Well(statements(contributions, canonical), encoded)
         }
-        Outcome::Refused => Said::Refused,
-        Outcome::Fault(message) => Said::Fault(message),
+        map::Outcome::Refused => Said::Refused,
+        map::Outcome::Fault(message) => Said::Fault(message),
     }
 }

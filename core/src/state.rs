@@ -1,4 +1,4 @@
-//! What is stored of a connection, as one delivery sees it.
+//! What is stored of a connection, as one delivery sees it: which records there are, not what they say.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -8,7 +8,8 @@ use crate::fold::Rank;
 use crate::store::{HeldRecord, RecordId, RecordStep};
 
 /// All stored records of a connection.
-pub(super) struct State {
+#[derive(Debug)]
+pub struct State {
     records: Vec<HeldRecord>,
     /// Names of the record types, by their ids.
     names: Vec<String>,
@@ -18,7 +19,8 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn new(records: Vec<HeldRecord>, types: &[RecordType]) -> Self {
+    /// These records, of a partner's record types.
+    pub fn new(records: Vec<HeldRecord>, types: &[RecordType]) -> Self {
         Self::of(records, types.iter().map(|record_type| record_type.name.clone()).collect())
     }
 
@@ -29,33 +31,38 @@ impl State {
     }
 
     /// The records, in no particular order.
-    pub(super) fn records(&self) -> &[HeldRecord] {
+    pub fn records(&self) -> &[HeldRecord] {
         &self.records
     }
 
     /// The record with this key.
-    pub(super) fn get(&self, of: RecordTypeId, key: &str) -> Option<&HeldRecord> {
+    pub fn get(&self, of: RecordTypeId, key: &str) -> Option<&HeldRecord> {
         self.by_key.get(&(of, key.to_owned())).map(|at| &self.records[*at])
     }
 
+    /// The record with this number.
+    pub fn held(&self, record: RecordId) -> Option<&HeldRecord> {
+        self.by_id.get(&record).map(|at| &self.records[*at])
+    }
+
     /// The type and number of a record.
-    pub(super) fn find(&self, record: RecordId) -> Option<(RecordTypeId, RecordId)> {
+    pub fn find(&self, record: RecordId) -> Option<(RecordTypeId, RecordId)> {
         self.by_id.get(&record).map(|at| (self.records[*at].of, record))
     }
 
     /// The place of each record among those that speak of one entity.
-    pub(super) fn ranks(&self) -> impl Iterator<Item = (RecordId, Rank<'_>)> {
+    pub fn ranks(&self) -> impl Iterator<Item = (RecordId, Rank<'_>)> {
         self.records.iter().map(|held| (held.id, self.rank(held)))
     }
 
     /// The place of a record among those that speak of one entity.
-    pub(super) fn rank<'s>(&'s self, held: &'s HeldRecord) -> Rank<'s> {
+    pub fn rank<'s>(&'s self, held: &'s HeldRecord) -> Rank<'s> {
         Rank { of: self.names.get(usize::from(held.of.0)).map_or("", String::as_str), key: &held.key }
     }
 
     /// A digest of all records and what they were when they were last mapped well. Whoever changes a record, adds or
     /// deletes one, changes it.
-    pub(super) fn digest(&self) -> Digest {
+    pub fn digest(&self) -> Digest {
         let mut all: Vec<_> = self.records.iter().map(|held| (self.rank(held), held.digest)).collect();
         all.sort_unstable();
         let parts = all.iter().flat_map(|(rank, digest)| {
@@ -66,13 +73,13 @@ impl State {
     }
 
     /// Whether a record that `steps` leaves alone has still to be mapped.
-    pub(super) fn has_open_records(&self, steps: &[RecordStep<'_>]) -> bool {
+    pub fn has_open_records(&self, steps: &[RecordStep<'_>]) -> bool {
         let stepped: BTreeSet<_> = steps.iter().map(RecordStep::id).collect();
         self.records.iter().any(|held| held.digest.is_none() && !stepped.contains(&held.id))
     }
 
     /// What the records are after `steps`.
-    pub(super) fn after(&self, steps: &[RecordStep<'_>]) -> Self {
+    pub fn after(&self, steps: &[RecordStep<'_>]) -> Self {
         let stepped: BTreeSet<_> = steps.iter().map(RecordStep::id).collect();
         let kept = self.records.iter().filter(|held| !stepped.contains(&held.id)).cloned();
         let put = steps.iter().filter_map(|step| match step {

@@ -1,0 +1,483 @@
+//! One delivery on its way through the stages.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+use tokio::task::JoinHandle;
+use uuid::Uuid;
+
+use super::mapping::{Changed, Outcomes};
+use super::payload::Payload;
+use super::{ATTEMPTS_MAX, Ingest, IngestError, Ingested, Loaded, Sender};
+use crate::canonical::KindId;
+use crate::delivery::{Applied, Counts, Entry, Outcome, Received, Report, Status};
+use crate::description::{Accept, Operation, ProblemClass, RecordTypeId, Verb};
+use crate::digest::Digest;
+use crate::identity::Namespace;
+use crate::json::Json;
+use crate::note::Note;
+use crate::plan::{self, Held, Plan, Situation, Touched, Turn};
+use crate::reconcile::{self, Needs, Reconciled, Shelf, reconcile};
+use crate::record::{Record, Sent};
+use crate::rule;
+use crate::state::State;
+use crate::store::{Commit, Connection, EntityStep, RecordId, StoreError, WaitStep};
+
+/// How often a reconciliation may ask for more; each time it knows more than before.
+const ROUNDS_MAX: usize = 32;
+
+/// A body on its way to the disk.
+pub(super) struct Keeping(pub(super) JoinHandle<Result<(), StoreError>>);
+
+impl Keeping {
+    /// Waits until the body is kept, whatever happens to this process from then on.
+    async fn kept(keeping: Option<Self>) -> Result<(), IngestError> {
+        match keeping {
+            Some(Self(task)) => Ok(task.await.map_err(IngestError::Keep)??),
+            None => Ok(()),
+        }
+    }
+}
+
+/// One delivery being worked on.
+pub(super) struct Work<'w> {
+    pub(super) ingest: &'w Ingest,
+    pub(super) sender: &'w Sender,
+    pub(super) loaded: &'w Loaded,
+    pub(super) operation: &'w Operation,
+    pub(super) namespace: Namespace,
+    pub(super) delivery: Uuid,
+    pub(super) sha256: [u8; 32],
+    /// Digest of all that mapping a record depends on beside the record.
+    pub(super) mapping: Digest,
+    /// Digest of all that applying a body depends on beside the body and the stored state.
+    pub(super) setting: Digest,
+    /// The connection's options, canonical JSON.
+    pub(super) options: Vec<u8>,
+    pub(super) dry_run: bool,
+    /// Whether the body is kept already.
+    pub(super) queued: bool,
+}
+
+/// What a delivery comes to, before it is committed.
+struct Found<'f> {
+    report: Report,
+    entries: Vec<Entry>,
+    /// Records that are bad: they keep what they said when they were last mapped well.
+    bad: BTreeSet<RecordId>,
+    waits: Vec<WaitStep>,
+    planned: Plan<'f>,
+}
+
+impl Work<'_> {
+    pub(super) async fn run(
+        &self,
+        connection: Connection,
+        body: &[u8],
+        received: Received,
+    ) -> Result<Ingested, IngestError> {
+        let limits = &self.ingest.limits;
+        if self.already_applied(&connection).await? {
+            return self.end(&connection, received, unchanged(&connection)).await;
+        }
+        let types = &self.loaded.partner.records;
+        let read = Payload::read(self.operation, &self.sender.options, types, self.mapping, limits, body);
+        let (payload, warnings) = match read {
+            Ok(read) => read,
+            Err(report) => {
+                let small = received.size <= limits.rejected_body_bytes_max;
+                let body = received.body.filter(|_| small);
+                return self.end(&connection, Received { body, ..received }, *report).await;
+            }
+        };
+        let mut keeping = self.is_kept_now().then(|| self.ingest.keep(connection.clone(), received));
+        let mut connection = connection;
+        for _ in 1..ATTEMPTS_MAX {
+            match self.apply(&connection, &payload, &warnings, &mut keeping).await {
+                Err(IngestError::Store(StoreError::Stale)) => connection = self.reconnect(&connection).await?,
+                done => return self.settled(done).await,
+            }
+        }
+        let done = self.apply(&connection, &payload, &warnings, &mut keeping).await;
+        self.settled(done).await
+    }
+
+    /// Whether the body is to be kept while it is worked on.
+    fn is_kept_now(&self) -> bool {
+        !self.dry_run && !self.queued
+    }
+
+    /// A delivery that could not be worked on has failed, unless it is tried again; that much can perhaps be stored.
+    async fn settled(&self, done: Result<Ingested, IngestError>) -> Result<Ingested, IngestError> {
+        if let (Err(IngestError::Store(_)), true) = (&done, self.is_kept_now()) {
+            let mut failed = Report::new(Status::Failed);
+            failed.problem = Some(ProblemClass::Fault);
+            let at = self.ingest.clock.now();
+            if let Err(error) = self.ingest.store.settle(self.delivery, at, &failed, &[]).await {
+                tracing::warn!(error = &error as &dyn std::error::Error, "a failed delivery could not be settled");
+            }
+        }
+        done
+    }
+
+    /// Keeps a delivery that changes nothing, with the report that says why.
+    async fn end(&self, connection: &Connection, received: Received, report: Report) -> Result<Ingested, IngestError> {
+        if self.is_kept_now() {
+            self.ingest.store.receive(connection, &received).await?;
+        }
+        self.settle(&report, &[]).await?;
+        Ok(Ingested { report, entries: Vec::new(), bodies: Vec::new(), removed: Vec::new() })
+    }
+
+    async fn reconnect(&self, connection: &Connection) -> Result<Connection, StoreError> {
+        self.ingest.store.connection(&connection.tenant, &connection.name, &connection.partner).await
+    }
+
+    async fn settle(&self, report: &Report, entries: &[Entry]) -> Result<(), IngestError> {
+        if !self.dry_run {
+            self.ingest.store.settle(self.delivery, self.ingest.clock.now(), report, self.log(entries)).await?;
+        }
+        Ok(())
+    }
+
+    /// The entries, if the partner's log is kept.
+    fn log<'e>(&self, entries: &'e [Entry]) -> &'e [Entry] {
+        if self.operation.asynchronous { entries } else { &[] }
+    }
+
+    /// Whether this very body is what was applied last, in this very setting, and nothing has touched the records
+    /// since.
+    async fn already_applied(&self, connection: &Connection) -> Result<bool, IngestError> {
+        match connection.applied {
+            Some(applied) if (applied.sha256, applied.setting) == (self.sha256, self.setting) => {
+                Ok(self.state(connection).await?.digest() == applied.state)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    async fn state(&self, connection: &Connection) -> Result<State, StoreError> {
+        let held = self.ingest.store.held_records(connection, &self.loaded.partner).await?;
+        Ok(State::new(held, &self.loaded.partner.records))
+    }
+
+    /// Records to entities: what changed, mapped, planned, committed.
+    async fn apply(
+        &self,
+        connection: &Connection,
+        payload: &Payload<'_>,
+        warnings: &Report,
+        keeping: &mut Option<Keeping>,
+    ) -> Result<Ingested, IngestError> {
+        let state = self.state(connection).await?;
+        match payload {
+            Payload::Whole(cut) => {
+                let (scope, _) = self.operation.verb.changes().unwrap_or((&[], Accept::All));
+                let changed = Changed::find(cut, &state, scope, &self.loaded.partner, connection.next_record);
+                let report = self.map_and_commit(connection, &state, &changed, warnings, Vec::new(), keeping).await?.0;
+                Ok(Ingested { report, entries: Vec::new(), bodies: Vec::new(), removed: Vec::new() })
+            }
+            Payload::OneByOne { sent, as_of } => {
+                self.apply_one_by_one(connection, &state, sent, *as_of, warnings, keeping).await
+            }
+        }
+    }
+
+    /// The same for records that are checked one by one.
+    async fn apply_one_by_one(
+        &self,
+        connection: &Connection,
+        state: &State,
+        sent: &[Sent],
+        as_of: Option<i64>,
+        warnings: &Report,
+        keeping: &mut Option<Keeping>,
+    ) -> Result<Ingested, IngestError> {
+        let mut reconciled = self.reconcile(connection, state, sent, as_of).await?;
+        let entries = std::mem::take(&mut reconciled.entries);
+        let errors = entries.iter().filter(|entry| entry.outcome.is_error()).count();
+        if self.queued {
+            self.ingest.store.progress(self.delivery, entries.len() as u64, errors as u64).await?;
+        }
+        let accept = self.operation.verb.changes().map_or(Accept::All, |(_, accept)| accept);
+        if errors > 0 && accept == Accept::All {
+            let mut report = self.rejected(&entries);
+            report.warnings.clone_from(&warnings.warnings);
+            Keeping::kept(keeping.take()).await?;
+            self.settle(&report, &entries).await?;
+            return Ok(Ingested { report, bodies: self.bodies(sent), entries, removed: Vec::new() });
+        }
+        let depth_max = self.ingest.limits.json_depth_max;
+        let types = &self.loaded.partner.records;
+        let records = reconciled.present.iter();
+        let records: Vec<Record<'_>> = records
+            .map(|resulting| resulting.record(&types[usize::from(resulting.of.0)], self.mapping, depth_max))
+            .collect();
+        let changed = Changed::of(&reconciled, &records, state, &self.loaded.partner, connection.next_record);
+        let mut warnings = warnings.clone();
+        warnings.rejections = self.rejected(&entries).rejections;
+        let (report, entries) = self.map_and_commit(connection, state, &changed, &warnings, entries, keeping).await?;
+        let removed = if sent.is_empty() || matches!(self.operation.verb, Verb::Snapshot { .. }) {
+            reconciled.gone.iter().map(|gone| self.value(&gone.body)).collect()
+        } else {
+            Vec::new()
+        };
+        Ok(Ingested { report, entries, bodies: self.bodies(sent), removed })
+    }
+
+    /// Reconciles what was sent with what is stored, reading of that as much as is asked for.
+    async fn reconcile(
+        &self,
+        connection: &Connection,
+        state: &State,
+        sent: &[Sent],
+        as_of: Option<i64>,
+    ) -> Result<Reconciled, IngestError> {
+        let complete = match &self.operation.verb {
+            Verb::Snapshot { records, .. } | Verb::Clear { records } => records.as_slice(),
+            _ => &[],
+        };
+        let mut shelf = Shelf::default();
+        for _ in 0..ROUNDS_MAX {
+            let situation = reconcile::Situation {
+                partner: &self.loaded.partner,
+                options: &self.sender.options,
+                complete,
+                as_of,
+                now: self.ingest.clock.now(),
+                state,
+                shelf: &shelf,
+                setting: self.mapping,
+                depth_max: self.ingest.limits.json_depth_max,
+                notes_max: self.ingest.limits.violations_max,
+            };
+            match reconcile(sent, &situation) {
+                Ok(reconciled) => return Ok(reconciled),
+                Err(needs) => self.fetch(connection, state, &needs, &mut shelf).await?,
+            }
+        }
+        Err(StoreError::Inconsistent("a reconciliation keeps asking for what it was given".to_owned()).into())
+    }
+
+    /// Puts what is asked for on the shelf.
+    async fn fetch(
+        &self,
+        connection: &Connection,
+        state: &State,
+        needs: &Needs,
+        shelf: &mut Shelf,
+    ) -> Result<(), IngestError> {
+        let (store, partner) = (&self.ingest.store, &self.loaded.partner);
+        let mut wanted: BTreeMap<RecordTypeId, BTreeSet<RecordId>> = BTreeMap::new();
+        for (of, record) in &needs.bodies {
+            wanted.entry(*of).or_default().insert(*record);
+        }
+        for held in state.records().iter().filter(|held| needs.whole.contains(&held.of)) {
+            wanted.entry(held.of).or_default().insert(held.id);
+        }
+        for (of, mut records) in wanted {
+            records.retain(|record| !shelf.bodies.contains_key(record));
+            let records: Vec<_> = records.into_iter().collect();
+            let bodies = store.bodies(connection, partner, of, &records).await?;
+            shelf.bodies.extend(records.into_iter().zip(bodies));
+        }
+        shelf.whole.extend(&needs.whole);
+        for of in &needs.values {
+            let members = rule::members(&partner.records[usize::from(of.0)].rules);
+            let values = store.values(connection, partner, *of, &members).await?;
+            shelf.values.insert(*of, values.into_iter().collect());
+        }
+        Ok(())
+    }
+
+    /// The report that rejects a delivery for its bad records.
+    fn rejected(&self, entries: &[Entry]) -> Report {
+        let rejected = entries.iter().filter(|entry| entry.outcome == Outcome::Rejected);
+        let mut notes: Vec<_> = rejected.flat_map(|entry| entry.notes.iter().cloned()).collect();
+        let most = self.ingest.limits.violations_max;
+        let omitted = notes.len().saturating_sub(most);
+        notes.truncate(most);
+        let mut report = Report::rejected(ProblemClass::Invalid, notes);
+        report.omitted = omitted;
+        report
+    }
+
+    /// What was sent, for the answer. Who is not waiting for one needs none.
+    fn bodies(&self, sent: &[Sent]) -> Vec<Value> {
+        if self.queued { Vec::new() } else { sent.iter().map(|sent| self.value(&sent.body)).collect() }
+    }
+
+    fn value(&self, body: &[u8]) -> Value {
+        Json::parse(body, self.ingest.limits.json_depth_max).map_or(Value::Null, |json| json.to_value())
+    }
+
+    /// Maps what changed, plans and commits; gives back the report and the entries.
+    async fn map_and_commit(
+        &self,
+        connection: &Connection,
+        state: &State,
+        changed: &Changed<'_, '_>,
+        warnings: &Report,
+        entries: Vec<Entry>,
+        keeping: &mut Option<Keeping>,
+    ) -> Result<(Report, Vec<Entry>), IngestError> {
+        let canonical = &self.ingest.canonical;
+        let mut report = warnings.clone();
+        let outcomes = match self.map(changed, &mut report) {
+            Ok(outcomes) => outcomes,
+            Err(failed) => {
+                Keeping::kept(keeping.take()).await?;
+                if !self.queued {
+                    self.settle(&failed, &entries).await?;
+                }
+                return Ok((*failed, entries));
+            }
+        };
+        let mut turns = self.turns(connection, changed, &outcomes).await?;
+        let mut parked = Vec::new();
+        let (touched, held) = loop {
+            let touched = plan::touch(&turns, canonical, self.namespace);
+            let held = self.held(connection, &touched).await?;
+            let dangling = self.dangling(connection, &turns, &touched, &held).await?;
+            if dangling.is_empty() {
+                break (touched, held);
+            }
+            drop(touched);
+            turns.retain(|turn| !dangling.contains_key(&turn.record));
+            parked.extend(dangling);
+        };
+        let others = self.others(connection, state, &touched, &held).await?;
+        let ranks = state.ranks().collect();
+        let planned = plan::plan(&Situation {
+            canonical,
+            namespace: self.namespace,
+            turns: &turns,
+            touched: &touched,
+            held: &held,
+            others: &others,
+            ranks: &ranks,
+            active: &connection.active,
+        });
+        self.tell(&mut report, changed, &outcomes, &parked, &planned);
+        let bad: BTreeSet<RecordId> = outcomes.bad().chain(parked.iter().map(|(record, _)| *record)).collect();
+        let kinds = parked.iter().map(|(record, kind)| (*record, canonical.kind(*kind).name.clone())).collect();
+        let mut entries = entries;
+        let waits = changed.waits(&outcomes, &kinds, &mut entries);
+        Keeping::kept(keeping.take()).await?;
+        let found = Found { report, entries, bad, waits, planned };
+        self.commit(connection, state, changed, &outcomes, found).await
+    }
+
+    async fn commit(
+        &self,
+        connection: &Connection,
+        state: &State,
+        changed: &Changed<'_, '_>,
+        outcomes: &Outcomes,
+        found: Found<'_>,
+    ) -> Result<(Report, Vec<Entry>), IngestError> {
+        let Found { report, entries, bad, waits, planned } = found;
+        if self.dry_run {
+            return Ok((report, entries));
+        }
+        let records = changed.steps(outcomes, &bad);
+        let is_whole = entries.is_empty() && matches!(self.operation.verb, Verb::Snapshot { .. });
+        let all_good = is_whole && bad.is_empty() && !state.has_open_records(&records);
+        let commit = Commit {
+            connection,
+            delivery: self.delivery,
+            at: self.ingest.clock.now(),
+            next_record: changed.next_record(),
+            active: planned.active,
+            applied: all_good.then(|| Applied {
+                sha256: self.sha256,
+                setting: self.setting,
+                state: state.after(&records).digest(),
+            }),
+            records,
+            waits,
+            entries: self.log(&entries),
+            entities: planned.entities,
+            report: &report,
+        };
+        self.ingest.store.commit(&self.ingest.canonical, &self.loaded.partner, commit).await?;
+        Ok((report, entries))
+    }
+
+    /// Puts into the report what mapping and planning found out.
+    fn tell(
+        &self,
+        report: &mut Report,
+        changed: &Changed<'_, '_>,
+        outcomes: &Outcomes,
+        parked: &[(RecordId, KindId)],
+        planned: &Plan<'_>,
+    ) {
+        outcomes.tell(changed, report);
+        report.counts.clone_from(&planned.counts);
+        let place = |record: RecordId| changed.pointer(record).cloned().unwrap_or_default();
+        for (record, kind) in parked {
+            let kind = &self.ingest.canonical.kind(*kind).name;
+            let message = format!("waits for a {kind} that it refers to and that is not there");
+            report.parked.push(Note::new(place(*record), "parked", message));
+        }
+        for (record, kind, field) in &planned.disputes {
+            let kind = self.ingest.canonical.kind(*kind);
+            let field = kind.fields.get(usize::from(*field)).map_or("", |field| field.name.as_str());
+            let message = format!("`{field}` of a {} differs between records; what stands here is taken", kind.name);
+            report.warnings.push(Note::new(place(*record), "disputed", message));
+        }
+        report.warnings.sort();
+        report.warnings.dedup();
+        report.omitted += report.warnings.len().saturating_sub(self.ingest.limits.warnings_max);
+        report.warnings.truncate(self.ingest.limits.warnings_max);
+        let quiet = planned.entities.iter().all(|step| matches!(step, EntityStep::Relink(_)));
+        report.status = if quiet { Status::Unchanged } else { Status::Applied };
+    }
+
+    async fn held(&self, connection: &Connection, touched: &Touched<'_>) -> Result<Held, StoreError> {
+        let ids: Vec<_> = touched.entities().map(|((kind, _), id)| (kind, id)).collect();
+        self.ingest.store.held_entities(connection, &self.ingest.canonical, &ids).await
+    }
+
+    /// The records that refer to entities which will not be there, with the kind they wait for. Their turns are taken
+    /// back: such a record waits, and what it said before stays.
+    async fn dangling(
+        &self,
+        connection: &Connection,
+        turns: &[Turn<'_>],
+        touched: &Touched<'_>,
+        held: &Held,
+    ) -> Result<BTreeMap<RecordId, KindId>, StoreError> {
+        let canonical = &self.ingest.canonical;
+        let mut elsewhere = touched.references(turns, canonical);
+        let id = |(kind, source_id): &(KindId, String)| {
+            (*kind, self.namespace.sourced_id(&canonical.kind(*kind).name, source_id))
+        };
+        let ids: Vec<_> = elsewhere.iter().map(id).collect();
+        let found = self.ingest.store.held_entities(connection, canonical, &ids).await?;
+        let mut there = found.iter().map(|held| held.as_ref().is_some_and(|held| held.active));
+        elsewhere.retain(|_| !there.next().unwrap_or_default());
+        Ok(touched.dangling(turns, canonical, &elsewhere, held))
+    }
+
+    /// What the records without a turn say about touched entities on which not all agree.
+    async fn others(
+        &self,
+        connection: &Connection,
+        state: &State,
+        touched: &Touched<'_>,
+        held: &Held,
+    ) -> Result<plan::Others, IngestError> {
+        let needed: Vec<_> = touched.needs(held).into_iter().filter_map(|record| state.find(record)).collect();
+        Ok(self.statements(connection, &needed).await?.into_iter().collect())
+    }
+}
+
+/// The report of a delivery that says what is already known.
+fn unchanged(connection: &Connection) -> Report {
+    let mut report = Report::new(Status::Unchanged);
+    let counts = |(kind, active): (&String, &u64)| (kind.clone(), Counts { unchanged: *active, ..Counts::default() });
+    report.counts = connection.active.iter().map(counts).collect();
+    report
+}
