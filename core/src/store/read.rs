@@ -204,8 +204,19 @@ pub struct RecordQuery {
 pub struct Records {
     /// All that there are.
     pub total: u64,
-    /// The page: what was sent, member by member.
-    pub rows: Vec<Map<String, Value>>,
+    /// The page.
+    pub rows: Vec<StoredRecord>,
+}
+
+/// A foreign record.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct StoredRecord {
+    /// Its key, a list.
+    pub key: Value,
+    /// Whether it waits for something that it refers to.
+    pub waiting: bool,
+    /// What was sent, member by member.
+    pub body: Map<String, Value>,
 }
 
 /// The log of one delivery.

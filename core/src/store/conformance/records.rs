@@ -14,7 +14,7 @@ use crate::description::{FieldPath, Partner, RecordType, RecordTypeId, Shape};
 use crate::digest::Digest;
 use crate::json::Json;
 use crate::record::{Record, cut};
-use crate::store::read::RecordQuery;
+use crate::store::read::{RecordQuery, StoredRecord};
 use crate::store::{Connection, RecordId, RecordRow, RecordStep, StoreError, WaitStep};
 use crate::table::{Cell, ColumnForm};
 
@@ -206,7 +206,7 @@ async fn a_list_shows_what_was_sent_in_the_order_of_first_arrival(database: &dyn
     put(&world, vec![RecordRow { new: false, ..branch(5, "[1]", "Far east") }]).await;
     let read = async |query: RecordQuery| {
         let records = world.store.records(&world.partner, &query).await.unwrap();
-        (records.total, Value::from(records.rows.into_iter().map(Value::from).collect::<Vec<_>>()))
+        (records.total, Value::from(records.rows.into_iter().map(|row| Value::from(row.body)).collect::<Vec<_>>()))
     };
     let (south, east) = (json!({"name": "South"}), json!({"name": "Far east"}));
     let odd = json!({"big": null, "more": {"b": 1.5, "a": null}, "name": null});
@@ -242,11 +242,16 @@ async fn a_list_may_leave_out_who_waits_or_who_does_not(database: &dyn Database)
             vec![WaitStep::Wait { of: BRANCH, record, for_what: "owner".to_owned(), until: None, entry: None }];
         world.store.commit(&world.canonical, &world.partner, commit).await.unwrap();
     }
-    for (waiting, expected) in [(None, "North South"), (Some(true), "South"), (Some(false), "North")] {
+    for (waiting, expected) in
+        [(None, "[1] North, [2] South waits"), (Some(true), "[2] South waits"), (Some(false), "[1] North")]
+    {
         let query = RecordQuery { waiting, ..question(BRANCH) };
         let records = world.store.records(&world.partner, &query).await.unwrap();
-        let names: Vec<_> = records.rows.iter().filter_map(|row| row["name"].as_str()).collect();
-        assert_eq!((names.join(" ").as_str(), records.total), (expected, names.len() as u64));
+        let told = records.rows.iter().map(|StoredRecord { key, waiting, body }| {
+            format!("{key} {}{}", body["name"].as_str().unwrap(), if *waiting { " waits" } else { "" })
+        });
+        let told: Vec<_> = told.collect();
+        assert_eq!((told.join(", ").as_str(), records.total), (expected, told.len() as u64));
     }
 }
 

@@ -54,13 +54,13 @@ pub(in crate::store) fn record_values<'a>(table: &Table, columns: impl IntoItera
     Sql(format!("select {list} from {} where _connection = ?1 order by _id", quoted(&table.name)))
 }
 
-/// What records of a connection (tenant's name, connection's name, limit, offset) say, read like [`record_body`]; in the
-/// order in which they first arrived.
+/// What records of a connection (tenant's name, connection's name, limit, offset) say, read like [`record_body`], then
+/// `_key` and `_waits`; in the order in which they first arrived.
 pub(in crate::store) fn records_page(table: &Table, waiting: Option<bool>) -> Sql {
     let mut columns = "_unknown".to_owned();
     append(&table.columns, &mut columns);
     let matching = matching(table, waiting);
-    Sql(format!("select {columns} from {matching} order by _id limit ?3 offset ?4"))
+    Sql(format!("select {columns}, _key, {WAITS} as _waits from {matching} order by _id limit ?3 offset ?4"))
 }
 
 /// How many records of a connection there are (tenant's name, connection's name).
@@ -68,13 +68,15 @@ pub(in crate::store) fn records_count(table: &Table, waiting: Option<bool>) -> S
     Sql(format!("select count(*) from {}", matching(table, waiting)))
 }
 
+/// Whether a record `r` waits.
+const WAITS: &str = "exists (select 1 from waiting w where w.connection = r._connection and w.record = r._id)";
+
 /// The records of a connection: all, only those that wait, or only those that do not.
 fn matching(table: &Table, waiting: Option<bool>) -> String {
-    let waits = "exists (select 1 from waiting w where w.connection = r._connection and w.record = r._id)";
     let condition = match waiting {
         None => String::new(),
-        Some(true) => format!(" and {waits}"),
-        Some(false) => format!(" and not {waits}"),
+        Some(true) => format!(" and {WAITS}"),
+        Some(false) => format!(" and not {WAITS}"),
     };
     format!(
         "{} r where r._connection = (select c.id from connection c join tenant t on t.id = c.tenant \

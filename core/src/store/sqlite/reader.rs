@@ -19,6 +19,7 @@ use crate::store::body::{self, Stored};
 use crate::store::contributors::{damaged, decode};
 use crate::store::read::{
     Change, Delivery, Entities, EntityQuery, Log, QueryError, Reader, RecordQuery, Records, Source, StoredBody,
+    StoredRecord,
 };
 use crate::store::sql::{self, Bound, Question};
 use crate::store::{RecordId, StoreError};
@@ -174,7 +175,7 @@ impl Reader for SqliteStore {
             .bind(integer(query.offset))
             .fetch_all(&mut *transaction)
             .await?;
-        let rows = rows.iter().map(|row| record(table, row)).collect::<Result<_, _>>()?;
+        let rows = rows.iter().map(|row| stored_record(table, row)).collect::<Result<_, _>>()?;
         Ok(Records { total: unsigned(total.try_get(0)?), rows })
     }
 
@@ -314,6 +315,11 @@ fn field(form: ColumnForm, row: &SqliteRow, position: usize) -> Result<Option<Va
 }
 
 /// What was sent, member by member.
+fn stored_record(table: &Table, row: &SqliteRow) -> Result<StoredRecord, StoreError> {
+    let key = parsed(row.try_get("_key")?, "the key of a record")?;
+    Ok(StoredRecord { key, waiting: row.try_get("_waits")?, body: record(table, row)? })
+}
+
 fn record(table: &Table, row: &SqliteRow) -> Result<Map<String, Value>, StoreError> {
     let cells = (1..).zip(&table.columns).map(|(position, column)| {
         Ok(match column.form {

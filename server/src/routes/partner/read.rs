@@ -47,7 +47,8 @@ impl Call {
                     offset: part.offset,
                 };
                 let found = self.app.reader.records(&self.loaded.partner, &question).await?;
-                Ok(read(json!({"records": found.rows, "total": found.total})))
+                let records: Vec<_> = found.rows.into_iter().map(|row| row.body).collect();
+                Ok(read(json!({"records": records, "total": found.total})))
             }
             Listed::Log { delivery } => {
                 let named = self.path.iter().chain(&query).find(|(name, _)| name == delivery);
