@@ -92,7 +92,7 @@ impl Work<'_> {
             (Change::Update | Change::Delete, false) => {
                 Err(refused(sent, &name, "unknown", "there is none with this key"))
             }
-            (Change::Delete, true) => self.delete(nth, sent, &name, &body),
+            (Change::Delete, true) => self.delete(nth, sent, &name, body),
             (change, _) => self.write(nth, sent, &name, body, change == Change::Update),
         };
         (Some(name), verdict)
@@ -147,14 +147,15 @@ impl Work<'_> {
         self.body(name) == body
     }
 
-    /// Deletes a record, or those items of its lists that are named.
-    fn delete(&mut self, nth: usize, sent: &Sent, name: &Name, body: &[u8]) -> Verdict {
+    /// Deletes a record, or those items of its lists that are named; these are completed first, as the stored ones were.
+    fn delete(&mut self, nth: usize, sent: &Sent, name: &Name, body: Vec<u8>) -> Verdict {
         let of = self.record_type(sent.of);
+        let body = if of.piecemeal.is_empty() { body } else { self.completed(sent.of, body, Which::Again) };
         let mut outcome = Outcome::Deleted;
         let mut left = None;
         for list in &of.piecemeal {
             let stored = self.body(name);
-            let (stored, sent_json) = (self.parse(&stored), self.parse(body));
+            let (stored, sent_json) = (self.parse(&stored), self.parse(&body));
             let named = sent_json.get(list).and_then(Json::as_list).unwrap_or_default();
             if named.is_empty() {
                 let note = note(sent, name, "required", &format!("`{list}` must name what is to be deleted"));

@@ -10,7 +10,7 @@ use super::{Needs, Reconciled, Shelf, Situation, reconcile};
 use crate::delivery::Outcome;
 use crate::description::{
     At, By, Change, Computed, Constraint, Expression, FieldPath, Member, Messages, Missing, Partner, RecordType,
-    RecordTypeId, Reference, Routes, Rule, Single, Type,
+    RecordTypeId, Reference, Routes, Rule, Single, Step, Type,
 };
 use crate::digest::Digest;
 use crate::json::{Json, Pointer};
@@ -44,6 +44,13 @@ fn reference(name: &str, to: RecordTypeId, path: &[&str], cascades: bool) -> Ref
 fn partner() -> Partner {
     let readers = RecordType {
         piecemeal: vec!["cards".to_owned()],
+        computed: vec![Computed {
+            path: vec![Step::Member("cards".to_owned()), Step::Items],
+            name: "code".to_owned(),
+            value: expression("{'lost': '1'}[label]", &[Member::optional("label", Type::Text)]),
+            reads: Vec::new(),
+            at: At::Write,
+        }],
         rules: vec![Rule { code: "mail-taken".to_owned(), constraint: Constraint::Unique(vec!["mail".to_owned()]) }],
         ..record_type(
             "Reader",
@@ -289,7 +296,7 @@ fn a_deletion_takes_single_items_and_the_record_with_the_last() {
     world.merge(&[sent(READER, Change::Insert, json!({"code": "a", "name": "A", "cards": cards(&["1", "2"])}))]);
     let delete = |cards: Value| sent(READER, Change::Delete, json!({"code": "a", "cards": cards}));
     assert_eq!(world.merge(&[delete(json!([]))]), ["rejected"]);
-    assert_eq!(world.merge(&[delete(json!([{"code": "1"}]))]), ["updated"]);
+    assert_eq!(world.merge(&[delete(json!([{"label": "lost"}]))]), ["updated"]);
     assert_eq!(world.merge(&[delete(json!([{"code": "7"}]))]), ["unchanged"]);
     assert_eq!(world.merge(&[delete(json!([{"code": "2"}]))]), ["deleted"]);
 }
