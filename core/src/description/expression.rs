@@ -8,6 +8,7 @@
 //!
 //! To add a function: a variant of `Operation`, its typing in `typing.rs`, its meaning in `evaluate.rs`.
 
+mod agreement;
 mod evaluate;
 mod glob;
 mod typing;
@@ -17,6 +18,7 @@ use std::ops::Range;
 
 use serde_json::Value;
 
+pub(super) use self::agreement::Agreement;
 pub use self::glob::glob;
 pub use self::value_type::{Member, Type};
 

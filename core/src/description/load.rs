@@ -187,7 +187,12 @@ fn check_language(document: &Document, outline: &Outline, problems: &mut Vec<Dia
 fn check_keys_fit(document: &Document, outline: &Outline, problems: &mut Vec<Diagnostic>) {
     for (at, keys) in outline.schemas() {
         let place = |word: &str| document.key_place(&at.member(EXTENSION).member(word));
-        for (word, used) in [("kinds", keys.kinds.is_some()), ("with", keys.with.is_some())] {
+        for (word, used) in [
+            ("kinds", keys.kinds.is_some()),
+            ("with", keys.with.is_some()),
+            ("rules", keys.rules.is_some()),
+            ("refs", keys.refs.is_some()),
+        ] {
             if used && keys.key.is_none() {
                 let problem = Diagnostic::at(place(word), format!("`{word}` stands on records only"));
                 problems.push(problem.hint("a record has a `key`"));
@@ -241,11 +246,15 @@ fn check_ids(document: &Document, outline: &Outline, problems: &mut Vec<Diagnost
 mod tests {
     use std::path::{Path, PathBuf};
 
-    use serde_json::json;
+    use jiff::SignedDuration;
+    use serde_json::{Value, json};
 
     use super::{FILE_NAME, Partner, read};
     use crate::canonical::Canonical;
-    use crate::description::{Change, FieldPath, ProblemClass, RecordTypeId, RouteMiss, Shape};
+    use crate::description::{
+        At, By, Change, Constraint, FieldPath, Listed, Missing, Paging, PagingPlace, Pair, ProblemClass, RecordTypeId,
+        RouteMiss, Shape, Step, Verb,
+    };
     use crate::json::Json;
     use crate::language::render;
     use crate::validate::Schema;
@@ -354,6 +363,86 @@ mod tests {
         let flags = partner.operations.iter().map(|operation| (operation.asynchronous, operation.dry_run));
         let expected = [(false, false), (false, false), (false, true), (false, false), (true, false), (false, false)];
         assert_eq!(flags.collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn lists_know_what_they_list_and_where_a_part_of_them_is_asked_for() {
+        let partner = valid("lists");
+        let operation = |id: &str| partner.operations.iter().find(|operation| operation.id == id).unwrap();
+        let listed = |id: &str| match &operation(id).verb {
+            Verb::List(listed) => listed.clone(),
+            _ => panic!("{id} is no list"),
+        };
+        let records = |waiting| Listed::Records { of: RecordTypeId(0), waiting };
+        assert_eq!(listed("listReaders"), records(None));
+        assert_eq!(listed("listWaiting"), records(Some(true)));
+        assert_eq!(listed("listSettled"), records(Some(false)));
+        assert_eq!(listed("getLog"), Listed::Log { delivery: "delivery".to_owned() });
+        assert!(matches!(operation("test").verb, Verb::Connection));
+
+        let Paging { page: Some(page), limit: Some(limit), offset: None } = &operation("listReaders").paging else {
+            panic!()
+        };
+        assert_eq!((page.default, page.minimum, limit.default, limit.minimum), (Some(1), 1, Some(25), 1));
+        let paging = &operation("getLog").paging;
+        let places = [PagingPlace::Body("limit".to_owned()), PagingPlace::Query("limit".to_owned())];
+        assert_eq!(paging.limit.as_ref().unwrap().places, places);
+        assert_eq!(paging.offset.as_ref().map(|offset| (offset.default, offset.minimum)), Some((Some(0), 0)));
+    }
+
+    #[test]
+    fn members_and_parameters_have_conditions_and_say_when_they_were_true() {
+        let partner = valid("lists");
+        let push = partner.operations.iter().find(|operation| operation.id == "pushReaders").unwrap();
+        let must = &push.parameters[0].must[0];
+        assert_eq!(must.problem, ProblemClass::Unknown);
+        assert!(must.that.holds(&json!({"value": "qa"})) && !must.that.holds(&json!({"value": "home"})));
+        let media = &push.body.as_ref().unwrap().media[0];
+        let ways: Vec<_> = media.must.iter().map(|(way, must)| (way.join("."), must.problem)).collect();
+        let expected =
+            [("branch".to_owned(), ProblemClass::Forbidden), ("about.who".to_owned(), ProblemClass::Invalid)];
+        assert_eq!(ways, expected);
+        let (member, formats) = media.as_of.as_ref().unwrap();
+        assert_eq!((member.as_str(), formats.len()), ("sent", 2));
+        assert!(formats.iter().any(|format| format.instant("2018/11/05T15:25:16.584Z").is_some()));
+    }
+
+    #[test]
+    fn records_know_their_rules_references_aliases_and_defaults() {
+        let partner = valid("record-words");
+        let [branch, shelf, reader, ..] = partner.records.as_slice() else { panic!() };
+        let single = &branch.singles[0];
+        assert!(single.when.holds(&json!({"is_main": true})));
+        assert_eq!(Value::Object(single.otherwise.clone()), json!({"is_main": false}));
+        assert_eq!(shelf.aliases, [("etiquette".to_owned(), "label".to_owned())]);
+        let columns: Vec<_> = shelf.table.columns.iter().map(|column| column.name.as_str()).collect();
+        assert_eq!(columns, ["branch", "number", "label"]);
+
+        let codes: Vec<_> = reader.rules.iter().map(|rule| rule.code.as_str()).collect();
+        assert_eq!(codes, ["email-taken", "unique", "disjoint", "email-shared", "one-to-one"]);
+        let pair = |one: &str, other: &str| [one.to_owned(), other.to_owned()];
+        assert_eq!(reader.rules[4].constraint, Constraint::OneToOne(vec![pair("branch", "branch_name")]));
+        assert_eq!(reader.piecemeal, ["loans"]);
+        let computed: Vec<_> =
+            reader.computed.iter().map(|it| (it.path.clone(), it.name.as_str(), it.reads.clone(), it.at)).collect();
+        let items = vec![Step::Member("loans".to_owned()), Step::Items];
+        let expected = [(vec![], "branch", vec![RecordTypeId(0)], At::Create), (items, "book", vec![], At::Write)];
+        assert_eq!(computed, expected);
+    }
+
+    #[test]
+    fn references_are_found_by_key_where_they_name_all_of_it() {
+        let partner = valid("record-words");
+        let shown: Vec<_> = partner.records.iter().flat_map(|record| &record.references).collect();
+        let [to_branch, to_main, to_shelf] = shown.as_slice() else { panic!("{shown:?}") };
+        let way = |way: &str| way.split('.').map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!((to_branch.name.as_str(), &to_branch.by), ("branch.code", &By::Key(vec![way("branch.code")])));
+        assert!(to_branch.cascades && to_branch.missing == Missing::Refuse);
+        assert_eq!(to_shelf.by, By::Key(vec![way("branch"), way("shelf.number")]));
+        assert_eq!(to_shelf.missing, Missing::Park(SignedDuration::from_hours(7 * 24)));
+        let pair = Pair { own: way("branch"), other: "code".to_owned(), is_pattern: true };
+        assert_eq!((&to_main.by, to_main.missing), (&By::Members(vec![pair]), Missing::Accept));
+        assert!(to_main.when.as_ref().unwrap().holds(&json!({"options": {"sandbox": true}})));
     }
 
     #[test]

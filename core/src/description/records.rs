@@ -1,5 +1,10 @@
 //! Turns schemas with a `key` into record types.
 
+mod computed;
+mod fields;
+mod members;
+mod references;
+mod rules;
 mod shapes;
 
 use std::collections::HashMap;
@@ -9,10 +14,10 @@ use serde_json::Value;
 pub(super) use self::shapes::{Contents, Marks};
 use super::findings::Findings;
 use super::outline::Outline;
-use super::{FieldPath, RecordType, RecordTypeId};
+use super::{RecordType, RecordTypeId};
 use crate::canonical::{Canonical, KindId};
 use crate::json::Pointer;
-use crate::language::schema::{properties, property, type_names};
+use crate::language::schema::{properties, type_names};
 use crate::language::source::FILES;
 use crate::language::{Diagnostic, Document, EXTENSION, Place, words};
 use crate::table::{ColumnForm, Table, columns, table_name};
@@ -106,7 +111,46 @@ impl<'a> Records<'a> {
     /// The record types, now that all bodies have been walked.
     pub(super) fn finish(self, partner: &str, canonical: &Canonical, findings: &mut Findings<'_>) -> Vec<RecordType> {
         let ids = (0..).map(RecordTypeId).zip(&self.drafts);
-        ids.map(|(id, draft)| self.record_type(id, draft, partner, canonical, findings)).collect()
+        let types = ids.map(|(id, draft)| self.record_type(id, draft, partner, canonical, findings));
+        let mut types: Vec<_> = types.collect();
+        let mut all = Vec::new();
+        for (id, draft) in (0..).map(RecordTypeId).zip(&self.drafts) {
+            let references = self.references(draft, &self.members(draft), findings);
+            all.extend(references.into_iter().map(|(reference, place)| (id, reference, place)));
+        }
+        if let Some(place) = references::circle(&all) {
+            let problem = Diagnostic::at(place.clone(), "not supported yet: references in a circle");
+            findings.report(problem.hint("this one leads back to the record that it starts from"));
+        }
+        for (RecordTypeId(id), reference, _) in all {
+            types[usize::from(id)].references.push(reference);
+        }
+        for (id, record) in (0..).map(RecordTypeId).zip(&types).filter(|(id, _)| !self.stands_alone(*id)) {
+            self.refuse_words_of_nested(id, record, findings);
+        }
+        types
+    }
+
+    /// Whether neither records of this type are nested in others, nor others in them.
+    fn stands_alone(&self, id: RecordTypeId) -> bool {
+        let mut others = (0..).map(RecordTypeId).take(self.drafts.len());
+        !self.is_nested(id) && !others.any(|other| self.parent(other) == Some(id))
+    }
+
+    /// Words that are built for records that stand alone.
+    fn refuse_words_of_nested(&self, id: RecordTypeId, record: &RecordType, findings: &mut Findings<'_>) {
+        let words = [
+            ("`rules`", !record.rules.is_empty() || !record.singles.is_empty()),
+            ("references", !record.references.is_empty()),
+            ("`as`", !record.aliases.is_empty()),
+            ("`value` with `at`", !record.computed.is_empty()),
+            ("`delete: items`", !record.piecemeal.is_empty()),
+        ];
+        let place = self.document.key_place(&self.place_of(id).member(EXTENSION).member("key"));
+        for (word, _) in words.iter().filter(|(_, used)| *used) {
+            let problem = format!("not supported yet: {word} of records that are nested in one another");
+            findings.report(Diagnostic::at(place.clone(), problem));
+        }
     }
 
     fn holds_record(&self, at: &Pointer, depth: usize) -> bool {
@@ -147,8 +191,11 @@ impl<'a> Records<'a> {
         });
         let kinds: Vec<_> = kinds.collect();
         let own = properties(self.document, &draft.at);
-        let own = own.iter().filter(|property| !draft.cut_out.contains(&property.name));
+        let has_column = |name: &String| !draft.cut_out.contains(name) && !self.is_alias(draft, name);
+        let own = own.iter().filter(|property| has_column(&property.name));
         let columns = columns(own.map(|property| (property.name.as_str(), self.column_form(&property.at))));
+        let members = self.members(draft);
+        let (rules, singles) = self.rules(draft, findings);
         RecordType {
             name: draft.name.clone(),
             key,
@@ -157,15 +204,18 @@ impl<'a> Records<'a> {
             kinds,
             table: Table { name: table_name(&["record", partner, &draft.name]), columns },
             schema: self.schema(id, draft, findings),
-            ..RecordType::default()
+            aliases: self.aliases(&members, findings),
+            computed: self.computed(&members, findings),
+            piecemeal: self.piecemeal(&members, findings),
+            singles,
+            rules,
+            references: Vec::new(),
         }
     }
 
     /// What a record must look like by itself, where neither it is nested in another nor another in it.
     fn schema(&self, id: RecordTypeId, draft: &Draft, findings: &mut Findings<'_>) -> Schema {
-        let ids = (0..).map(RecordTypeId).take(self.drafts.len());
-        let has_nested = ids.into_iter().any(|other| self.parent(other) == Some(id));
-        if has_nested || self.is_nested(id) {
+        if !self.stands_alone(id) {
             return Schema::default();
         }
         Schema::compile(self.document.root(), draft.at.as_str()).unwrap_or_else(|reason| {
@@ -176,66 +226,6 @@ impl<'a> Records<'a> {
             }
             Schema::default()
         })
-    }
-
-    /// A key's field: there, required on the whole way, and text or an integer.
-    fn key_field(&self, draft: &Draft, path: &str, place: &Place) -> Result<FieldPath, Diagnostic> {
-        let (field, at, required) = self.field(draft, path, place)?;
-        let schema = self.document.get(&at).unwrap_or(&Value::Null);
-        let refuse = |problem: String| {
-            Diagnostic::at(place.clone(), problem).related(self.document.key_place(&at), "the field stands here")
-        };
-        if !matches!(type_names(schema).as_slice(), ["string" | "integer"]) {
-            return Err(refuse(format!("the key `{path}` is neither text nor an integer")));
-        }
-        if !required {
-            return Err(refuse(format!("the key `{path}` may be absent")).hint("add it to `required`"));
-        }
-        Ok(field)
-    }
-
-    /// A field of an ancestor that travels with the record.
-    fn with_field(&self, draft: &Draft, path: &str, place: &Place) -> Result<FieldPath, Diagnostic> {
-        let (field, at, _) = self.field(draft, path, place)?;
-        if field.up == 0 {
-            let problem = Diagnostic::at(place.clone(), format!("`{path}` is the record's own and needs no `with`"));
-            return Err(problem.hint(format!("did you mean `parent.{path}`?")));
-        }
-        if self.holds_record(&at, 0) {
-            return Err(Diagnostic::at(place.clone(), format!("`{path}` holds records, which do not travel")));
-        }
-        Ok(field)
-    }
-
-    /// What `parent.parent.name` names: how far up, which way down, where it is declared, and whether it is always
-    /// there.
-    fn field(&self, draft: &Draft, path: &str, place: &Place) -> Result<(FieldPath, Pointer, bool), Diagnostic> {
-        let steps: Vec<_> = path.split('.').collect();
-        let up = steps.iter().take_while(|step| **step == "parent").count();
-        let mut record = draft;
-        for _ in 0..up {
-            let parent = record.found.as_ref().and_then(|(parent, _)| *parent);
-            let Some(RecordTypeId(parent)) = parent else {
-                let problem = format!("`{path}` goes up from `{}`, which is nested in no record", record.name);
-                return Err(Diagnostic::at(place.clone(), problem));
-            };
-            record = &self.drafts[usize::from(parent)];
-        }
-        let (mut at, mut required) = (record.at.clone(), true);
-        for step in &steps[up..] {
-            let Some(found) = property(self.document, &at, step) else {
-                let known = properties(self.document, &at);
-                let problem = Diagnostic::at(place.clone(), format!("there is no field `{step}` in `{}`", record.name));
-                return Err(problem.did_you_mean(step, known.iter().map(|property| property.name.as_str())));
-            };
-            required &= found.required;
-            at = self.document.resolve(&found.at).map_or(found.at, |(at, _)| at);
-        }
-        if steps.len() == up {
-            return Err(Diagnostic::at(place.clone(), format!("`{path}` names a record, not a field of it")));
-        }
-        let path = steps[up..].iter().map(|&step| step.to_owned()).collect();
-        Ok((FieldPath { up, path }, at, required))
     }
 
     fn column_form(&self, at: &Pointer) -> ColumnForm {

@@ -26,7 +26,7 @@ pub(super) fn check(document: &Document, outline: &Outline, problems: &mut Vec<D
         refuse(&operation.at, &of_operation(&operation.keys));
     }
     for (at, schema) in outline.schemas() {
-        refuse(at, &of_schema(schema));
+        refuse(at, &[("cast", schema.cast.is_some())]);
     }
     for (at, header) in sorted(&outline.headers) {
         refuse(at, &[("value", header.value.is_some())]);
@@ -47,17 +47,6 @@ fn of_operation(keys: &keys::Operation) -> Vec<(&'static str, bool)> {
     verbs.chain(modifiers).collect()
 }
 
-fn of_schema(keys: &keys::Schema) -> [(&'static str, bool); 6] {
-    [
-        ("rules", keys.rules.is_some()),
-        ("refs", keys.refs.is_some()),
-        ("at", keys.at.is_some()),
-        ("as", keys.written.is_some()),
-        ("cast", keys.cast.is_some()),
-        ("delete", keys.delete.is_some()),
-    ]
-}
-
 /// Reports the words on schemas that nothing made use of, because they stand where they say nothing.
 pub(super) fn left_over(document: &Document, outline: &Outline, findings: &mut Findings<'_>) {
     for (at, keys) in outline.schemas() {
@@ -67,6 +56,9 @@ pub(super) fn left_over(document: &Document, outline: &Outline, findings: &mut F
             ("use", keys.role.is_some()),
             ("change", keys.change.is_some()),
             ("ref", keys.refers.is_some()),
+            ("at", keys.at.is_some()),
+            ("as", keys.written.is_some()),
+            ("delete", keys.delete.is_some()),
         ];
         for (word, _) in words.into_iter().filter(|(_, used)| *used) {
             let word_at = at.member(EXTENSION).member(word);
@@ -83,15 +75,19 @@ fn useless(word: &str) -> (String, &'static str) {
     let hint = match word {
         "value" => {
             let problem = "not supported yet: a `value` outside of an answer";
-            let hint = "if it is meant to be in an answer: no operation has a response that reaches it";
+            let hint = "in an answer, an operation's response has to reach it; in a record, `at` makes it a default";
             return (problem.to_owned(), hint);
         }
         "must" => "it is built for operations, parameters, and members of a body outside of records and lists",
         "use" => {
-            "`change` and `as-of` belong on members of a `merge`'s body; `page`, `limit` and `offset` on those of a list's"
+            "`change` and `as-of` belong on members of a merge's body, outside of records; `page`, `limit` and `offset` \
+             on what a list is asked with"
         }
         "change" => "it belongs on a list of records in the body of a `merge`",
-        _ => "it belongs on a field of a record, or on bare keys under `change: delete`",
+        "ref" => "it belongs on a field of a record, or on bare keys under `change: delete`",
+        "at" => "it belongs on a field of a record, beside `value`",
+        "as" => "it belongs on a record's own fields",
+        _ => "it belongs on a record's own lists",
     };
     (format!("nothing makes use of `{word}` here"), hint)
 }

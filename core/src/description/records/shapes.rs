@@ -331,7 +331,7 @@ impl Walk<'_, '_, '_, '_> {
 
 impl Records<'_> {
     /// The types of a record's key, if that is a single field of its own.
-    fn bare_key(&self, id: RecordTypeId) -> Option<Vec<&str>> {
+    pub(super) fn bare_key(&self, id: RecordTypeId) -> Option<Vec<&str>> {
         let draft = &self.drafts[usize::from(id.0)];
         let key = self.outline.schema(self.document, &draft.at).key?;
         let [field] = key.as_slice() else { return None };
