@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::json::Pointer;
 
@@ -32,5 +33,25 @@ impl Note {
     pub fn with(mut self, name: &str, word: impl Into<String>) -> Self {
         self.words.insert(name.to_owned(), word.into());
         self
+    }
+}
+
+/// A record's key, a canonical JSON list, as people read it: `C1`, or `C1 / 7` where it has several parts.
+pub fn shown(key: &str) -> String {
+    let Ok(parts) = serde_json::from_str::<Vec<Value>>(key) else { return key.to_owned() };
+    let part = |part: &Value| part.as_str().map_or_else(|| part.to_string(), str::to_owned);
+    parts.iter().map(part).collect::<Vec<_>>().join(" / ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shown;
+
+    #[test]
+    fn keys_are_shown_without_their_brackets() {
+        let table = [(r#"["C1"]"#, "C1"), (r#"["C1",7]"#, "C1 / 7"), ("[]", ""), ("odd", "odd")];
+        for (key, text) in table {
+            assert_eq!(shown(key), text);
+        }
     }
 }
