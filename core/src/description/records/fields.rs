@@ -39,7 +39,7 @@ impl Records<'_> {
     }
 
     /// What `parent.parent.name` names: how far up, which way down, where it is declared, and whether it is always
-    /// there.
+    /// there. A record that is nested in none may have a member of its own that is called so.
     pub(super) fn field(
         &self,
         draft: &Draft,
@@ -47,7 +47,9 @@ impl Records<'_> {
         place: &Place,
     ) -> Result<(FieldPath, Pointer, bool), Diagnostic> {
         let steps: Vec<_> = path.split('.').collect();
-        let up = steps.iter().take_while(|step| **step == "parent").count();
+        let is_nested = draft.found.as_ref().is_some_and(|(parent, _)| parent.is_some());
+        let own = !is_nested && property(self.document, &draft.at, "parent").is_some();
+        let up = if own { 0 } else { steps.iter().take_while(|step| **step == "parent").count() };
         let mut record = draft;
         for _ in 0..up {
             let parent = record.found.as_ref().and_then(|(parent, _)| *parent);
