@@ -16,6 +16,7 @@ mod settle;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::rc::Rc;
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -168,6 +169,8 @@ struct Work<'s> {
     present: BTreeSet<Name>,
     /// Rows of whole types as JSON, for expressions; dropped when one of them changes.
     rows: BTreeMap<RecordTypeId, Value>,
+    /// What whole types say in their scalar members, for references; dropped whenever anything is rejected.
+    targets: BTreeMap<RecordTypeId, Rc<[settle::Candidate]>>,
 }
 
 impl<'s> Work<'s> {
@@ -179,6 +182,7 @@ impl<'s> Work<'s> {
             entries: Vec::new(),
             present: BTreeSet::new(),
             rows: BTreeMap::new(),
+            targets: BTreeMap::new(),
         }
     }
 

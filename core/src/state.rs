@@ -79,6 +79,7 @@ impl State {
     }
 
     /// What the records are after `steps`.
+    #[must_use]
     pub fn after(&self, steps: &[RecordStep<'_>]) -> Self {
         let stepped: BTreeSet<_> = steps.iter().map(RecordStep::id).collect();
         let kept = self.records.iter().filter(|held| !stepped.contains(&held.id)).cloned();

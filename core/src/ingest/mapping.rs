@@ -128,7 +128,7 @@ impl<'r, 'a> Changed<'r, 'a> {
         let mut steps = Vec::new();
         for (changed, mapped) in self.records.iter().zip(&outcomes.0) {
             let Some(resulting) = changed.resulting else { continue };
-            let mut entry = resulting.entry.and_then(|entry| entries.get_mut(entry));
+            let entry = resulting.entry.and_then(|entry| entries.get_mut(entry));
             let waits = match (&resulting.waits, parked.get(&changed.id)) {
                 (Some(waits), _) => Some(waits.clone()),
                 (None, Some(kind)) => Some((kind.clone(), None)),
@@ -140,7 +140,7 @@ impl<'r, 'a> Changed<'r, 'a> {
                 Said::Refused => Outcome::Refused,
                 Said::Fault(_) => Outcome::Fault,
             };
-            if let Some(entry) = entry.as_deref_mut().filter(|_| outcome != Outcome::Created)
+            if let Some(entry) = entry.filter(|_| outcome != Outcome::Created)
                 && entry.outcome != outcome
             {
                 entry.outcome = outcome;

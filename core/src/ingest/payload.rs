@@ -1,5 +1,6 @@
 //! Turns the bytes of a body into the records that were sent, or into a report of what is wrong with it as a whole.
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::delivery::{Report, Status};
@@ -119,7 +120,7 @@ fn note_unknown(sent: &[Sent], types: &[RecordType], limits: &Limits, report: &m
 fn as_of(media: &Media, json: &Json<'_>) -> Option<i64> {
     let (member, formats) = media.as_of.as_ref()?;
     let text = json.get(member)?.as_text()?;
-    formats.iter().find_map(|format| format.instant(text)).map(|instant| instant.as_microsecond())
+    formats.iter().find_map(|format| format.instant(text)).map(Timestamp::as_microsecond)
 }
 
 fn note(malformed: &Malformed) -> Note {

@@ -237,7 +237,7 @@ impl Work<'_> {
             Verb::Snapshot { records, .. } | Verb::Clear { records } => records.as_slice(),
             _ => &[],
         };
-        let mut shelf = Shelf::default();
+        let mut known = Shelf::default();
         for _ in 0..ROUNDS_MAX {
             let situation = reconcile::Situation {
                 partner: &self.loaded.partner,
@@ -246,14 +246,14 @@ impl Work<'_> {
                 as_of,
                 now: self.ingest.clock.now(),
                 state,
-                shelf: &shelf,
+                shelf: &known,
                 setting: self.mapping,
                 depth_max: self.ingest.limits.json_depth_max,
                 notes_max: self.ingest.limits.violations_max,
             };
             match reconcile(sent, &situation) {
                 Ok(reconciled) => return Ok(reconciled),
-                Err(needs) => self.fetch(connection, state, &needs, &mut shelf).await?,
+                Err(needs) => self.fetch(connection, state, &needs, &mut known).await?,
             }
         }
         Err(StoreError::Inconsistent("a reconciliation keeps asking for what it was given".to_owned()).into())
@@ -265,7 +265,7 @@ impl Work<'_> {
         connection: &Connection,
         state: &State,
         needs: &Needs,
-        shelf: &mut Shelf,
+        known: &mut Shelf,
     ) -> Result<(), IngestError> {
         let (store, partner) = (&self.ingest.store, &self.loaded.partner);
         let mut wanted: BTreeMap<RecordTypeId, BTreeSet<RecordId>> = BTreeMap::new();
@@ -276,16 +276,16 @@ impl Work<'_> {
             wanted.entry(held.of).or_default().insert(held.id);
         }
         for (of, mut records) in wanted {
-            records.retain(|record| !shelf.bodies.contains_key(record));
+            records.retain(|record| !known.bodies.contains_key(record));
             let records: Vec<_> = records.into_iter().collect();
             let bodies = store.bodies(connection, partner, of, &records).await?;
-            shelf.bodies.extend(records.into_iter().zip(bodies));
+            known.bodies.extend(records.into_iter().zip(bodies));
         }
-        shelf.whole.extend(&needs.whole);
+        known.whole.extend(&needs.whole);
         for of in &needs.values {
             let members = rule::members(&partner.records[usize::from(of.0)].rules);
             let values = store.values(connection, partner, *of, &members).await?;
-            shelf.values.insert(*of, values.into_iter().collect());
+            known.values.insert(*of, values.into_iter().collect());
         }
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::rc::Rc;
 
 use jiff::Timestamp;
 
@@ -25,6 +26,7 @@ impl<'s> Work<'s> {
             for (name, notes) in blamed {
                 self.revert(&name, &notes);
             }
+            self.targets.clear();
         }
         self.wait();
     }
@@ -221,14 +223,35 @@ impl<'s> Work<'s> {
                 let own: Option<HashMap<_, _>> =
                     pairs.iter().map(|pair| Some((pair.own.as_slice(), text(member(&json, &pair.own)?)?))).collect();
                 let Some(own) = own else { return Target::None };
-                let found = self.all_of(reference.to).into_iter().find(|name| {
-                    let other = self.body(name);
-                    let other = self.parse(&other);
-                    pairs.iter().all(|pair| agrees(pair, &own[pair.own.as_slice()], &other))
-                });
+                let candidates = self.candidates(reference.to);
+                let fits = |(_, members): &&Candidate| {
+                    pairs.iter().all(|pair| {
+                        let other = members.get(&pair.other);
+                        other.is_some_and(|other| agrees(pair, &own[pair.own.as_slice()], other))
+                    })
+                };
+                let found = candidates.iter().find(fits).map(|(name, _)| name.clone());
                 found.map_or(Target::Absent, Target::Found)
             }
         }
+    }
+
+    /// What all records of a type say, for references that look for members that agree.
+    fn candidates(&mut self, of: RecordTypeId) -> Rc<[Candidate]> {
+        if let Some(candidates) = self.targets.get(&of) {
+            return Rc::clone(candidates);
+        }
+        let mut candidates = Vec::new();
+        for name in self.all_of(of) {
+            let body = self.body(&name);
+            if let Json::Object(object) = self.parse(&body) {
+                let members = object.iter().filter_map(|(name, json)| Some((name.to_owned(), text(json)?)));
+                candidates.push((name, members.collect()));
+            }
+        }
+        let candidates: Rc<[_]> = candidates.into();
+        self.targets.insert(of, Rc::clone(&candidates));
+        candidates
     }
 
     /// The references of a type that count.
@@ -258,6 +281,9 @@ impl<'s> Work<'s> {
     }
 }
 
+/// A record that may be a target, with its scalar members.
+pub(super) type Candidate = (Name, BTreeMap<String, String>);
+
 /// What a reference leads to.
 #[derive(Debug, PartialEq, Eq)]
 enum Target {
@@ -269,9 +295,8 @@ enum Target {
     Found(Name),
 }
 
-fn agrees(pair: &Pair, own: &str, other: &Json<'_>) -> bool {
-    let Some(value) = other.get(&pair.other).and_then(text) else { return false };
-    if pair.is_pattern { glob(&value, own) } else { value == own }
+fn agrees(pair: &Pair, own: &str, other: &str) -> bool {
+    if pair.is_pattern { glob(other, own) } else { other == own }
 }
 
 /// Whether `text` fits a pattern in which `*` stands for anything and `?` for one character. Takes linear memory and

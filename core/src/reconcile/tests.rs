@@ -124,7 +124,7 @@ impl World {
     fn take(&mut self, sent: &[Sent], complete: &[RecordTypeId], as_of: Option<i64>) -> Reconciled {
         let partner = partner();
         let state = self.state(&partner);
-        let mut shelf = Shelf::default();
+        let mut known = Shelf::default();
         let reconciled = loop {
             let situation = Situation {
                 partner: &partner,
@@ -133,14 +133,14 @@ impl World {
                 as_of,
                 now: Timestamp::UNIX_EPOCH,
                 state: &state,
-                shelf: &shelf,
+                shelf: &known,
                 setting: setting(),
                 depth_max: 16,
                 notes_max: 10,
             };
             match reconcile(sent, &situation) {
                 Ok(reconciled) => break reconciled,
-                Err(needs) => self.answer(&partner, &needs, &mut shelf),
+                Err(needs) => self.answer(&partner, &needs, &mut known),
             }
         };
         for gone in &reconciled.gone {
@@ -155,23 +155,23 @@ impl World {
         reconciled
     }
 
-    fn answer(&self, partner: &Partner, needs: &Needs, shelf: &mut Shelf) {
+    fn answer(&self, partner: &Partner, needs: &Needs, known: &mut Shelf) {
         assert_ne!(*needs, Needs::default());
         for ((of, _), (id, body, ..)) in &self.rows {
             if needs.whole.contains(of) || needs.bodies.contains(&(*of, *id)) {
-                shelf.bodies.insert(*id, body.clone());
+                known.bodies.insert(*id, body.clone());
             }
             if needs.values.contains(of) {
                 let json = Json::parse(body, 16).unwrap();
                 let members = rule::members(&partner.records[usize::from(of.0)].rules);
                 let value = |member: &String| json.get(member).and_then(Json::as_text).map(str::to_owned);
-                shelf.values.entry(*of).or_default().insert(*id, members.iter().map(value).collect());
+                known.values.entry(*of).or_default().insert(*id, members.iter().map(value).collect());
             }
         }
         for of in &needs.values {
-            shelf.values.entry(*of).or_default();
+            known.values.entry(*of).or_default();
         }
-        shelf.whole.extend(&needs.whole);
+        known.whole.extend(&needs.whole);
     }
 
     fn merge(&mut self, sent: &[Sent]) -> Vec<&'static str> {
