@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::{Name, Work, member, shown, target_key, text};
 use crate::delivery::Outcome;
-use crate::description::{By, Missing, Pair, RecordTypeId, Reference};
+use crate::description::{By, Missing, Pair, RecordTypeId, Reference, glob};
 use crate::json::{Json, Pointer};
 use crate::note::Note;
 use crate::rule::{self, Row};
@@ -297,36 +297,6 @@ enum Target {
 
 fn agrees(pair: &Pair, own: &str, other: &str) -> bool {
     if pair.is_pattern { glob(other, own) } else { other == own }
-}
-
-/// Whether `text` fits a pattern in which `*` stands for anything and `?` for one character. Takes linear memory and
-/// at most the product of both lengths in steps.
-fn glob(pattern: &str, text: &str) -> bool {
-    let pattern: Vec<char> = pattern.chars().collect();
-    let mut reached = vec![false; pattern.len() + 1];
-    reached[0] = true;
-    let open = |reached: &mut Vec<bool>| {
-        for (nth, letter) in pattern.iter().enumerate() {
-            if *letter == '*' && reached[nth] {
-                reached[nth + 1] = true;
-            }
-        }
-    };
-    open(&mut reached);
-    for letter in text.chars() {
-        let mut next = vec![false; pattern.len() + 1];
-        for (nth, wanted) in pattern.iter().enumerate().filter(|(nth, _)| reached[*nth]) {
-            match wanted {
-                '*' => next[nth] = true,
-                '?' => next[nth + 1] = true,
-                wanted if *wanted == letter => next[nth + 1] = true,
-                _ => {}
-            }
-        }
-        open(&mut next);
-        reached = next;
-    }
-    reached[pattern.len()]
 }
 
 fn place(pointer: Pointer, reference: &Reference) -> Pointer {

@@ -96,10 +96,13 @@ fn partner() -> Partner {
     }
 }
 
+/// Number, body, whether it waits, and when it was true.
+type Row = (RecordId, Vec<u8>, bool, Option<i64>);
+
 /// What is stored, as far as reconciling needs it.
 #[derive(Debug, Default, Clone, PartialEq)]
 struct World {
-    rows: BTreeMap<(RecordTypeId, String), (RecordId, Vec<u8>, bool, Option<i64>)>,
+    rows: BTreeMap<(RecordTypeId, String), Row>,
     next: i64,
 }
 
@@ -191,7 +194,7 @@ fn words(reconciled: &Reconciled) -> Vec<&'static str> {
     reconciled.entries.iter().map(|entry| entry.outcome.word()).collect()
 }
 
-fn sent(of: RecordTypeId, change: Change, body: Value) -> Sent {
+fn sent(of: RecordTypeId, change: Change, body: &Value) -> Sent {
     let body = body.to_string().into_bytes();
     let body = Json::parse(&body, 16).unwrap().to_bytes();
     Sent { of, pointer: Pointer::root().item(0), change, ordered: true, body, sorted: Vec::new() }
@@ -215,7 +218,7 @@ fn changes_apply_one_after_the_other() {
         (Change::Insert, json!({"code": "c"}), "rejected"),
         (Change::Insert, json!({"name": "no code"}), "rejected"),
     ];
-    let changes: Vec<_> = table.iter().map(|(change, body, _)| sent(READER, *change, body.clone())).collect();
+    let changes: Vec<_> = table.iter().map(|(change, body, _)| sent(READER, *change, body)).collect();
     let expected: Vec<_> = table.iter().map(|(.., word)| *word).collect();
     assert_eq!(world.merge(&changes), expected, "in one payload");
     assert_eq!(
@@ -230,9 +233,9 @@ fn changes_apply_one_after_the_other() {
 #[test]
 fn a_complete_payload_removes_what_it_does_not_have_and_keeps_what_is_bad() {
     let mut world = World::default();
-    let insert = |code: &str| sent(READER, Change::Upsert, reader(code, "N", code));
+    let insert = |code: &str| sent(READER, Change::Upsert, &reader(code, "N", code));
     world.merge(&[insert("a"), insert("b"), insert("c")]);
-    let bad = sent(READER, Change::Upsert, json!({"code": "b", "name": 1}));
+    let bad = sent(READER, Change::Upsert, &json!({"code": "b", "name": 1}));
     let found = world.take(&[insert("a"), bad], &[READER], None);
     assert_eq!((words(&found), found.gone.len()), (vec!["unchanged", "rejected"], 1));
     assert_eq!(world.shown().len(), 2);
@@ -241,7 +244,7 @@ fn a_complete_payload_removes_what_it_does_not_have_and_keeps_what_is_bad() {
 #[test]
 fn of_two_records_with_one_key_neither_is_taken() {
     let mut world = World::default();
-    let twin = |name: &str| Sent { ordered: false, ..sent(READER, Change::Upsert, reader("a", name, "a@x")) };
+    let twin = |name: &str| Sent { ordered: false, ..sent(READER, Change::Upsert, &reader("a", name, "a@x")) };
     assert_eq!(world.merge(&[twin("one"), twin("other")]), ["rejected", "rejected"]);
     assert!(world.rows.is_empty());
 }
@@ -249,24 +252,25 @@ fn of_two_records_with_one_key_neither_is_taken() {
 #[test]
 fn a_loan_waits_for_its_reader_and_its_book_and_goes_with_its_reader() {
     let mut world = World::default();
-    let loan = sent(LOAN, Change::Insert, json!({"reader": {"code": "a"}, "book": "x"}));
+    let loan = sent(LOAN, Change::Insert, &json!({"reader": {"code": "a"}, "book": "x"}));
     assert_eq!(world.merge(std::slice::from_ref(&loan)), ["parked"]);
     assert_eq!(world.merge(std::slice::from_ref(&loan)), ["rejected"], "it is there, though it waits");
-    assert_eq!(world.merge(&[sent(READER, Change::Insert, reader("a", "A", "1"))]), ["created"]);
+    assert_eq!(world.merge(&[sent(READER, Change::Insert, &reader("a", "A", "1"))]), ["created"]);
     assert!(world.shown()[1].ends_with("waits"), "the book is missing still");
-    world.merge(&[sent(BOOK, Change::Insert, json!({"code": "x"}))]);
+    world.merge(&[sent(BOOK, Change::Insert, &json!({"code": "x"}))]);
     assert_eq!(world.shown()[2], r#"2 {"book":"x","reader":{"code":"a"},"season":"none"}"#);
-    world.merge(&[sent(BOOK, Change::Delete, json!({"code": "x"}))]);
+    world.merge(&[sent(BOOK, Change::Delete, &json!({"code": "x"}))]);
     assert!(world.shown()[1].ends_with("waits"), "without its book it waits again");
-    assert_eq!(world.merge(&[sent(READER, Change::Delete, json!({"code": "a", "cards": ["all"]}))]), ["deleted"]);
+    assert_eq!(world.merge(&[sent(READER, Change::Delete, &json!({"code": "a", "cards": ["all"]}))]), ["deleted"]);
     assert!(world.shown().is_empty(), "without its reader it is gone");
 }
 
 #[test]
 fn one_payload_may_bring_a_loan_before_its_reader() {
     let mut world = World::default();
-    let loan = sent(LOAN, Change::Insert, json!({"reader": {"code": "a"}, "book": "x"}));
-    let rest = [sent(BOOK, Change::Insert, json!({"code": "x"})), sent(READER, Change::Insert, reader("a", "A", "1"))];
+    let loan = sent(LOAN, Change::Insert, &json!({"reader": {"code": "a"}, "book": "x"}));
+    let rest =
+        [sent(BOOK, Change::Insert, &json!({"code": "x"})), sent(READER, Change::Insert, &reader("a", "A", "1"))];
     let all: Vec<_> = std::iter::once(loan).chain(rest).collect();
     assert_eq!(world.merge(&all), ["created", "created", "created"]);
 }
@@ -275,7 +279,7 @@ fn one_payload_may_bring_a_loan_before_its_reader() {
 fn only_one_season_is_open_and_loans_are_of_that_one() {
     let mut world = World::default();
     let season =
-        |change, code: &str, state: &str| sent(SEASON, change, json!({"code": code, "state": state, "title": code}));
+        |change, code: &str, state: &str| sent(SEASON, change, &json!({"code": code, "state": state, "title": code}));
     world.merge(&[season(Change::Insert, "s1", "open")]);
     world.merge(&[season(Change::Insert, "s2", "open")]);
     assert_eq!(
@@ -284,7 +288,7 @@ fn only_one_season_is_open_and_loans_are_of_that_one() {
     );
     world.merge(&[
         season(Change::Delete, "s1", "x"),
-        sent(LOAN, Change::Insert, json!({"reader": {"code": "a"}, "book": "x"})),
+        sent(LOAN, Change::Insert, &json!({"reader": {"code": "a"}, "book": "x"})),
     ]);
     assert!(world.shown()[0].contains(r#""season":"s2""#), "{:?}", world.shown());
 }
@@ -293,8 +297,8 @@ fn only_one_season_is_open_and_loans_are_of_that_one() {
 fn a_deletion_takes_single_items_and_the_record_with_the_last() {
     let mut world = World::default();
     let cards = |codes: &[&str]| codes.iter().map(|code| json!({"code": code, "color": "red"})).collect::<Value>();
-    world.merge(&[sent(READER, Change::Insert, json!({"code": "a", "name": "A", "cards": cards(&["1", "2"])}))]);
-    let delete = |cards: Value| sent(READER, Change::Delete, json!({"code": "a", "cards": cards}));
+    world.merge(&[sent(READER, Change::Insert, &json!({"code": "a", "name": "A", "cards": cards(&["1", "2"])}))]);
+    let delete = |cards: Value| sent(READER, Change::Delete, &json!({"code": "a", "cards": cards}));
     assert_eq!(world.merge(&[delete(json!([]))]), ["rejected"]);
     assert_eq!(world.merge(&[delete(json!([{"label": "lost"}]))]), ["updated"]);
     assert_eq!(world.merge(&[delete(json!([{"code": "7"}]))]), ["unchanged"]);
@@ -304,7 +308,7 @@ fn a_deletion_takes_single_items_and_the_record_with_the_last() {
 #[test]
 fn what_is_older_than_what_was_applied_is_not_applied() {
     let mut world = World::default();
-    let named = |name: &str| [sent(READER, Change::Upsert, reader("a", name, "1"))];
+    let named = |name: &str| [sent(READER, Change::Upsert, &reader("a", name, "1"))];
     let take = |world: &mut World, name: &str, as_of| words(&world.take(&named(name), &[], Some(as_of)));
     assert_eq!(take(&mut world, "A", 5), ["created"]);
     assert_eq!(take(&mut world, "B", 4), ["stale"]);
@@ -321,7 +325,7 @@ fn some_readers() -> impl Strategy<Value = Vec<(u8, u8)>> {
 fn snapshot(readers: &[(u8, u8)]) -> Vec<Sent> {
     let one = |(code, mail): &(u8, u8)| {
         let body = reader(&code.to_string(), "N", &mail.to_string());
-        Sent { ordered: false, ..sent(READER, Change::Upsert, body) }
+        Sent { ordered: false, ..sent(READER, Change::Upsert, &body) }
     };
     readers.iter().map(one).collect()
 }
