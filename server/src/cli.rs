@@ -7,6 +7,7 @@ mod completions;
 mod demo;
 mod map;
 mod push;
+mod record;
 mod serve;
 mod test;
 mod token;
@@ -43,6 +44,7 @@ enum Command {
     Map(map::Map),
     Test(test::Test),
     Push(push::Push),
+    Record(record::Record),
     Token(token::Token),
     Completions(completions::Completions),
 }
@@ -82,6 +84,7 @@ impl Cli {
             Command::Map(command) => command.run(),
             Command::Test(command) => command.run(),
             Command::Push(command) => command.run(),
+            Command::Record(command) => command.run(),
             Command::Token(command) => command.run(),
             Command::Completions(command) => Ok(command.run()),
         }

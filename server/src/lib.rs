@@ -9,6 +9,7 @@ pub mod config;
 pub mod credential;
 pub mod demo;
 pub mod diff;
+pub mod intake;
 pub mod log;
 pub mod metrics;
 pub mod partners;

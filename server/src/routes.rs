@@ -3,6 +3,7 @@
 //! Partners' routes come and go with their descriptions, which `axum::Router` cannot do; so one fallback handler looks
 //! them up in the route table of the version that is loaded.
 
+mod admin;
 mod api;
 mod health;
 mod oneroster;
@@ -40,6 +41,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(health::metrics))
         .nest("/api/v1", api::router())
+        .nest("/admin/v1", admin::router())
         .nest(oneroster::BASE, oneroster::router())
         .fallback(partner::call)
         .layer(CatchPanicLayer::custom(panicked))

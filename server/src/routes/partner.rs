@@ -14,7 +14,6 @@ mod paging;
 mod read;
 mod request;
 
-use std::future::Future;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -24,11 +23,11 @@ use axum::response::{IntoResponse as _, Response};
 use rollcall_core::description::{Listed, Operation, Partner, RouteMiss, Verb};
 use rollcall_core::ingest::Loaded;
 use serde_json::Value;
-use tokio::runtime::Handle;
 use uuid::Uuid;
 
 use super::PartnerRoute;
 use crate::app::App;
+use crate::intake;
 use crate::problem::Problem;
 
 /// Answers a call of any partner's route.
@@ -49,7 +48,7 @@ pub(super) async fn call(State(app): State<Arc<App>>, request: Request) -> Respo
         }
     };
     let route = PartnerRoute(format!("/{name}{}", loaded.partner.operations[operation].path));
-    let call = Call { app, loaded, operation, dry_run: request::dry_run(&head.headers), head, path };
+    let call = Call { app, loaded, operation, dry_run: intake::dry_run(&head.headers), head, path };
     let mut response = match call.serve(body).await {
         Ok(done) => answer::success(&call, &done),
         Err(problem) => answer::problem(&call, problem),
@@ -127,14 +126,4 @@ impl Call {
             Verb::Connection => self.connection(&connection, body).await,
         }
     }
-}
-
-/// Runs work that computes and waits for disks on a thread where that harms no one. It goes on when the caller leaves.
-async fn blocking<F>(work: F) -> Result<F::Output, Problem>
-where
-    F: Future + Send + 'static,
-    F::Output: Send,
-{
-    let (runtime, span) = (Handle::current(), tracing::Span::current());
-    tokio::task::spawn_blocking(move || span.in_scope(|| runtime.block_on(work))).await.map_err(Problem::fault)
 }

@@ -2,18 +2,15 @@
 
 use axum::Json;
 use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use rollcall_core::description::Answer;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::request::DRY_RUN;
 use super::{Call, Done, context};
+use crate::intake::{DELIVERY, DRY_RUN};
 use crate::problem::Problem;
-
-/// The header that names the delivery, whatever the partner's answer looks like.
-const DELIVERY: HeaderName = HeaderName::from_static("rollcall-delivery");
 
 /// The answer to a call that went well.
 pub(super) fn success(call: &Call, done: &Done) -> Response {

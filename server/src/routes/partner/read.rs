@@ -10,11 +10,11 @@ use rollcall_core::store::read::RecordQuery;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::ingest::check_payload;
 use super::paging::{Part, part};
-use super::{Call, Done, blocking, context, request};
+use super::{Call, Done, context, request};
 use crate::access::Connection;
 use crate::body;
+use crate::intake::{self, blocking};
 use crate::problem::Problem;
 
 impl Call {
@@ -90,18 +90,18 @@ impl Call {
         let checked = request::check(self, &connection.sender.options);
         let payload = body::read_small(body, &self.head.headers, limits).await;
         checked?;
-        let Some(media) = self.operation().body.as_ref().and_then(|body| body.media.first()) else {
+        if self.operation().body.is_none() {
             return Ok(Map::new());
-        };
-        check_payload(self.operation(), &payload)?;
+        }
+        intake::check_payload(self.operation(), &payload)?;
         let bytes = payload.bytes.unwrap_or_default();
         if bytes.iter().all(u8::is_ascii_whitespace) {
             return Ok(Map::new());
         }
-        match request::check_body(media, &bytes, &connection.sender.options, limits)?.to_value() {
-            Value::Object(members) => Ok(members),
-            _ => Err(Problem::new(ProblemClass::Invalid, "invalid", "the body must be an object")),
-        }
+        let checked = self.app.ingest.check(self.operation(), &connection.sender.options, &bytes);
+        checked.map_err(|report| intake::refusal(*report, Vec::new(), limits.violations_max))?;
+        serde_json::from_slice(&bytes)
+            .map_err(|_| Problem::new(ProblemClass::Invalid, "invalid", "the body must be an object"))
     }
 }
 

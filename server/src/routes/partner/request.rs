@@ -1,38 +1,21 @@
-//! Checks what can be told of a request before any work is done: parameters, conditions, media type, and of the body
-//! what surrounds its records.
+//! Checks all of a request but its body: parameters, conditions, encoding, media type.
 
 use std::borrow::Cow;
 
 use axum::http::header::{ACCEPT_ENCODING, CONTENT_TYPE};
-use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use rollcall_core::description::{Listed, Location, Media, Must, Operation, Parameter, ProblemClass, Verb};
+use axum::http::{HeaderMap, HeaderValue};
+use rollcall_core::description::{Listed, Location, Must, Operation, Parameter, ProblemClass, Verb};
 use rollcall_core::json::{Json, Pointer};
-use rollcall_core::limits::Limits;
 use rollcall_core::note::Note;
 use serde_json::{Map, Value, json};
 
 use super::Call;
 use crate::body::{Coding, ENCODINGS};
+use crate::intake::CONDITION;
 use crate::problem::Problem;
-
-/// The header that asks for an answer without consequences.
-pub(super) const DRY_RUN: HeaderName = HeaderName::from_static("rollcall-dry-run");
-
-/// The code of a problem that is a condition of the description.
-pub(super) const CONDITION: &str = "condition";
 
 /// Deepest nesting of a parameter's value.
 const PARAMETER_DEPTH_MAX: u32 = 4;
-
-/// Whether nothing is to be stored. Guessing would be dangerous either way.
-pub(super) fn dry_run(headers: &HeaderMap) -> Result<bool, Problem> {
-    match headers.get(DRY_RUN).map(HeaderValue::as_bytes) {
-        None => Ok(false),
-        Some(value) if value.eq_ignore_ascii_case(b"true") => Ok(true),
-        Some(value) if value.eq_ignore_ascii_case(b"false") => Ok(false),
-        Some(_) => Err(Problem::bad_parameter("Rollcall-Dry-Run", "must be `true` or `false`")),
-    }
-}
 
 /// Whether the request may go on to its body.
 pub(super) fn check(call: &Call, options: &Value) -> Result<(), Problem> {
@@ -53,35 +36,6 @@ pub(super) fn check(call: &Call, options: &Value) -> Result<(), Problem> {
 pub(super) fn query(call: &Call) -> Vec<(String, String)> {
     let query = call.head.uri.query().unwrap_or_default();
     form_urlencoded::parse(query.as_bytes()).into_owned().collect()
-}
-
-/// The body as JSON, if it is what surrounds its records should be and every condition on its members holds.
-pub(super) fn check_body<'b>(
-    media: &Media,
-    bytes: &'b [u8],
-    options: &Value,
-    limits: &Limits,
-) -> Result<Json<'b>, Problem> {
-    let json = Json::parse(bytes, limits.json_depth_max).map_err(|malformed| {
-        let note = Note::new(Pointer::root(), "malformed", malformed.to_string());
-        let problem = Problem::new(ProblemClass::Malformed, "malformed", "the body is not valid JSON");
-        problem.with_errors(vec![note], 0)
-    })?;
-    let wrong = media.schema.violations(&json, limits.violations_max);
-    if !wrong.notes.is_empty() {
-        let problem = Problem::new(ProblemClass::Invalid, "invalid", "the body breaks the description");
-        return Err(problem.with_errors(wrong.notes, wrong.omitted));
-    }
-    for (path, must) in &media.must {
-        let Some(value) = path.iter().try_fold(&json, |json, name| json.get(name)) else { continue };
-        if !must.that.holds(&json!({"value": value.to_value(), "options": options})) {
-            let pointer = path.iter().fold(Pointer::root(), |pointer, name| pointer.member(name));
-            let problem = condition(must);
-            let note = Note::new(pointer, problem.code, problem.detail.clone());
-            return Err(problem.with_errors(vec![note], 0));
-        }
-    }
-    Ok(json)
 }
 
 /// Every declared parameter is there if it must be, and looks as it should; all that do not are named.
@@ -230,20 +184,4 @@ fn place(parameter: &Parameter) -> &'static str {
 
 fn object<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Map<String, Value> {
     pairs.map(|(name, value)| (name.to_owned(), Value::String(value.to_owned()))).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use axum::http::{HeaderMap, HeaderValue};
-
-    use super::{DRY_RUN, dry_run};
-
-    #[test]
-    fn a_dry_run_is_never_guessed() {
-        let asked = |value: &'static str| dry_run(&HeaderMap::from_iter([(DRY_RUN, HeaderValue::from_static(value))]));
-        assert!(asked("True").unwrap() && !asked("false").unwrap() && !dry_run(&HeaderMap::new()).unwrap());
-        for odd in ["", "1", "yes", "true, true"] {
-            assert_eq!(asked(odd).unwrap_err().status, 400, "{odd:?}");
-        }
-    }
 }

@@ -1,0 +1,182 @@
+//! Turns what was read of a request into a delivery, and takes that through all stages when it is its turn.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use rollcall_core::clock::Clock;
+use rollcall_core::delivery::{Entry, Received, Report, Status};
+use rollcall_core::description::{Operation, ProblemClass};
+use rollcall_core::ingest::{Ingested, Loaded};
+use rollcall_core::note::Note;
+use tokio::runtime::Handle;
+use tokio::time::Instant;
+
+use crate::access::Connection;
+use crate::app::App;
+use crate::body::{Flaw, Payload};
+use crate::metrics::{self, Stage};
+use crate::problem::{Finding, Problem};
+
+/// The header that asks for an answer without consequences.
+pub const DRY_RUN: HeaderName = HeaderName::from_static("rollcall-dry-run");
+
+/// The header that names the delivery, whatever the answer looks like.
+pub const DELIVERY: HeaderName = HeaderName::from_static("rollcall-delivery");
+
+/// The code of a problem that is a condition of the description.
+pub const CONDITION: &str = "condition";
+
+/// Which operation a delivery came by.
+#[derive(Debug)]
+pub enum By {
+    /// One that the partner's clients call: its place among them.
+    Partner(usize),
+    /// One that operators call: its place among them.
+    Operator(usize),
+    /// One that no description holds.
+    Own(Box<Operation>),
+}
+
+impl By {
+    /// The operation.
+    pub fn operation<'o>(&'o self, loaded: &'o Loaded) -> &'o Operation {
+        match self {
+            Self::Partner(at) => &loaded.partner.operations[*at],
+            Self::Operator(at) => &loaded.partner.operator[*at],
+            Self::Own(operation) => operation,
+        }
+    }
+}
+
+/// Whether nothing is to be stored. Guessing would be dangerous either way.
+pub fn dry_run(headers: &HeaderMap) -> Result<bool, Problem> {
+    match headers.get(DRY_RUN).map(HeaderValue::as_bytes) {
+        None => Ok(false),
+        Some(value) if value.eq_ignore_ascii_case(b"true") => Ok(true),
+        Some(value) if value.eq_ignore_ascii_case(b"false") => Ok(false),
+        Some(_) => Err(Problem::bad_parameter("Rollcall-Dry-Run", "must be `true` or `false`")),
+    }
+}
+
+/// Whether a body can be worked on at all.
+pub fn check_payload(operation: &Operation, payload: &Payload) -> Result<(), Problem> {
+    let class = match payload.flaw {
+        Some(Flaw::TooLarge(_) | Flaw::Bomb(_)) => ProblemClass::TooLarge,
+        Some(Flaw::Corrupt | Flaw::Slow(_) | Flaw::Broken) => ProblemClass::Malformed,
+        None if payload.size == 0 && operation.body.as_ref().is_some_and(|body| body.required) => {
+            return Err(Problem::new(ProblemClass::Malformed, "missing-body", "the body is missing"));
+        }
+        None => return Ok(()),
+    };
+    let code = if class == ProblemClass::TooLarge { "too-large" } else { "unreadable-body" };
+    let detail = payload.flaw.map(|flaw| flaw.to_string()).unwrap_or_default();
+    Err(Problem::new(class, code, detail))
+}
+
+/// What was received, by an operation.
+pub fn received(payload: Payload, operation: &Operation, clock: &dyn Clock) -> Received {
+    Received {
+        id: clock.next_id(),
+        operation: operation.id.clone(),
+        at: clock.now(),
+        body: payload.bytes,
+        content_encoding: payload.content_encoding,
+        sha256: payload.sha256,
+        size: payload.size,
+        queued: false,
+    }
+}
+
+/// Takes what was received through all stages, when it is its turn. Where it cannot be applied, that is the problem.
+pub async fn take(
+    app: &Arc<App>,
+    from: &Arc<Connection>,
+    loaded: &Arc<Loaded>,
+    by: By,
+    received: Received,
+    dry_run: bool,
+) -> Result<Ingested, Problem> {
+    let (sender, partner) = (&from.sender, &loaded.partner.name);
+    let start = Instant::now();
+    let turn = app.turns.take(&sender.tenant, &sender.connection, partner).await;
+    let turn = turn.map_err(|busy| Problem::unavailable("busy", busy.to_string()))?;
+    metrics::stage(sender, partner, Stage::Wait, start.elapsed());
+    let (id, size) = (received.id, received.size);
+    tracing::Span::current().record("delivery", tracing::field::display(id));
+    let start = Instant::now();
+    let work = {
+        let (app, from, loaded) = (Arc::clone(app), Arc::clone(from), Arc::clone(loaded));
+        async move {
+            let _turn = turn;
+            let _working = metrics::in_progress(&loaded.partner.name);
+            app.ingest.run(&from.sender, &loaded, by.operation(&loaded), received, dry_run).await
+        }
+    };
+    let delivery = (!dry_run).then_some(id);
+    let ingested = blocking(work).await.map_err(|problem| problem.kept_as(delivery))?;
+    let ingested = ingested.map_err(|error| Problem::from(error).kept_as(delivery))?;
+    let report = &ingested.report;
+    metrics::stage(sender, partner, Stage::Ingest, start.elapsed());
+    metrics::delivery(sender, partner, size, report);
+    tracing::info!(tenant = sender.tenant, connection = sender.connection, status = ?report.status, dry_run, "delivery");
+    if !matches!(report.status, Status::Rejected | Status::Failed) {
+        return Ok(ingested);
+    }
+    let Ingested { report, entries, .. } = ingested;
+    Err(refusal(report, entries, app.ingest.limits.violations_max).kept_as(delivery))
+}
+
+/// The problem that ended a delivery. Where each record was looked at, the records say what is wrong with them.
+pub fn refusal(report: Report, entries: Vec<Entry>, errors_max: usize) -> Problem {
+    let class = report.problem.unwrap_or(ProblemClass::Fault);
+    if let [only] = report.rejections.as_slice()
+        && only.code == CONDITION
+    {
+        return Problem::said(class, CONDITION, only.message.clone()).with_errors(report.rejections, 0);
+    }
+    let (code, detail, errors) = match (report.status, class) {
+        (Status::Failed, _) => ("failed", "the delivery could not be worked on; nothing was applied", report.faults),
+        (_, ProblemClass::Malformed) => ("malformed", "the body is not valid JSON", report.rejections),
+        _ => ("invalid", "the body breaks the description; nothing was applied", report.rejections),
+    };
+    let bad = entries.into_iter().filter(|entry| entry.outcome.is_error());
+    let of_record = |record: String, notes: Vec<Note>| {
+        notes.into_iter().map(move |note| Finding { note, record: Some(record.clone()) })
+    };
+    let mut findings: Vec<_> = bad.flat_map(|entry| of_record(entry.record, entry.notes)).collect();
+    let mut omitted = report.omitted;
+    if findings.is_empty() {
+        findings = errors.into_iter().map(Finding::from).collect();
+    } else {
+        omitted = findings.len().saturating_sub(errors_max);
+        findings.truncate(errors_max);
+    }
+    Problem::new(class, code, detail).with_findings(findings, omitted)
+}
+
+/// Runs work that computes and waits for disks on a thread where that harms no one. It goes on when the caller leaves.
+pub async fn blocking<F>(work: F) -> Result<F::Output, Problem>
+where
+    F: Future + Send + 'static,
+    F::Output: Send,
+{
+    let (runtime, span) = (Handle::current(), tracing::Span::current());
+    tokio::task::spawn_blocking(move || span.in_scope(|| runtime.block_on(work))).await.map_err(Problem::fault)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::{HeaderMap, HeaderValue};
+
+    use super::{DRY_RUN, dry_run};
+
+    #[test]
+    fn a_dry_run_is_never_guessed() {
+        let asked = |value: &'static str| dry_run(&HeaderMap::from_iter([(DRY_RUN, HeaderValue::from_static(value))]));
+        assert!(asked("True").unwrap() && !asked("false").unwrap() && !dry_run(&HeaderMap::new()).unwrap());
+        for odd in ["", "1", "yes", "true, true"] {
+            assert_eq!(asked(odd).unwrap_err().status, 400, "{odd:?}");
+        }
+    }
+}
