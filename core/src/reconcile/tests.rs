@@ -250,6 +250,27 @@ fn of_two_records_with_one_key_neither_is_taken() {
 }
 
 #[test]
+fn a_mail_may_be_handed_on_but_not_be_shared_with_who_keeps_it() {
+    let mut world = World::default();
+    world.merge(&[
+        sent(READER, Change::Insert, &reader("a", "A", "1")),
+        sent(READER, Change::Insert, &reader("b", "B", "2")),
+    ]);
+    let handed =
+        [sent(READER, Change::Upsert, &reader("b", "B", "1")), sent(READER, Change::Upsert, &reader("a", "A", "2"))];
+    assert_eq!(world.merge(&handed), ["updated", "updated"]);
+    assert_eq!(world.merge(&[sent(READER, Change::Insert, &reader("c", "C", "1"))]), ["rejected"]);
+    let both =
+        [sent(READER, Change::Insert, &reader("d", "D", "9")), sent(READER, Change::Insert, &reader("e", "E", "9"))];
+    assert_eq!(world.merge(&both), ["rejected", "rejected"]);
+    // `a` may not have what `b` has; so it keeps its own, and then `f` may not have that.
+    let chain =
+        [sent(READER, Change::Upsert, &reader("a", "A", "1")), sent(READER, Change::Insert, &reader("f", "F", "2"))];
+    assert_eq!(world.merge(&chain), ["rejected", "rejected"]);
+    assert_eq!(world.rows.len(), 2);
+}
+
+#[test]
 fn a_loan_waits_for_its_reader_and_its_book_and_goes_with_its_reader() {
     let mut world = World::default();
     let loan = sent(LOAN, Change::Insert, &json!({"reader": {"code": "a"}, "book": "x"}));
@@ -361,5 +382,18 @@ proptest! {
             prop_assert_eq!(again.outcome, expected);
         }
         prop_assert!(again.gone.is_empty());
+    }
+
+    #[test]
+    fn no_two_readers_ever_share_a_mail(steps in prop::collection::vec(some_readers(), 1..5)) {
+        let mut world = World::default();
+        for step in steps {
+            world.take(&snapshot(&step), &[READER], None);
+            let mails: Vec<_> = world.rows.values().map(|(_, body, ..)| {
+                Json::parse(body, 8).unwrap().get("mail").and_then(Json::as_text).unwrap().to_owned()
+            }).collect();
+            let distinct: std::collections::BTreeSet<_> = mails.iter().collect();
+            prop_assert_eq!(distinct.len(), mails.len());
+        }
     }
 }
