@@ -62,6 +62,8 @@ pub struct Unset;
 enum Node {
     Literal(Value),
     Name(String),
+    /// Whether a name stands for something.
+    Given(String),
     Member(Box<Node>, String),
     Has(Box<Node>, String),
     Operation(Operation, Vec<Node>),
@@ -147,7 +149,7 @@ impl Node {
     fn speaks_of(&self, name: &str) -> bool {
         match self {
             Self::Literal(_) | Self::Item => false,
-            Self::Name(own) => own == name,
+            Self::Name(own) | Self::Given(own) => own == name,
             Self::Member(of, _) | Self::Has(of, _) => of.speaks_of(name),
             Self::Operation(_, nodes) | Self::List(nodes) => nodes.iter().any(|node| node.speaks_of(name)),
             Self::Map(members) => members.iter().any(|(key, value)| key.speaks_of(name) || value.speaks_of(name)),
@@ -227,6 +229,9 @@ mod tests {
             ("delivery.counts['user'] + 2", json!(5)),
             ("has(header.accept)", json!(true)),
             ("has(header.referer)", json!(false)),
+            ("has(level) && !has(Term)", json!(true)),
+            ("has(Term) ? Term[0].code : level", json!("info")),
+            ("[1].exists(n, has(n))", json!(true)),
             ("!has(options.sandbox) || options.sandbox", json!(true)),
             ("{'warning': 'w', 'info': 'i'}[level]", json!("i")),
             ("level in ['info', 'error']", json!(true)),
@@ -331,7 +336,8 @@ mod tests {
             ("faults.exists(f)", 13..14, "unknown function `exists`"),
             ("size(faults.filter(f, true)) == 'x'", 29..31, "an integer and text cannot be compared"),
             ("glob('a*', 1)", 11..12, "expected text, found an integer"),
-            ("has(level)", 4..9, "expected a member, as in `has(x.y)`"),
+            ("has(lvel)", 4..8, "there is no `lvel` here"),
+            ("has('level')", 4..11, "expected a name or a member, as in `has(x.y)`"),
             ("has(delivery.stats)", 13..18, "there is no `stats` here"),
             ("size(1)", 5..6, "expected text, a list or a map, found an integer"),
             ("sum(faults)", 3..4, "unknown function `sum`"),

@@ -29,6 +29,7 @@ pub(super) fn evaluate<'v>(node: &'v Node, scope: Scope<'v>) -> Computed<'v> {
     match node {
         Node::Literal(value) => Ok(Cow::Borrowed(value)),
         Node::Name(name) => scope.context.get(name).map(Cow::Borrowed).ok_or(Unset),
+        Node::Given(name) => Ok(Cow::Owned(Value::Bool(scope.context.get(name).is_some()))),
         Node::Member(operand, name) => member(evaluate(operand, scope)?, name),
         Node::Has(operand, name) => {
             let has = evaluate(operand, scope).is_ok_and(|operand| operand.get(name).is_some());

@@ -162,12 +162,17 @@ impl Typing<'_> {
         Ok((Node::Operation(*operation, operands.into_iter().map(|(node, _)| node).collect()), of))
     }
 
+    /// Whether a name or a member is there. CEL itself asks for members only; here names may be absent too.
     fn has(&self, asked: &IdedExpr, depth: usize) -> Result<Typed, Fault> {
-        let Expr::Select(select) = &asked.expr else {
-            return Err(self.fault(asked, "expected a member, as in `has(x.y)`"));
+        let node = match &asked.expr {
+            Expr::Ident(name) => match self.name(asked, name)? {
+                (Node::Name(name), _) => Node::Given(name),
+                _ => Node::Literal(true.into()),
+            },
+            Expr::Select(select) => Node::Has(Box::new(self.select(asked, select, depth)?.0), select.field.clone()),
+            _ => return Err(self.fault(asked, "expected a name or a member, as in `has(x.y)`")),
         };
-        let (operand, _) = self.select(asked, select, depth)?;
-        Ok((Node::Has(Box::new(operand), select.field.clone()), Type::Boolean))
+        Ok((node, Type::Boolean))
     }
 
     /// A loop over `list`, whose items `condition` calls as `item` says.
