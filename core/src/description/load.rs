@@ -94,7 +94,8 @@ fn read(
         operations.extend(builder.build(operation));
     }
     let records = records.finish(name, canonical, &mut findings);
-    if !has_gaps {
+    // Whatever is wrong with an operation hides what it makes use of.
+    if !has_gaps && operations.len() == outline.operations.len() {
         unsupported::left_over(&document, &outline, &mut findings);
     }
     if records.iter().any(|record| !record.kinds.is_empty()) && !has_mapper(name) {
@@ -471,6 +472,37 @@ mod tests {
         let request = json!({"header": {"accept": "*/*"}, "query": {}, "path": {}, "options": {"sandbox": false}});
         let holds: Vec<_> = operation.must.iter().map(|must| must.that.holds(&request)).collect();
         assert_eq!(holds, [true, false]);
+    }
+
+    #[test]
+    fn answers_are_filled_in_with_records_and_with_what_became_of_each() {
+        let partner = valid("answers");
+        let template = |id: &str| {
+            let operation = partner.operations.iter().find(|operation| operation.id == id).unwrap();
+            &operation.success().unwrap().content.as_ref().unwrap().1
+        };
+        let (ada, bob) = (json!({"number": "1", "name": "Ada"}), json!({"number": "2", "name": "Bob"}));
+        let message = json!({"text": "too long", "level": "error", "code": "maxLength", "field": "name"});
+        let rejected = json!([{"body": {"number": 3}, "key": "3", "pointer": "/2", "messages": [message]}]);
+        let context =
+            json!({"total": 2, "accepted": [ada, bob], "created": [ada], "removed": [], "rejected": rejected});
+        let bad = json!([{"reader": {"number": 3}, "number": "3", "why": [{"text": "too long"}]}]);
+        let filled = json!({"success": true, "total": 2, "readers": [ada, bob], "new": [ada], "gone": [], "bad": bad});
+        assert_eq!(template("pushReaders").fill(&context), filled);
+        let context = json!({"records": [ada], "total": 7});
+        assert_eq!(template("listReaders").fill(&context), json!({"total": 7, "readers": [ada]}));
+        assert_eq!(template("bareReaders").fill(&context), json!([ada]));
+        let line = json!({"name": "readers", "body": ada, "messages": [{"text": "is new", "level": "info"}]});
+        let context = json!({"total": 1, "delivery": {"finished": true, "errors": 0}, "log": [line]});
+        let line = json!({"what": "readers", "number": "1", "messages": [{"level": "i"}]});
+        assert_eq!(template("getLog").fill(&context), json!({"total": 1, "state": 4, "lines": [line]}));
+
+        let spoken = |id: &str| {
+            let names = ["accepted", "created", "updated", "removed", "rejected", "records", "log", "total"];
+            names.into_iter().filter(|name| template(id).speaks_of(name)).collect::<Vec<_>>()
+        };
+        assert_eq!(spoken("pushReaders"), ["accepted", "created", "removed", "rejected", "total"]);
+        assert_eq!(spoken("bareReaders"), ["records"]);
     }
 
     #[test]

@@ -42,7 +42,7 @@ impl Operations<'_, '_, '_> {
         let security = self.security(at);
         let names = self.request_names(&parameters);
         let must = self.must(outline, &names);
-        let answers = self.answers(at);
+        let answers = self.answers(outline, verb.as_ref());
         Some(Operation {
             id: id?,
             method: outline.method.clone(),

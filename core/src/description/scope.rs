@@ -36,45 +36,139 @@ pub fn is_kept(names: &[Member], context: &Value) -> bool {
     Type::Object(names.to_vec()).accepts(context)
 }
 
-/// What the answer to an ingest speaks of.
+/// What the answer to an ingest speaks of, whatever its records look like.
 ///
 /// ```json
 /// {"delivery": {"id": "…", "status": "applied", "counts": {"user": {"created": 1, …}}},
+///  "created": [{…}], "updated": [], "unchanged": [], "removed": [], "accepted": [{…}], "total": 1,
+///  "rejected": [{"body": {…}, "key": "7 / B", "pointer": "/a/0",
+///    "messages": [{"text": "…", "level": "error", "code": "type", "field": "b"}]}],
 ///  "rejections": [{"pointer": "/a/0", "code": "type", "message": "…"}], "refusals": [], "faults": [], "parked": [],
 ///  "warnings": [], "omitted": 0, "dryRun": false}
 /// ```
 pub fn ingest_answer() -> Vec<Member> {
-    let counts = ["created", "updated", "unchanged", "removed"].map(|name| Member::required(name, Type::Integer));
+    ingest_answer_of(&Type::Any)
+}
+
+/// What the answer to an ingest of such records speaks of.
+pub(super) fn ingest_answer_of(record: &Type) -> Vec<Member> {
+    let note = ["pointer", "code", "message"].map(|name| Member::required(name, Type::Text));
+    let notes = list(Type::Object(note.into()));
     let delivery = vec![
         Member::required("id", Type::nullable(Type::Text)),
         Member::required("status", Type::Text),
-        Member::required("counts", Type::Map(Box::new(Type::Object(counts.into())))),
+        Member::required("counts", counts()),
     ];
-    let note = ["pointer", "code", "message"].map(|name| Member::required(name, Type::Text));
-    let notes = Type::List(Box::new(Type::Object(note.into())));
-    let lists = ["rejections", "refusals", "faults", "parked", "warnings"];
+    // What was sent and not taken may be anything.
+    let rejected = vec![
+        Member::required("body", Type::Any),
+        Member::optional("key", Type::Text),
+        Member::required("pointer", Type::Text),
+        Member::required("messages", messages()),
+    ];
     let mut names = vec![Member::required("delivery", Type::Object(delivery))];
+    let records = ["created", "updated", "unchanged", "removed", "accepted"];
+    names.extend(records.map(|name| Member::required(name, list(record.clone()))));
+    names.push(Member::required("rejected", list(Type::Object(rejected))));
+    let lists = ["rejections", "refusals", "faults", "parked", "warnings"];
     names.extend(lists.map(|name| Member::required(name, notes.clone())));
-    names.push(Member::required("omitted", Type::Integer));
+    names.extend(["total", "omitted"].map(|name| Member::required(name, Type::Integer)));
     names.push(Member::required("dryRun", Type::Boolean));
     names
+}
+
+/// What the answer to an ingest speaks of that is given before anything was worked on.
+///
+/// ```json
+/// {"delivery": {"id": "…", "status": "queued"}, "dryRun": false}
+/// ```
+pub fn queued_answer() -> Vec<Member> {
+    let delivery = vec![Member::required("id", Type::nullable(Type::Text)), Member::required("status", Type::Text)];
+    vec![Member::required("delivery", Type::Object(delivery)), Member::required("dryRun", Type::Boolean)]
+}
+
+/// What a list of such records speaks of.
+///
+/// ```json
+/// {"records": [{…}], "total": 40}
+/// ```
+pub fn records_answer(record: Type) -> Vec<Member> {
+    vec![Member::required("records", list(record)), Member::required("total", Type::Integer)]
+}
+
+/// What the log of a delivery speaks of.
+///
+/// ```json
+/// {"delivery": {"id": "…", "finished": true, "errors": 0, "counts": {…}}, "total": 40,
+///  "log": [{"name": "readers", "record": "Reader", "key": "7 / B", "body": {…}, "outcome": "created",
+///    "messages": [{"text": "…", "level": "info", "code": "created", "field": ""}]}]}
+/// ```
+pub fn log_answer() -> Vec<Member> {
+    let delivery = vec![
+        Member::required("id", Type::nullable(Type::Text)),
+        Member::required("finished", Type::Boolean),
+        Member::required("errors", Type::Integer),
+        Member::required("counts", counts()),
+    ];
+    let line = vec![
+        Member::required("name", Type::Text),
+        Member::required("record", Type::Text),
+        Member::optional("key", Type::Text),
+        Member::required("body", Type::Any),
+        Member::required("outcome", Type::Text),
+        Member::required("messages", messages()),
+    ];
+    vec![
+        Member::required("delivery", Type::Object(delivery)),
+        Member::required("log", list(Type::Object(line))),
+        Member::required("total", Type::Integer),
+    ]
+}
+
+/// What the answer that shows a connection with such options speaks of.
+///
+/// ```json
+/// {"connection": {"name": "north"}, "options": {"sandbox": true}}
+/// ```
+pub fn connection_answer(options: Type) -> Vec<Member> {
+    let connection = vec![Member::required("name", Type::Text)];
+    vec![Member::required("connection", Type::Object(connection)), Member::required("options", options)]
+}
+
+fn list(of: Type) -> Type {
+    Type::List(Box::new(of))
+}
+
+/// What came out of a delivery, by kind of entity.
+fn counts() -> Type {
+    let counts = ["created", "updated", "unchanged", "removed"].map(|name| Member::required(name, Type::Integer));
+    Type::Map(Box::new(Type::Object(counts.into())))
+}
+
+/// What a client is told of one record.
+fn messages() -> Type {
+    let message = ["text", "level", "code", "field"].map(|name| Member::required(name, Type::Text));
+    list(Type::Object(message.into()))
 }
 
 /// What the answer to a problem speaks of.
 ///
 /// ```json
 /// {"problem": {"status": 422, "code": "invalid", "message": "…",
-///   "errors": [{"pointer": "/a/0/b", "field": "b", "code": "type", "message": "…"}], "fields": {"b": ["…"]},
+///   "errors": [{"pointer": "/a/0/b", "field": "b", "key": "7 / B", "code": "type", "message": "…"}],
+///   "fields": {"b": ["…"]},
 ///   "omitted": 0}, "delivery": {"id": null}}
 /// ```
 pub fn problem_answer() -> Vec<Member> {
-    let error = ["pointer", "field", "code", "message"].map(|name| Member::required(name, Type::Text));
+    let mut error: Vec<_> =
+        ["pointer", "field", "code", "message"].map(|name| Member::required(name, Type::Text)).into();
+    error.push(Member::optional("key", Type::Text));
     let problem = vec![
         Member::required("status", Type::Integer),
         Member::required("code", Type::Text),
         Member::required("message", Type::Text),
-        Member::required("errors", Type::List(Box::new(Type::Object(error.into())))),
-        Member::required("fields", Type::Map(Box::new(Type::List(Box::new(Type::Text))))),
+        Member::required("errors", list(Type::Object(error))),
+        Member::required("fields", Type::Map(Box::new(list(Type::Text)))),
         Member::required("omitted", Type::Integer),
     ];
     let delivery = vec![Member::required("id", Type::nullable(Type::Text))];

@@ -1,5 +1,6 @@
-//! An answer is its own response schema, filled in: a property with a `value` is what its expression computes, one
-//! without is `null` where its type allows that and left out elsewhere.
+//! An answer is its own response schema, filled in: a property with a `value` is what its expression computes; a list of
+//! the operation's records holds those that it took, or lists; anything else is `null` where its type allows that and
+//! left out elsewhere.
 
 use serde_json::{Map, Value};
 
@@ -14,6 +15,24 @@ use crate::language::{Diagnostic, Document};
 
 /// How deep response schemas are looked into.
 const DEPTH_MAX: usize = 16;
+
+/// What an answer speaks of.
+#[derive(Debug)]
+pub(super) struct Speech {
+    /// What its expressions may name.
+    pub(super) names: Vec<Member>,
+    /// What a list of the operation's records holds.
+    pub(super) records: Option<OwnRecords>,
+}
+
+/// The records of an operation.
+#[derive(Debug)]
+pub(super) struct OwnRecords {
+    /// Where their schemas stand.
+    pub(super) places: Vec<Pointer>,
+    /// What a list of them is filled in with.
+    pub(super) list: Expression,
+}
 
 /// A response schema whose `value`s are compiled.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,17 +53,22 @@ impl Template {
         self.0.fill(context).unwrap_or(Value::Null)
     }
 
-    /// Compiles the response schema at `at`, whose expressions may speak of `names`.
+    /// Whether it speaks of this name, which then has to be in its context.
+    pub fn speaks_of(&self, name: &str) -> bool {
+        self.0.speaks_of(name)
+    }
+
+    /// Compiles the response schema at `at`, which is filled in with what `speech` says.
     pub(super) fn compile(
         document: &Document,
         outline: &Outline,
         at: &Pointer,
-        names: &[Member],
+        speech: &Speech,
         findings: &mut Findings<'_>,
     ) -> Option<Self> {
         let found = findings.problems.len();
-        let mut compiler = Compiler { document, outline, findings };
-        let node = compiler.node(at, names, DEPTH_MAX);
+        let mut compiler = Compiler { document, outline, records: &speech.records, findings };
+        let node = compiler.node(at, &speech.names, DEPTH_MAX);
         if node.is_none() && findings.problems.len() == found {
             let problem = Diagnostic::at(document.key_place(at), "nothing fills this answer in");
             findings.report(problem.hint("give its properties a `value`, or leave the content out"));
@@ -54,6 +78,15 @@ impl Template {
 }
 
 impl Node {
+    fn speaks_of(&self, name: &str) -> bool {
+        match self {
+            Self::Constant(_) => false,
+            Self::Computed(expression) => expression.speaks_of(name),
+            Self::Each(list, item) => list.speaks_of(name) || item.speaks_of(name),
+            Self::Object(members) => members.iter().any(|(_, node)| node.speaks_of(name)),
+        }
+    }
+
     fn fill(&self, context: &Value) -> Option<Value> {
         match self {
             Self::Constant(value) => Some(value.clone()),
@@ -80,6 +113,7 @@ impl Node {
 struct Compiler<'a, 'f> {
     document: &'a Document,
     outline: &'a Outline,
+    records: &'a Option<OwnRecords>,
     findings: &'a mut Findings<'f>,
 }
 
@@ -94,6 +128,20 @@ impl Compiler<'_, '_> {
         if let Some(constant) = schema.get("const") {
             return Some(Node::Constant(constant.clone()));
         }
+        let items = self.document.resolve(&here.member("items")).map(|(items, _)| items);
+        if let Some(items) = items.filter(|items| self.outline.schema(self.document, items).key.is_some()) {
+            let own = self.records.as_ref().filter(|own| own.places.contains(&items));
+            if own.is_none() {
+                let place = self.document.key_place(at);
+                let problem = Diagnostic::at(place, "nothing fills this list in: its records are not the operation's");
+                self.findings.report(problem.hint("a `value` may say what it holds"));
+            }
+            return own.map(|own| Node::Computed(own.list.clone()));
+        }
+        if keys.key.is_some() {
+            // A record by itself says what it is made of, not what an answer is filled in with.
+            return None;
+        }
         let members = self.members(&here, names, depth);
         if !members.is_empty() {
             return Some(Node::Object(members));
@@ -105,9 +153,10 @@ impl Compiler<'_, '_> {
         let mut members = Vec::new();
         let mut unfilled = Vec::new();
         for property in properties(self.document, at) {
+            let found = self.findings.problems.len();
             match self.node(&property.at, names, depth - 1) {
                 Some(node) => members.push((property.name, node)),
-                None if property.required => unfilled.push(property),
+                None if property.required && self.findings.problems.len() == found => unfilled.push(property),
                 None => {}
             }
         }
@@ -124,7 +173,10 @@ impl Compiler<'_, '_> {
         self.findings.understand(value_at.clone());
         let expression = compile(self.document, &value_at, source, names, self.findings)?;
         if let (Type::List(of), true) = (expression.of(), self.fills(&here.member("items"), depth)) {
-            let names: Vec<_> = names.iter().cloned().chain([Member::required("it", of.as_ref().clone())]).collect();
+            // The item of the innermost list hides those of the lists around it.
+            let it = Member::required("it", of.as_ref().clone());
+            let others = names.iter().filter(|member| member.name != "it").cloned();
+            let names: Vec<_> = others.chain([it]).collect();
             let item = self.node(&here.member("items"), &names, depth - 1)?;
             return Some(Node::Each(expression, Box::new(item)));
         }
@@ -145,7 +197,11 @@ impl Compiler<'_, '_> {
     /// Whether the schema at `at` or one in it has a `value`.
     fn fills(&self, at: &Pointer, depth: usize) -> bool {
         let Some((here, _)) = self.document.resolve(at).filter(|_| depth > 0) else { return false };
-        let own = self.outline.schema(self.document, at).value.is_some();
-        own || properties(self.document, &here).iter().any(|property| self.fills(&property.at, depth - 1))
+        let keys = self.outline.schema(self.document, at);
+        if keys.key.is_some() {
+            return false;
+        }
+        keys.value.is_some()
+            || properties(self.document, &here).iter().any(|property| self.fills(&property.at, depth - 1))
     }
 }

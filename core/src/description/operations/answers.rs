@@ -3,14 +3,19 @@
 use serde_json::Value;
 
 use super::{Operations, is_json};
-use crate::description::{Answer, ProblemClass, Template, scope};
+use crate::description::expression::{Expression, Member, Type};
+use crate::description::outline::OperationOutline;
+use crate::description::template::{OwnRecords, Speech};
+use crate::description::{Answer, Listed, ProblemClass, RecordTypeId, Template, Verb, scope};
 use crate::json::Pointer;
 use crate::language::{Diagnostic, EXTENSION};
 
 impl Operations<'_, '_, '_> {
     /// The documented responses of an operation.
-    pub(super) fn answers(&mut self, at: &Pointer) -> Vec<Answer> {
+    pub(super) fn answers(&mut self, outline: &OperationOutline, verb: Option<&Verb>) -> Vec<Answer> {
+        let at = &outline.at;
         let responses = at.member("responses");
+        let speech = self.speech(verb, outline.keys.asynchronous == Some(true));
         let statuses: Vec<_> = self
             .document
             .get(&responses)
@@ -20,7 +25,7 @@ impl Operations<'_, '_, '_> {
             .map(|(s, _)| s.clone())
             .collect();
         let answers: Vec<_> =
-            statuses.iter().filter_map(|status| self.answer(&responses.member(status), status)).collect();
+            statuses.iter().filter_map(|status| self.answer(&responses.member(status), status, &speech)).collect();
         let successes = answers.iter().filter(|answer| answer.is_success()).count();
         if successes != 1 {
             let place = self.document.key_place(if statuses.is_empty() { at } else { &responses });
@@ -44,7 +49,7 @@ impl Operations<'_, '_, '_> {
         answers
     }
 
-    fn answer(&mut self, at: &Pointer, status: &str) -> Option<Answer> {
+    fn answer(&mut self, at: &Pointer, status: &str, success: &Speech) -> Option<Answer> {
         let Some(status) = status.parse().ok().filter(|status| (200..600).contains(status)) else {
             let problem = format!("not supported yet: a response for `{status}`");
             self.report(Diagnostic::at(self.document.key_place(at), problem).expected("expected a status, 200 to 599"));
@@ -62,10 +67,10 @@ impl Operations<'_, '_, '_> {
         if let Some((media_type, _)) = types.first() {
             let at = content.member(media_type);
             if is_json(media_type) {
-                let names = if answer.is_success() { scope::ingest_answer() } else { scope::problem_answer() };
+                let problem = Speech { names: scope::problem_answer(), records: None };
+                let speech = if answer.is_success() { success } else { &problem };
                 let schema = at.member("schema");
-                self.refuse_records(&schema);
-                let template = Template::compile(self.document, self.outline, &schema, &names, self.findings);
+                let template = Template::compile(self.document, self.outline, &schema, speech, self.findings);
                 answer.content = template.map(|template| ((*media_type).clone(), template));
             } else {
                 let place = self.document.key_place(&at);
@@ -75,14 +80,32 @@ impl Operations<'_, '_, '_> {
         Some(answer)
     }
 
-    /// A list of records in an answer would hold those accepted, which is not built.
-    fn refuse_records(&mut self, at: &Pointer) {
-        for property in crate::language::schema::properties(self.document, at) {
-            let items = self.document.resolve(&property.at).map(|(at, _)| at.member("items"));
-            if items.is_some_and(|items| self.records.is_record(&items)) {
-                let place = self.document.key_place(&property.at);
-                self.report(Diagnostic::at(place, "not supported yet: records in an answer"));
+    /// What the answer to a call that went well speaks of.
+    fn speech(&self, verb: Option<&Verb>, is_asynchronous: bool) -> Speech {
+        let Some(verb) = verb else { return Speech { names: scope::ingest_answer(), records: None } };
+        match verb {
+            Verb::Snapshot { .. } | Verb::Merge { .. } if is_asynchronous => {
+                Speech { names: scope::queued_answer(), records: None }
+            }
+            Verb::Snapshot { records, .. } | Verb::Merge { records, .. } | Verb::Clear { records } => {
+                let of = if let [id] = records.as_slice() { self.records.row_of(*id) } else { Type::Any };
+                self.with_records(scope::ingest_answer_of(&of), "accepted", records)
+            }
+            Verb::List(Listed::Records { of, .. }) => {
+                self.with_records(scope::records_answer(self.records.row_of(*of)), "records", &[*of])
+            }
+            Verb::List(Listed::Log { .. }) => Speech { names: scope::log_answer(), records: None },
+            Verb::Connection => {
+                let names = scope::connection_answer(scope::options(self.document));
+                Speech { names, records: None }
             }
         }
+    }
+
+    /// A list of these records is filled in with what `name` names.
+    fn with_records(&self, names: Vec<Member>, name: &str, records: &[RecordTypeId]) -> Speech {
+        let places = records.iter().map(|id| self.records.place_of(*id).clone()).collect();
+        let list = Expression::compile(name, &names);
+        Speech { records: list.ok().map(|list| OwnRecords { places, list }), names }
     }
 }

@@ -59,6 +59,11 @@ impl Records<'_> {
         read.map(|(id, _)| id).collect()
     }
 
+    /// What a stored record of this type looks like to an expression.
+    pub(in crate::description) fn row_of(&self, id: RecordTypeId) -> Type {
+        self.row(&self.drafts[usize::from(id.0)])
+    }
+
     /// What a stored record looks like to an expression.
     pub(super) fn row(&self, draft: &Draft) -> Type {
         match Type::of_schema(self.document, &draft.at) {
