@@ -329,14 +329,3 @@ fn target_key(by: &By, body: &Json<'_>) -> Option<String> {
     key.push(b']');
     String::from_utf8(key).ok()
 }
-
-/// A record's key as people read it: `C1`, or `C1 / 7` where it has several parts.
-pub fn shown(key: &str) -> String {
-    match serde_json::from_str::<Vec<Value>>(key) {
-        Ok(parts) => {
-            let part = |part: &Value| part.as_str().map_or_else(|| part.to_string(), str::to_owned);
-            parts.iter().map(part).collect::<Vec<_>>().join(" / ")
-        }
-        Err(_) => key.to_owned(),
-    }
-}

@@ -14,9 +14,9 @@ use crate::json::Pointer;
 use crate::state::State;
 
 use crate::map::{self, Budget, Contribution, Diagnostic, Input, MapError, Severity, decode, encode};
-use crate::note::Note;
+use crate::note::{Note, shown};
 use crate::plan::Turn;
-use crate::reconcile::{Reconciled, Resulting, shown};
+use crate::reconcile::{Reconciled, Resulting};
 use crate::record::{Cut, Record};
 use crate::store::{Connection, HeldRecord, RecordId, RecordRow, RecordStep, StoreError, WaitStep};
 

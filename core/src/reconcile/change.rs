@@ -4,11 +4,11 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::computed::Which;
-use super::{Name, Work, shown};
+use super::{Name, Work};
 use crate::delivery::{Entry, Outcome};
 use crate::description::{Change, RecordType};
 use crate::json::{Json, Pointer};
-use crate::note::Note;
+use crate::note::{Note, shown};
 use crate::record::{Sent, digest_alone, key_alone};
 
 /// What is wrong with a change, or what it comes to.

@@ -6,11 +6,11 @@ use std::rc::Rc;
 
 use jiff::Timestamp;
 
-use super::{Name, Work, member, shown, target_key, text};
+use super::{Name, Work, member, target_key, text};
 use crate::delivery::Outcome;
 use crate::description::{By, Missing, Pair, RecordTypeId, Reference, glob};
 use crate::json::{Json, Pointer};
-use crate::note::Note;
+use crate::note::{Note, shown};
 use crate::rule::{self, Row};
 
 impl<'s> Work<'s> {
