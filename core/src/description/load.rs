@@ -412,6 +412,7 @@ mod tests {
     fn records_know_their_rules_references_aliases_and_defaults() {
         let partner = valid("record-words");
         let [branch, shelf, reader, ..] = partner.records.as_slice() else { panic!() };
+        assert_eq!((branch.changes.as_slice(), shelf.changes.len()), (&[Change::Insert, Change::Update][..], 0));
         let single = &branch.singles[0];
         assert!(single.when.holds(&json!({"is_main": true})));
         assert_eq!(Value::Object(single.otherwise.clone()), json!({"is_main": false}));

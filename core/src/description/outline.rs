@@ -169,6 +169,7 @@ fn nearest(near: keys::Schema, far: keys::Schema) -> keys::Schema {
     keys::Schema {
         key: near.key.or(far.key),
         kinds: near.kinds.or(far.kinds),
+        changes: near.changes.or(far.changes),
         with: near.with.or(far.with),
         rules: near.rules.or(far.rules),
         refs: near.refs.or(far.refs),

@@ -6,7 +6,7 @@
 use jiff::SignedDuration;
 use serde_json::{Map, Value};
 
-use super::{At, Expression};
+use super::{At, Change, Expression};
 use crate::canonical::KindId;
 use crate::table::Table;
 use crate::validate::Schema;
@@ -40,6 +40,8 @@ pub struct RecordType {
     pub piecemeal: Vec<String>,
     /// What at most one record is.
     pub singles: Vec<Single>,
+    /// The ways in which a merge may change its records; all of them where there are none.
+    pub changes: Vec<Change>,
     /// What must hold over all records together.
     pub rules: Vec<Rule>,
     /// Which other records this refers to.

@@ -145,6 +145,7 @@ impl<'a> Records<'a> {
             ("`as`", !record.aliases.is_empty()),
             ("`value` with `at`", !record.computed.is_empty()),
             ("`delete: items`", !record.piecemeal.is_empty()),
+            ("`changes`", !record.changes.is_empty()),
         ];
         let place = self.document.key_place(&self.place_of(id).member(EXTENSION).member("key"));
         for (word, _) in words.iter().filter(|(_, used)| *used) {
@@ -195,6 +196,7 @@ impl<'a> Records<'a> {
         let own = own.iter().filter(|property| has_column(&property.name));
         let columns = columns(own.map(|property| (property.name.as_str(), self.column_form(&property.at))));
         let members = self.members(draft);
+        findings.understand(at("changes"));
         let (rules, singles) = self.rules(draft, findings);
         RecordType {
             name: draft.name.clone(),
@@ -207,6 +209,7 @@ impl<'a> Records<'a> {
             aliases: self.aliases(&members, findings),
             computed: self.computed(&members, findings),
             piecemeal: self.piecemeal(&members, findings),
+            changes: keys.changes.clone().unwrap_or_default(),
             singles,
             rules,
             references: Vec::new(),

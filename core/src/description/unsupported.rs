@@ -59,6 +59,7 @@ pub(super) fn left_over(document: &Document, outline: &Outline, findings: &mut F
             ("at", keys.at.is_some()),
             ("as", keys.written.is_some()),
             ("delete", keys.delete.is_some()),
+            ("changes", keys.changes.is_some()),
         ];
         for (word, _) in words.into_iter().filter(|(_, used)| *used) {
             let word_at = at.member(EXTENSION).member(word);
@@ -87,6 +88,7 @@ fn useless(word: &str) -> (String, &'static str) {
         "ref" => "it belongs on a field of a record, or on bare keys under `change: delete`",
         "at" => "it belongs on a field of a record, beside `value`",
         "as" => "it belongs on a record's own fields",
+        "changes" => "it belongs on a record, beside its `key`",
         _ => "it belongs on a record's own lists",
     };
     (format!("nothing makes use of `{word}` here"), hint)

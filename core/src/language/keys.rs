@@ -260,6 +260,9 @@ pub struct Schema {
     /// The kinds of entity that the mapper may return for this record; without it the record is stored only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kinds: Option<Vec<String>>,
+    /// The ways in which a merge may change records of this type; all of them where this is absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub changes: Option<Vec<Change>>,
     /// Fields of ancestors (`parent.name`) that travel with this record; their keys always do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub with: Option<Vec<String>>,

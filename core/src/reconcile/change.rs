@@ -82,6 +82,10 @@ impl Work<'_> {
             return (None, Err((Outcome::Rejected, notes)));
         };
         let name = (sent.of, key);
+        if !of.changes.is_empty() && !of.changes.contains(&sent.change) {
+            let verdict = Err(refused(sent, &name, "unsupported", "records of this type are not changed so"));
+            return (Some(name), verdict);
+        }
         let is_there = self.is_there(&name);
         if is_there && self.is_stale(&name) {
             let note = note(sent, &name, "stale", "is older than what was applied last");

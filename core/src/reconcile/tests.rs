@@ -62,6 +62,7 @@ fn partner() -> Partner {
     let season =
         Member::required("Season", Type::List(Box::new(Type::Object(vec![Member::required("code", Type::Text)]))));
     let loans = RecordType {
+        changes: vec![Change::Insert, Change::Delete],
         computed: vec![Computed {
             path: Vec::new(),
             name: "season".to_owned(),
@@ -276,6 +277,8 @@ fn a_loan_waits_for_its_reader_and_its_book_and_goes_with_its_reader() {
     let loan = sent(LOAN, Change::Insert, &json!({"reader": {"code": "a"}, "book": "x"}));
     assert_eq!(world.merge(std::slice::from_ref(&loan)), ["parked"]);
     assert_eq!(world.merge(std::slice::from_ref(&loan)), ["rejected"], "it is there, though it waits");
+    let update = Sent { change: Change::Update, ..loan };
+    assert_eq!(world.merge(&[update]), ["rejected"], "a loan comes and goes, and is never updated");
     assert_eq!(world.merge(&[sent(READER, Change::Insert, &reader("a", "A", "1"))]), ["created"]);
     assert!(world.shown()[1].ends_with("waits"), "the book is missing still");
     world.merge(&[sent(BOOK, Change::Insert, &json!({"code": "x"}))]);
