@@ -9,6 +9,8 @@ pub mod config;
 pub mod credential;
 pub mod demo;
 pub mod diff;
+#[cfg(test)]
+mod fixture;
 pub mod intake;
 pub mod log;
 pub mod metrics;

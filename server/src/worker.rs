@@ -5,6 +5,9 @@
 //! stopped. A delivery that ends the process, or fails for a passing reason, is begun again; one that does so too often
 //! fails for good, with its reason in its report, and the next one goes on.
 
+#[cfg(test)]
+mod tests;
+
 use std::any::Any;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::panic::AssertUnwindSafe;
