@@ -1,6 +1,7 @@
 //! Turns a partner's folder (`schemas/<partner>/openapi.yaml` with `x-rollcall` keys) into a [`Partner`]: routes,
 //! validators, record types and tables, all immutable and checked.
 
+mod codes;
 mod expression;
 mod findings;
 #[cfg(test)]

@@ -10,7 +10,7 @@ use super::operations::Operations;
 use super::outline::Outline;
 use super::records::Records;
 use super::route::Routes;
-use super::{Messages, Partner, unsupported};
+use super::{Partner, codes, unsupported};
 use crate::canonical::Canonical;
 use crate::json::Pointer;
 use crate::language::{Diagnostic, Document, EXTENSION};
@@ -95,7 +95,9 @@ fn read(
     }
     let records = records.finish(name, canonical, &mut findings);
     // Whatever is wrong with an operation hides what it makes use of.
-    if !has_gaps && operations.len() == outline.operations.len() {
+    let is_whole = !has_gaps && operations.len() == outline.operations.len();
+    let messages = codes::messages(&document, &outline, &operations, &records, &mut findings);
+    if is_whole {
         unsupported::left_over(&document, &outline, &mut findings);
     }
     if records.iter().any(|record| !record.kinds.is_empty()) && !has_mapper(name) {
@@ -122,7 +124,7 @@ fn read(
         digest,
         operations,
         operator: Vec::new(),
-        messages: Messages::default(),
+        messages,
         records,
         options,
         document,

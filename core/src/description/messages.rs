@@ -26,6 +26,16 @@ pub struct Told {
 }
 
 impl Messages {
+    /// These texts, by code.
+    pub(super) fn new(texts: BTreeMap<String, (String, Option<Level>)>) -> Self {
+        Self { texts }
+    }
+
+    /// Whether what stands in braces is to be filled in.
+    pub(super) fn is_placeholder(name: &str) -> bool {
+        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase())
+    }
+
     /// What is told of a note about a record of type `record`, if it is about one; its own message where the
     /// description has none for it.
     pub fn tell(&self, note: &Note, record: Option<&str>) -> Told {
@@ -43,7 +53,7 @@ fn filled_in(text: &str, words: &BTreeMap<String, String>) -> String {
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('{') {
         filled.push_str(before);
-        if let Some((name, after)) = after.split_once('}').filter(|(name, _)| is_placeholder(name)) {
+        if let Some((name, after)) = after.split_once('}').filter(|(name, _)| Messages::is_placeholder(name)) {
             filled.push_str(words.get(name).map_or("", String::as_str));
             rest = after;
         } else {
@@ -52,10 +62,6 @@ fn filled_in(text: &str, words: &BTreeMap<String, String>) -> String {
         }
     }
     filled + rest
-}
-
-fn is_placeholder(name: &str) -> bool {
-    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase())
 }
 
 #[cfg(test)]

@@ -18,9 +18,7 @@ pub(super) fn check(document: &Document, outline: &Outline, problems: &mut Vec<D
     };
     if let Some(root) = &outline.root {
         let refuses = matches!(root.unknown, Some(keys::Unknown::Refuse));
-        let words =
-            [("language", root.language.is_some()), ("messages", root.messages.is_some()), ("unknown", refuses)];
-        refuse(&Pointer::root(), &words);
+        refuse(&Pointer::root(), &[("unknown", refuses)]);
     }
     for operation in &outline.operations {
         refuse(&operation.at, &of_operation(&operation.keys));
