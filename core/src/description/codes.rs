@@ -48,7 +48,7 @@ const KEYWORDS: [(&str, &[&str]); 27] = [
 ];
 
 /// What becomes of a record, or keeps it from being taken.
-const OUTCOMES: [(&str, &[&str]); 14] = [
+const OUTCOMES: [(&str, &[&str]); 15] = [
     ("created", &["key"]),
     ("updated", &["key"]),
     ("unchanged", &["key"]),
@@ -56,6 +56,7 @@ const OUTCOMES: [(&str, &[&str]); 14] = [
     ("duplicate", &["key", "other"]),
     ("exists", &["key"]),
     ("unknown", &["key"]),
+    ("unsupported", &["key"]),
     ("stale", &["key"]),
     ("reference", &["key", "field"]),
     ("parked", &["key", "field", "other"]),
@@ -282,6 +283,9 @@ impl Occurring {
 
     /// What can keep a record from being taken by what is said of its type.
     fn record(&mut self, record: &RecordType) {
+        if !record.changes.is_empty() {
+            self.add("unsupported", Some(&record.name));
+        }
         for rule in &record.rules {
             self.add(&rule.code, Some(&record.name));
         }

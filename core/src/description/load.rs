@@ -93,6 +93,13 @@ fn read(
         let mut builder = Operations { document: &document, outline: &outline, records, findings };
         operations.extend(builder.build(operation));
     }
+    // What should have led to a record may be among what is wrong already.
+    let operator = if findings.problems.is_empty() {
+        let (records, findings) = (&mut records, &mut findings);
+        Operations { document: &document, outline: &outline, records, findings }.of_operator()
+    } else {
+        Vec::new()
+    };
     let records = records.finish(name, canonical, &mut findings);
     // Whatever is wrong with an operation hides what it makes use of.
     let is_whole = !has_gaps && operations.len() == outline.operations.len();
@@ -123,7 +130,7 @@ fn read(
         version,
         digest,
         operations,
-        operator: Vec::new(),
+        operator,
         messages,
         records,
         options,
@@ -475,6 +482,23 @@ mod tests {
         let request = json!({"header": {"accept": "*/*"}, "query": {}, "path": {}, "options": {"sandbox": false}});
         let holds: Vec<_> = operation.must.iter().map(|must| must.that.holds(&request)).collect();
         assert_eq!(holds, [true, false]);
+    }
+
+    #[test]
+    fn operators_write_what_no_body_reaches() {
+        let partner = valid("operators-record");
+        let ids: Vec<_> = partner.operator.iter().map(|operation| operation.id.as_str()).collect();
+        assert_eq!(ids, ["Teacher"]);
+        let id =
+            RecordTypeId(u16::try_from(partner.records.iter().position(|of| of.name == "Teacher").unwrap()).unwrap());
+        let operation = &partner.operator[0];
+        assert!(matches!(&operation.verb, Verb::Merge { records, .. } if *records == [id]));
+        let media = &operation.body.as_ref().unwrap().media[0];
+        let one = || Box::new(Shape::Record(id, Vec::new()));
+        assert_eq!(media.shape, Shape::Either(Box::new(Shape::List(one())), one()));
+        let valid = |text: &str| media.schema.is_valid(&Json::parse(text.as_bytes(), 64).unwrap());
+        assert!(valid(r#"[{"code": "T"}]"#) && valid(r#"{"code": 7}"#) && !valid("[7]") && !valid("7"));
+        assert!(!partner.records[usize::from(id.0)].schema.is_valid(&Json::parse(b"{}", 4).unwrap()));
     }
 
     #[test]

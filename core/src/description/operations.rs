@@ -5,6 +5,7 @@
 mod answers;
 mod bodies;
 mod conditions;
+mod operator;
 mod paging;
 mod parameters;
 mod security;

@@ -104,6 +104,23 @@ impl<'a> Records<'a> {
         self.parent(id).is_some()
     }
 
+    /// The record types that no body reaches, those that are nested in another of them left out.
+    pub(super) fn unreached(&self) -> Vec<RecordTypeId> {
+        let ids = (0..).map(RecordTypeId).zip(&self.drafts);
+        let unreached: Vec<_> = ids.filter(|(_, draft)| draft.found.is_none()).collect();
+        let is_nested = |at: &Pointer| {
+            let others = unreached.iter().map(|(_, draft)| &draft.at).filter(|other| *other != at);
+            others.into_iter().any(|other| self.leads_to(other, at, 0))
+        };
+        unreached.iter().filter(|(_, draft)| !is_nested(&draft.at)).map(|(id, _)| *id).collect()
+    }
+
+    /// Whether the schema at `wanted` stands somewhere in the one at `from`.
+    fn leads_to(&self, from: &Pointer, wanted: &Pointer, depth: usize) -> bool {
+        let Some((from, schema)) = self.document.resolve(from).filter(|_| depth < DEPTH_MAX) else { return false };
+        from == *wanted || words::subschemas(&from, schema).iter().any(|inner| self.leads_to(inner, wanted, depth + 1))
+    }
+
     fn parent(&self, id: RecordTypeId) -> Option<RecordTypeId> {
         self.drafts[usize::from(id.0)].found.as_ref().and_then(|(parent, _)| *parent)
     }

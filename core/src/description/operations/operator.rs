@@ -1,0 +1,58 @@
+//! Makes the [`Operation`]s by which an operator writes what no client can send: one for each such record type.
+
+use serde_json::json;
+
+use super::Operations;
+use crate::description::records::Marks;
+use crate::description::{Accept, Body, Media, Operation, Paging, RecordTypeId, Shape, Verb};
+use crate::language::Diagnostic;
+use crate::validate::Schema;
+
+impl Operations<'_, '_, '_> {
+    /// An operation for each record type that no body reaches, now that all bodies have been walked.
+    pub(in crate::description) fn of_operator(&mut self) -> Vec<Operation> {
+        let unreached = self.records.unreached();
+        unreached.into_iter().filter_map(|id| self.written(id)).collect()
+    }
+
+    /// A merge of records of one type: one of them, or a list.
+    fn written(&mut self, id: RecordTypeId) -> Option<Operation> {
+        let at = self.records.place_of(id).clone();
+        let contents = self.records.contents(&at, Marks::Refused, self.findings);
+        if contents.reached.len() > 1 {
+            let place = self.document.key_place(&at);
+            let problem = Diagnostic::at(place, "not supported yet: nested records in what no body reaches");
+            self.report(
+                problem.hint("an operator writes these records, because no client of the partner can send them"),
+            );
+            return None;
+        }
+        // What a record looks like is checked record by record.
+        let envelope = json!({"type": ["array", "object"], "items": {"type": "object"}});
+        let schema = Schema::compile(&envelope, "");
+        let schema = self.compiled(&at, schema)?;
+        let shape = Shape::Either(Box::new(Shape::List(Box::new(contents.shape.clone()))), Box::new(contents.shape));
+        let media = Media {
+            media_type: "application/json".to_owned(),
+            schema,
+            one_by_one: true,
+            shape,
+            as_of: None,
+            must: Vec::new(),
+        };
+        Some(Operation {
+            id: self.records.name(id).to_owned(),
+            method: String::new(),
+            path: String::new(),
+            verb: Verb::Merge { records: vec![id], accept: Accept::All },
+            security: Vec::new(),
+            parameters: Vec::new(),
+            must: Vec::new(),
+            asynchronous: false,
+            dry_run: false,
+            paging: Paging::default(),
+            body: Some(Body { required: true, media: vec![media] }),
+            answers: Vec::new(),
+        })
+    }
+}
