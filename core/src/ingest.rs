@@ -20,7 +20,7 @@ use self::payload::check;
 use self::work::{Keeping, Work};
 use crate::canonical::Canonical;
 use crate::clock::Clock;
-use crate::delivery::{Entry, Received, Report};
+use crate::delivery::{Entry, Outcome, Received, Report};
 use crate::description::{Operation, Partner};
 use crate::digest::Digest;
 use crate::identity::Namespace;
@@ -56,10 +56,19 @@ pub struct Ingested {
     pub report: Report,
     /// One entry per record sent, in the payload's order; empty where the operation checks a payload only as a whole.
     pub entries: Vec<Entry>,
+    /// The outcome of each entry, without looking at whom its record waits for.
+    pub changes: Vec<Outcome>,
     /// What each entry's record says: as it was sent, its new state where it was accepted.
     pub bodies: Vec<Value>,
     /// What the records said that a snapshot or a clearing removed.
     pub removed: Vec<Value>,
+}
+
+impl Ingested {
+    /// What became of a delivery of which there is nothing to tell record by record.
+    pub fn whole(report: Report) -> Self {
+        Self { report, entries: Vec::new(), changes: Vec::new(), bodies: Vec::new(), removed: Vec::new() }
+    }
 }
 
 /// Takes deliveries through all stages.

@@ -86,6 +86,8 @@ pub struct Reconciled {
     pub gone: Vec<Gone>,
     /// What became of each record sent, in the order of the payload.
     pub entries: Vec<Entry>,
+    /// The same, without looking at whom it waits for: what waits is new, another or as it was, too.
+    pub changes: Vec<Outcome>,
 }
 
 /// A record of the resulting state.
@@ -165,6 +167,8 @@ struct Work<'s> {
     /// Records that were sent or touched, by type and key.
     now: BTreeMap<Name, Now<'s>>,
     entries: Vec<Entry>,
+    /// See [`Reconciled::changes`].
+    changes: Vec<Outcome>,
     /// Records that a complete payload has, good or bad: they are not absent.
     present: BTreeSet<Name>,
     /// Rows of whole types as JSON, for expressions; dropped when one of them changes.
@@ -180,6 +184,7 @@ impl<'s> Work<'s> {
             needs: Needs::default(),
             now: BTreeMap::new(),
             entries: Vec::new(),
+            changes: Vec::new(),
             present: BTreeSet::new(),
             rows: BTreeMap::new(),
             targets: BTreeMap::new(),
@@ -277,7 +282,7 @@ impl<'s> Work<'s> {
 
     fn finish(self, sent: &[Sent]) -> Reconciled {
         debug_assert_eq!(self.entries.len(), sent.len(), "one entry per record sent");
-        let mut reconciled = Reconciled { entries: self.entries, ..Reconciled::default() };
+        let mut reconciled = Reconciled { entries: self.entries, changes: self.changes, ..Reconciled::default() };
         for ((of, key), now) in self.now {
             match (now.body, now.held) {
                 (Some(body), _) => reconciled.present.push(Resulting {

@@ -126,7 +126,7 @@ impl Work<'_> {
             self.ingest.store.receive(connection, &received).await?;
         }
         self.settle(&report, &[]).await?;
-        Ok(Ingested { report, entries: Vec::new(), bodies: Vec::new(), removed: Vec::new() })
+        Ok(Ingested::whole(report))
     }
 
     async fn reconnect(&self, connection: &Connection) -> Result<Connection, StoreError> {
@@ -175,7 +175,7 @@ impl Work<'_> {
                 let (scope, _) = self.operation.verb.changes().unwrap_or((&[], Accept::All));
                 let changed = Changed::find(cut, &state, scope, &self.loaded.partner, connection.next_record);
                 let report = self.map_and_commit(connection, &state, &changed, warnings, Vec::new(), keeping).await?.0;
-                Ok(Ingested { report, entries: Vec::new(), bodies: Vec::new(), removed: Vec::new() })
+                Ok(Ingested::whole(report))
             }
             Payload::OneByOne { sent, as_of } => {
                 self.apply_one_by_one(connection, &state, sent, *as_of, warnings, keeping).await
@@ -205,7 +205,12 @@ impl Work<'_> {
             report.warnings.clone_from(&warnings.warnings);
             Keeping::kept(keeping.take()).await?;
             self.settle(&report, &entries).await?;
-            return Ok(Ingested { report, bodies: self.bodies(sent), entries, removed: Vec::new() });
+            return Ok(Ingested {
+                changes: reconciled.changes,
+                bodies: self.bodies(sent),
+                entries,
+                ..Ingested::whole(report)
+            });
         }
         let depth_max = self.ingest.limits.json_depth_max;
         let types = &self.loaded.partner.records;
@@ -222,7 +227,7 @@ impl Work<'_> {
         } else {
             Vec::new()
         };
-        Ok(Ingested { report, entries, bodies: self.bodies(sent), removed })
+        Ok(Ingested { report, entries, changes: reconciled.changes, bodies: self.bodies(sent), removed })
     }
 
     /// Reconciles what was sent with what is stored, reading of that as much as is asked for.

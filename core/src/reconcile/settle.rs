@@ -28,6 +28,7 @@ impl<'s> Work<'s> {
             }
             self.targets.clear();
         }
+        self.changes = self.entries.iter().map(|entry| entry.outcome).collect();
         self.wait();
     }
 

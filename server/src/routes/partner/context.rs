@@ -19,18 +19,20 @@ use crate::problem::{Finding, Problem};
 
 /// What the answer to a call that changed records speaks of.
 pub(super) fn ingested(messages: &Messages, ingested: &Ingested, delivery: Option<Uuid>, dry_run: bool) -> Value {
-    let Ingested { report, entries, bodies, removed } = ingested;
-    let of = |wanted: fn(Outcome) -> bool| -> Vec<&Value> {
-        entries.iter().zip(bodies).filter(|(entry, _)| wanted(entry.outcome)).map(|(_, body)| body).collect()
+    let Ingested { report, entries, changes, bodies, removed } = ingested;
+    let taken = entries.iter().zip(changes).zip(bodies).filter(|((entry, _), _)| is_accepted(entry.outcome));
+    // What waits has been taken as well: it is new, another or as it was.
+    let of = |wanted: Outcome| -> Vec<&Value> {
+        taken.clone().filter(|((_, change), _)| **change == wanted).map(|(_, body)| body).collect()
     };
-    let accepted = of(is_accepted);
+    let accepted: Vec<_> = taken.clone().map(|(_, body)| body).collect();
     let bad = entries.iter().zip(bodies).filter(|(entry, _)| entry.outcome.is_error());
     let rejected: Vec<_> = bad.map(|(entry, body)| rejected(messages, entry, body)).collect();
     json!({
         "delivery": {"id": delivery, "status": report.status, "counts": report.counts},
-        "created": of(|outcome| outcome == Outcome::Created),
-        "updated": of(|outcome| outcome == Outcome::Updated),
-        "unchanged": of(|outcome| outcome == Outcome::Unchanged),
+        "created": of(Outcome::Created),
+        "updated": of(Outcome::Updated),
+        "unchanged": of(Outcome::Unchanged),
         "removed": removed,
         "total": accepted.len(),
         "accepted": accepted,
@@ -244,6 +246,7 @@ mod tests {
                 entry("/shelves/1", r#"["B"]"#, Outcome::Parked, vec![]),
                 entry("/shelves/2", r#"["C",7]"#, Outcome::Rejected, vec![wrong, missing]),
             ],
+            changes: vec![Outcome::Created, Outcome::Updated, Outcome::Rejected],
             bodies: vec![json!({"code": "A"}), json!({"code": "B"}), json!({"code": 3})],
             removed: vec![json!({"code": "D"})],
         }
@@ -268,6 +271,7 @@ mod tests {
     fn each_record_is_told_under_what_became_of_it() {
         let context = ingested(&Messages::default(), &three(), None, false);
         assert_eq!(context["created"], json!([{"code": "A"}]));
+        assert_eq!(context["updated"], json!([{"code": "B"}]), "it waits, and is another than before");
         assert_eq!(context["accepted"], json!([{"code": "A"}, {"code": "B"}]));
         assert_eq!(context["total"], 2);
         assert_eq!(context["removed"], json!([{"code": "D"}]));

@@ -55,12 +55,7 @@ impl Call {
         let (app, loaded, from) = (Arc::clone(&self.app), Arc::clone(&self.loaded), Arc::clone(connection));
         blocking(async move { app.ingest.enqueue(&from.sender, &loaded, &received).await }).await??;
         self.app.bell.notify_one();
-        let queued = Ingested {
-            report: Report::new(Status::Queued),
-            entries: Vec::new(),
-            bodies: Vec::new(),
-            removed: Vec::new(),
-        };
+        let queued = Ingested::whole(Report::new(Status::Queued));
         let context = context::ingested(&self.loaded.partner.messages, &queued, Some(id), false);
         Ok(Done { context, delivery: Some(id), as_log: false })
     }
