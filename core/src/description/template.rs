@@ -93,7 +93,10 @@ impl Node {
             Self::Computed(expression) => expression.evaluate(context).ok(),
             Self::Each(list, item) => {
                 let Ok(Value::Array(items)) = list.evaluate(context) else { return None };
-                let mut context = context.clone();
+                // Of thousands of entries each would otherwise carry all of them along.
+                let spoken_of = |name: &str| name != "it" && item.speaks_of(name);
+                let names = context.as_object().into_iter().flatten().filter(|(name, _)| spoken_of(name));
+                let mut context: Value = names.map(|(name, value)| (name.clone(), value.clone())).collect();
                 let filled = items.into_iter().map(|it| {
                     if let Value::Object(names) = &mut context {
                         names.insert("it".to_owned(), it);
