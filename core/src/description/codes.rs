@@ -255,15 +255,17 @@ impl Occurring {
         match shape {
             Shape::Plain => {}
             Shape::Record(RecordTypeId(id), _) | Shape::Key(RecordTypeId(id)) => {
-                let record = records.get(usize::from(*id)).map(|record| record.name.as_str());
+                let record = records.get(usize::from(*id));
+                let is_restricted = record.is_some_and(|record| !record.changes.is_empty());
                 let codes = [
                     ("duplicate", change.is_some()),
                     ("exists", matches!(change, None | Some(Change::Insert))),
                     ("unknown", matches!(change, None | Some(Change::Update | Change::Delete))),
+                    ("unsupported", is_restricted),
                     ("stale", is_dated),
                 ];
                 for (code, _) in codes.into_iter().filter(|(_, occurs)| *occurs) {
-                    self.add(code, record);
+                    self.add(code, record.map(|record| record.name.as_str()));
                 }
             }
             Shape::List(inner) | Shape::Unordered(inner) => self.shape(inner, change, is_dated, records),
