@@ -149,7 +149,7 @@ impl<'a> Records<'a> {
     }
 
     /// Whether neither records of this type are nested in others, nor others in them.
-    fn stands_alone(&self, id: RecordTypeId) -> bool {
+    pub(super) fn stands_alone(&self, id: RecordTypeId) -> bool {
         let mut others = (0..).map(RecordTypeId).take(self.drafts.len());
         !self.is_nested(id) && !others.any(|other| self.parent(other) == Some(id))
     }

@@ -50,15 +50,8 @@ pub fn ingest_answer() -> Vec<Member> {
     ingest_answer_of(&Type::Any)
 }
 
-/// What the answer to an ingest of such records speaks of.
+/// What the answer to an ingest of such records speaks of, where they are taken one by one.
 pub(super) fn ingest_answer_of(record: &Type) -> Vec<Member> {
-    let note = ["pointer", "code", "message"].map(|name| Member::required(name, Type::Text));
-    let notes = list(Type::Object(note.into()));
-    let delivery = vec![
-        Member::required("id", Type::nullable(Type::Text)),
-        Member::required("status", Type::Text),
-        Member::required("counts", counts()),
-    ];
     // What was sent and not taken may be anything.
     let rejected = vec![
         Member::required("body", Type::Any),
@@ -66,13 +59,27 @@ pub(super) fn ingest_answer_of(record: &Type) -> Vec<Member> {
         Member::required("pointer", Type::Text),
         Member::required("messages", messages()),
     ];
-    let mut names = vec![Member::required("delivery", Type::Object(delivery))];
+    let mut names = whole_answer();
     let records = ["created", "updated", "unchanged", "removed", "accepted"];
     names.extend(records.map(|name| Member::required(name, list(record.clone()))));
     names.push(Member::required("rejected", list(Type::Object(rejected))));
+    names.push(Member::required("total", Type::Integer));
+    names
+}
+
+/// What the answer to an ingest speaks of, where the payload is taken as a whole.
+pub(super) fn whole_answer() -> Vec<Member> {
+    let note = ["pointer", "code", "message"].map(|name| Member::required(name, Type::Text));
+    let notes = list(Type::Object(note.into()));
+    let delivery = vec![
+        Member::required("id", Type::nullable(Type::Text)),
+        Member::required("status", Type::Text),
+        Member::required("counts", counts()),
+    ];
+    let mut names = vec![Member::required("delivery", Type::Object(delivery))];
     let lists = ["rejections", "refusals", "faults", "parked", "warnings"];
     names.extend(lists.map(|name| Member::required(name, notes.clone())));
-    names.extend(["total", "omitted"].map(|name| Member::required(name, Type::Integer)));
+    names.push(Member::required("omitted", Type::Integer));
     names.push(Member::required("dryRun", Type::Boolean));
     names
 }

@@ -136,8 +136,10 @@ impl Compiler<'_, '_> {
             let own = self.records.as_ref().filter(|own| own.places.contains(&items));
             if own.is_none() {
                 let place = self.document.key_place(at);
-                let problem = Diagnostic::at(place, "nothing fills this list in: its records are not the operation's");
-                self.findings.report(problem.hint("a `value` may say what it holds"));
+                let problem = Diagnostic::at(place, "nothing fills this list of records in");
+                self.findings.report(
+                    problem.hint("filled are those of the operation's own records, where these hold no others"),
+                );
             }
             return own.map(|own| Node::Computed(own.list.clone()));
         }

@@ -50,6 +50,15 @@ impl Format {
         }
     }
 
+    /// Whether its texts name instants.
+    pub fn tells_instants(&self) -> bool {
+        match &self.0 {
+            Kind::Date | Kind::DateTime => true,
+            Kind::Picture(picture) => picture.shows(Field::Year),
+            Kind::Cpf => false,
+        }
+    }
+
     /// The instant that `text` names, if it has this format and the format tells one; without an offset it is UTC.
     pub fn instant(&self, text: &str) -> Option<Timestamp> {
         let read = match &self.0 {

@@ -87,6 +87,9 @@ impl Operations<'_, '_, '_> {
             Verb::Snapshot { .. } | Verb::Merge { .. } if is_asynchronous => {
                 Speech { names: scope::queued_answer(), records: None }
             }
+            Verb::Snapshot { records, .. } if records.iter().any(|id| !self.records.stands_alone(*id)) => {
+                Speech { names: scope::whole_answer(), records: None }
+            }
             Verb::Snapshot { records, .. } | Verb::Merge { records, .. } | Verb::Clear { records } => {
                 let of = if let [id] = records.as_slice() { self.records.row_of(*id) } else { Type::Any };
                 self.with_records(scope::ingest_answer_of(&of), "accepted", records)

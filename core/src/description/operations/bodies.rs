@@ -200,10 +200,10 @@ impl Operations<'_, '_, '_> {
         let Some((_, schema)) = self.document.resolve(at) else { return Vec::new() };
         let several = schema.get("anyOf").and_then(Value::as_array).into_iter().flatten();
         let names = std::iter::once(schema).chain(several).filter_map(|schema| schema.get("format")?.as_str());
-        let formats: Vec<_> = names.filter_map(Format::named).collect();
+        let formats: Vec<_> = names.filter_map(Format::named).filter(Format::tells_instants).collect();
         if formats.is_empty() {
             let problem = Diagnostic::at(self.document.key_place(word), "this does not say how it spells an instant");
-            self.report(problem.hint("add a `format`, or `anyOf` several"));
+            self.report(problem.hint("add a `format` with a date, or `anyOf` several"));
         }
         formats
     }
