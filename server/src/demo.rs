@@ -11,6 +11,9 @@ use serde_json::Value;
 use crate::client::Call;
 use crate::config::Secret;
 
+/// What stands for a delivery's id in a path.
+const DELIVERY: &str = "{delivery}";
+
 /// The file in a partner's folder.
 const FILE: &str = "demo.yaml";
 
@@ -41,7 +44,7 @@ pub struct DemoConnection {
 pub struct DemoCall {
     /// `POST`
     pub method: String,
-    /// The documented path.
+    /// The documented path. `{delivery}` in it is the id of the last delivery that the calls before it left behind.
     pub path: String,
     /// Names and values, the credential among them.
     #[serde(default)]
@@ -49,6 +52,9 @@ pub struct DemoCall {
     /// The body, a file beside this one.
     #[serde(default)]
     pub file: Option<PathBuf>,
+    /// The body, if it is short.
+    #[serde(default)]
+    pub body: Option<Value>,
 }
 
 /// Why there is no demonstration.
@@ -92,9 +98,19 @@ impl Demo {
 }
 
 impl DemoCall {
+    /// The same call with a delivery's id where its path leaves room for one.
+    #[must_use]
+    pub fn about(&self, delivery: Option<&str>) -> Self {
+        Self { path: self.path.replace(DELIVERY, delivery.unwrap_or_default()), ..self.clone() }
+    }
+
     /// The call of the partner's route, whose files are in `folder`.
     pub fn call(&self, partner: &str, folder: &Path) -> Result<Call, DemoError> {
-        let body = self.file.as_ref().map(|file| read(folder.join(file))).transpose()?.unwrap_or_default();
+        let body = match (&self.file, &self.body) {
+            (Some(file), _) => read(folder.join(file))?,
+            (None, Some(body)) => body.to_string().into_bytes(),
+            (None, None) => Vec::new(),
+        };
         Ok(Call {
             method: self.method.clone(),
             path: format!("/{partner}{}", self.path),
@@ -109,11 +125,16 @@ impl DemoCall {
         for (name, value) in &self.headers {
             line = format!("{line} -H {}", quoted(&format!("{name}: {value}")));
         }
-        if let Some(file) = &self.file {
+        let data = match (&self.file, &self.body) {
+            (Some(file), _) => Some(format!("--data-binary @{}", quoted(&folder.join(file).display().to_string()))),
+            (None, Some(body)) => Some(format!("--data {}", quoted(&body.to_string()))),
+            (None, None) => None,
+        };
+        if let Some(data) = data {
             if !self.headers.keys().any(|name| name.eq_ignore_ascii_case("content-type")) {
                 line.push_str(" -H 'Content-Type: application/json'"); // curl would say that it is a form
             }
-            line = format!("{line} --data-binary @{}", quoted(&folder.join(file).display().to_string()));
+            line = format!("{line} {data}");
         }
         line
     }

@@ -2,20 +2,25 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use rollcall_core::clock::SystemClock;
 use rollcall_core::delivery::Report;
+use rollcall_core::description::{Operation, Verb};
+use rollcall_core::ingest::Loaded;
 use rollcall_server::app::App;
-use rollcall_server::client::{Call, Client, Reply};
+use rollcall_server::client::{Call, Client};
 use rollcall_server::config::{Config, Connection, Log, Name, Tenant};
 use rollcall_server::credential::{Keyring, new_credential};
-use rollcall_server::demo::{Demo as Script, quoted};
+use rollcall_server::demo::{Demo as Script, DemoCall, quoted};
 use rollcall_server::partners::Folders;
 use rollcall_server::server::{asked_to_stop, serve};
 use rollcall_server::start::start;
 use serde::Deserialize;
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
+use tokio::time::sleep;
 
 use super::{FolderArgs, Outcome, block_on};
 
@@ -24,6 +29,15 @@ const TENANT: &str = "demo";
 
 /// Reads and operates; in the demonstration only.
 const ADMIN: &str = "demo-admin";
+
+/// How long a delivery that was acknowledged first may take.
+const FINISHED_WITHIN: Duration = Duration::from_mins(1);
+
+/// How often is looked whether it is done.
+const POLL: Duration = Duration::from_millis(50);
+
+/// Characters of an answer that are shown.
+const ANSWER_CHARACTERS_MAX: usize = 300;
 
 /// Run a server with examples in it
 ///
@@ -126,13 +140,15 @@ fn scripts(folders: &Folders) -> anyhow::Result<Vec<(String, Script)>> {
 /// Sends every example and tells what it became; then the server is ready, and there is something to try.
 fn show(app: &App, base: &str, folders: &Folders, scripts: &[(String, Script)]) -> anyhow::Result<()> {
     let client = Client::new(base);
-    println!(
-        "{:<12} {:<44} {:<16} {:>8} {:>8} {:>10} {:>8}",
-        "partner", "sent", "entities", "created", "updated", "unchanged", "removed"
-    );
+    let width = scripts.iter().map(|(partner, _)| partner.len()).max().unwrap_or_default();
+    let table = Table { width };
+    table.head();
+    let mut sent = Vec::new();
     for (partner, script) in scripts {
         let folder = folders.partner(partner);
+        let (mut delivery, mut calls) = (None, Vec::new());
         for call in &script.calls {
+            let call = call.about(delivery.as_deref());
             let reply = client.send(call.call(partner, &folder)?)?;
             ensure!(
                 reply.is_success(),
@@ -142,53 +158,104 @@ fn show(app: &App, base: &str, folders: &Folders, scripts: &[(String, Script)]) 
                 reply.status,
                 reply.body
             );
-            let sent = call.file.as_ref().map_or_else(|| call.path.clone(), |file| file.display().to_string());
-            tell(partner, &sent, &report(&client, &reply)?);
+            let what = call.file.as_ref().map_or_else(
+                || format!("{} {}", call.method, call.path.split('?').next().unwrap_or_default()),
+                |file| file.display().to_string(),
+            );
+            match &reply.delivery {
+                Some(id) => table.delivery(partner, &what, &finished(&client, id)?),
+                None => table.answer(partner, &what, &reply.body),
+            }
+            delivery = reply.delivery.or(delivery);
+            calls.push(call);
         }
+        sent.push((partner.as_str(), calls));
     }
     app.set_ready(true);
     println!("\nTry next:\n");
-    for line in next(base, folders, scripts) {
+    for line in next(app, base, folders, &sent) {
         println!("  {line}");
     }
     println!("\nCtrl-C ends the demonstration.");
     Ok(())
 }
 
-/// What became of a delivery, as the server tells it.
-fn report(client: &Client, reply: &Reply) -> anyhow::Result<Report> {
-    let delivery = reply.delivery.as_deref().context("the answer names no delivery")?;
-    let reply = client.send(Call {
-        method: "GET".to_owned(),
-        path: format!("/api/v1/deliveries/{delivery}"),
-        headers: vec![("authorization".to_owned(), format!("Bearer {ADMIN}"))],
-        body: Vec::new(),
-    })?;
-    if !reply.is_success() {
-        bail!("reading the delivery was answered with {}", reply.status);
+/// What became of a delivery, once it has been worked on.
+fn finished(client: &Client, delivery: &str) -> anyhow::Result<Report> {
+    let deadline = Instant::now() + FINISHED_WITHIN;
+    loop {
+        let reply = client.send(Call {
+            method: "GET".to_owned(),
+            path: format!("/api/v1/deliveries/{delivery}"),
+            headers: vec![("authorization".to_owned(), format!("Bearer {ADMIN}"))],
+            body: Vec::new(),
+        })?;
+        ensure!(reply.is_success(), "reading the delivery was answered with {}", reply.status);
+        let found: Delivery = serde_json::from_str(&reply.body)?;
+        if let Some(report) = found.report {
+            return Ok(report);
+        }
+        ensure!(Instant::now() < deadline, "the delivery {delivery} was not worked on in time");
+        Handle::current().block_on(sleep(POLL));
     }
-    let delivery: Delivery = serde_json::from_str(&reply.body)?;
-    delivery.report.context("the delivery has no report")
 }
 
-fn tell(partner: &str, sent: &str, report: &Report) {
-    let mut lead = (partner, sent);
-    for (kind, counts) in &report.counts {
-        println!(
-            "{:<12} {:<44} {kind:<16} {:>8} {:>8} {:>10} {:>8}",
-            lead.0, lead.1, counts.created, counts.updated, counts.unchanged, counts.removed
-        );
-        lead = ("", "");
+/// What was sent and what it became, line by line.
+struct Table {
+    /// Of the longest partner's name.
+    width: usize,
+}
+
+impl Table {
+    fn head(&self) {
+        self.line("partner", "sent", "entities", ["created", "updated", "unchanged", "removed"]);
     }
-    for (what, notes) in [("refused", &report.refusals), ("fault", &report.faults), ("warning", &report.warnings)] {
-        for note in notes {
-            println!("{:<12} {what}: {} {}", "", note.pointer, note.message);
+
+    fn delivery(&self, partner: &str, sent: &str, report: &Report) {
+        let mut lead = (partner, sent);
+        for (kind, counts) in &report.counts {
+            let counts =
+                [counts.created, counts.updated, counts.unchanged, counts.removed].map(|count| count.to_string());
+            self.line(lead.0, lead.1, kind, counts.each_ref().map(String::as_str));
+            lead = ("", "");
         }
+        if report.counts.is_empty() {
+            self.line(partner, sent, &format!("({})", report.status.word()), [""; 4]);
+        }
+        let notes = [
+            ("rejected", &report.rejections),
+            ("refused", &report.refusals),
+            ("fault", &report.faults),
+            ("parked", &report.parked),
+            ("warning", &report.warnings),
+        ];
+        for (what, notes) in notes {
+            for note in notes {
+                println!("{:<1$}   {what}: {2} {3}", "", self.width, note.pointer, note.message);
+            }
+        }
+    }
+
+    /// What a call that leaves no delivery behind was answered with: its beginning, if it is long.
+    fn answer(&self, partner: &str, sent: &str, body: &str) {
+        self.line(partner, sent, "", [""; 4]);
+        let shown: String = body.chars().take(ANSWER_CHARACTERS_MAX).collect();
+        let more = if shown.len() < body.len() { " …" } else { "" };
+        println!("{:<1$}   {shown}{more}", "", self.width);
+    }
+
+    fn line(&self, partner: &str, sent: &str, entities: &str, counts: [&str; 4]) {
+        let [created, updated, unchanged, removed] = counts;
+        let line = format!(
+            "{partner:<0$} {sent:<44} {entities:<16} {created:>8} {updated:>8} {unchanged:>10} {removed:>8}",
+            self.width
+        );
+        println!("{}", line.trim_end());
     }
 }
 
 /// Lines for a shell. They work as they are printed, from the folder that this was started in.
-fn next(base: &str, folders: &Folders, scripts: &[(String, Script)]) -> Vec<String> {
+fn next(app: &App, base: &str, folders: &Folders, calls: &[(&str, Vec<DemoCall>)]) -> Vec<String> {
     let mut lines = Vec::new();
     for (title, path) in [
         ("the students, as OneRoster has them", "/ims/oneroster/rostering/v1p2/students?limit=3"),
@@ -204,17 +271,30 @@ fn next(base: &str, folders: &Folders, scripts: &[(String, Script)]) -> Vec<Stri
         lines.push(format!("# {title}"));
         lines.push(format!("curl -s -H 'Authorization: Bearer {ADMIN}' {}", quoted(&format!("{base}{path}"))));
     }
-    for (partner, script) in scripts {
-        if let Some(call) = script.calls.last() {
-            let line = call.curl(base, partner, &folders.partner(partner));
-            lines.push(format!("# the last example of {partner} again: nothing changes"));
-            lines.push(line.replacen("curl ", "curl -s ", 1));
+    for (partner, calls) in calls {
+        let curl =
+            |call: &DemoCall| call.curl(base, partner, &folders.partner(partner)).replacen("curl ", "curl -s ", 1);
+        let Some(loaded) = app.registry.get(partner) else { continue };
+        let (changing, reading): (Vec<_>, Vec<_>) =
+            calls.iter().partition(|call| operation(&loaded, call).is_some_and(|of| of.verb.changes().is_some()));
+        for call in reading {
+            lines.push(format!("# what {partner} answers to {}", call.path));
+            lines.push(curl(call));
         }
-        if let Some(call) = script.calls.first() {
-            let line = call.curl(base, partner, &folders.partner(partner));
+        if let (Some(first), Some(last)) = (changing.first(), changing.last()) {
+            let complete = matches!(operation(&loaded, last).map(|of| &of.verb), Some(Verb::Snapshot { .. }));
+            let again = if complete { ": nothing changes" } else { "" };
+            lines.push(format!("# the last example of {partner} again{again}"));
+            lines.push(curl(last));
             lines.push(format!("# what the first example of {partner} would change now, without changing it"));
-            lines.push(line.replacen("curl ", "curl -s -H 'Rollcall-Dry-Run: true' ", 1));
+            lines.push(curl(first).replacen("curl -s ", "curl -s -H 'Rollcall-Dry-Run: true' ", 1));
         }
     }
     lines
+}
+
+/// The operation that answers a call.
+fn operation<'l>(loaded: &'l Loaded, call: &DemoCall) -> Option<&'l Operation> {
+    let path = call.path.split('?').next().unwrap_or_default();
+    loaded.partner.route(&call.method, path).ok().map(|(operation, _)| operation)
 }
