@@ -155,6 +155,14 @@ pub enum Listed {
 }
 
 impl Verb {
+    /// The outermost record types of which a body says everything, so that what is absent goes.
+    pub fn complete(&self) -> &[RecordTypeId] {
+        match self {
+            Self::Snapshot { records, .. } | Self::Clear { records } => records,
+            Self::Merge { .. } | Self::List(_) | Self::Connection => &[],
+        }
+    }
+
     /// The outermost record types of a verb that changes records, and what a bad one costs; `None` for one that reads.
     pub fn changes(&self) -> Option<(&[RecordTypeId], Accept)> {
         match self {

@@ -9,6 +9,7 @@
 
 mod mapping;
 mod payload;
+mod trial;
 mod work;
 
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use self::payload::check;
+pub use self::trial::Trial;
 use self::work::{Keeping, Work};
 use crate::canonical::Canonical;
 use crate::clock::Clock;

@@ -312,7 +312,7 @@ fn member<'j, 'a>(body: &'j Json<'a>, path: &[String]) -> Option<&'j Json<'a>> {
 }
 
 /// A scalar member as text, as rules and references compare it.
-fn text(json: &Json<'_>) -> Option<String> {
+pub(crate) fn text(json: &Json<'_>) -> Option<String> {
     match json {
         Json::Text(text) => Some(text.to_string()),
         Json::Number(number) => Some(number.as_str().to_owned()),

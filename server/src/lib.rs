@@ -9,6 +9,7 @@ pub mod config;
 pub mod credential;
 pub mod demo;
 pub mod diff;
+pub mod examples;
 #[cfg(test)]
 mod fixture;
 pub mod intake;

@@ -10,15 +10,15 @@ mod tests;
 use std::collections::BTreeMap;
 
 use rollcall_core::canonical::Canonical;
-use rollcall_core::description::{Media, Operation, RecordType};
-use rollcall_core::digest::Digest;
+use rollcall_core::delivery::{Entry, Outcome as Became, Report};
+use rollcall_core::description::{Operation, RecordType};
 use rollcall_core::fold::{Claim, Rank, Statement, fold, is_stated};
-use rollcall_core::ingest::Loaded;
-use rollcall_core::json::{Json, Malformed, Pointer};
+use rollcall_core::ingest::{Loaded, Trial};
+use rollcall_core::json::Pointer;
 use rollcall_core::limits::Limits;
 use rollcall_core::map::{self, Budget, Diagnostic, Input, MapError, Mapped, Outcome, Severity};
 use rollcall_core::note::Note;
-use rollcall_core::record::{Cut, Record, cut};
+use rollcall_core::record::Record;
 use rollcall_core::store::RecordId;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -29,12 +29,15 @@ pub use self::native::{Native, NativeError};
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Preview {
-    /// How it breaks its description; nothing else is there then.
+    /// How it breaks its description. Where that costs more than single records, nothing else is there.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rejections: Vec<Note>,
     /// Records that the mapper declines.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub refusals: Vec<Note>,
+    /// Records that wait for others that they refer to.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub parked: Vec<Note>,
     /// Records on which the mapper traps.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<Note>,
@@ -85,6 +88,9 @@ pub enum PreviewError {
     /// The operation takes no body.
     #[error("operation `{0}` takes no body")]
     NoBody(String),
+    /// What is to be sent before is rejected.
+    #[error("what is sent before it is rejected: {0}")]
+    Before(String),
     /// The host gave up.
     #[error("failed to map the payload")]
     Map(#[from] MapError),
@@ -116,78 +122,88 @@ impl Preview {
 }
 
 impl Previewer<'_> {
-    /// What becomes of a payload.
-    pub fn preview(&self, body: &[u8]) -> Result<Preview, PreviewError> {
-        let (cut, mut preview) = match self.read(body)? {
-            Ok(read) => read,
-            Err(rejected) => return Ok(rejected),
-        };
-        let mapped = self.map(&cut)?;
+    /// What becomes of a payload, of a connection that holds nothing but what was sent `before`.
+    pub fn preview(&self, before: Option<&[u8]>, body: &[u8]) -> Result<Preview, PreviewError> {
+        match self.send(before, body)? {
+            Ok((trial, preview)) => trial.look(|records| self.made_of(records, preview)),
+            Err(rejected) => Ok(rejected),
+        }
+    }
+
+    /// The records that the two builds of the mapper do not agree on; `None` if the payload is rejected.
+    pub fn disagreements(
+        &self,
+        before: Option<&[u8]>,
+        body: &[u8],
+        native: &Native,
+    ) -> Result<Option<Vec<Pointer>>, PreviewError> {
+        match self.send(before, body)? {
+            Ok((trial, _)) => trial.look(|records| self.differing(records, native)).map(Some),
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// What records become.
+    fn made_of(&self, records: &[Record<'_>], mut preview: Preview) -> Result<Preview, PreviewError> {
         let mut statements = Vec::new();
-        for (nth, (record, mapped)) in cut.records.iter().zip(mapped).enumerate() {
+        for (nth, (record, mapped)) in records.iter().zip(self.map(records)?).enumerate() {
             tell(record, &mapped, &mut preview);
             if let Outcome::Contributions(contributions) = mapped.outcome {
                 let of = contributions.into_iter().map(|said| (nth, Statement::new(said, self.canonical)));
                 statements.extend(of);
             }
         }
-        self.fold(&cut, &statements, &mut preview);
+        self.fold(records, &statements, &mut preview);
         Ok(preview)
     }
 
-    /// The records of a payload that the two builds of its mapper do not agree on; `None` if the payload is rejected.
-    pub fn disagreements(&self, body: &[u8], native: &Native) -> Result<Option<Vec<Pointer>>, PreviewError> {
-        let Ok((cut, _)) = self.read(body)? else { return Ok(None) };
-        let sandboxed = self.map(&cut)?.into_iter().map(|mapped| self.said(mapped));
-        let mapped = cut.records.iter().filter(|record| !self.record_type(record).kinds.is_empty());
-        let mapped: Vec<_> = mapped.collect();
-        let inputs: Vec<_> = mapped.iter().map(|record| self.input(record)).collect();
-        let native = native.run(self.options, &inputs)?;
-        let mut native = native.into_iter();
-        let differing = cut.records.iter().zip(sandboxed).filter_map(|(record, sandboxed)| {
+    fn differing(&self, records: &[Record<'_>], native: &Native) -> Result<Vec<Pointer>, PreviewError> {
+        let sandboxed = self.map(records)?.into_iter().map(|mapped| self.said(mapped));
+        let mapped = records.iter().filter(|record| !self.record_type(record).kinds.is_empty());
+        let inputs: Vec<_> = mapped.map(|record| self.input(record)).collect();
+        let mut native = native.run(self.options, &inputs)?.into_iter();
+        let differing = records.iter().zip(sandboxed).filter_map(|(record, sandboxed)| {
             let same = self.record_type(record).kinds.is_empty() || native.next() == sandboxed;
             (!same).then(|| record.pointer.clone())
         });
-        Ok(Some(differing.collect()))
+        Ok(differing.collect())
     }
 
-    /// Bytes to records, or what is wrong with them.
-    fn read<'b>(&self, body: &'b [u8]) -> Result<Result<(Cut<'b>, Preview), Preview>, PreviewError> {
-        let media = self.media()?;
-        let rejected = |rejections| Ok(Err(Preview { rejections, ..Preview::default() }));
-        let json = match Json::parse(body, self.limits.json_depth_max) {
-            Ok(json) => json,
-            Err(malformed) => return rejected(vec![malformed_note(&malformed)]),
-        };
-        let violations = media.schema.violations(&json, self.limits.violations_max).notes;
-        if !violations.is_empty() {
-            return rejected(violations);
+    /// Sends what is sent before and the payload, or says what is wrong with it as a whole.
+    fn send<'b>(
+        &'b self,
+        before: Option<&'b [u8]>,
+        body: &'b [u8],
+    ) -> Result<Result<(Trial<'b>, Preview), Preview>, PreviewError> {
+        if self.operation.body.is_none() {
+            return Err(PreviewError::NoBody(self.operation.id.clone()));
         }
-        let warnings = media.schema.unknown(&json, self.limits.warnings_max).notes;
-        let mut cut = cut(json, &media.shape, &self.loaded.partner.records, Digest::of(b""));
-        if !cut.rejections.is_empty() {
-            return rejected(std::mem::take(&mut cut.rejections));
+        let mut trial = Trial::new(&self.loaded.partner, self.options, self.limits);
+        if let Some(before) = before {
+            let (entries, _) = trial.send(self.operation, before).map_err(|report| before_it(&report.rejections))?;
+            let bad: Vec<_> = entries.into_iter().filter(|entry| entry.outcome.is_error()).collect();
+            if let Some(first) = bad.first() {
+                return Err(before_it(&first.notes));
+            }
         }
-        Ok(Ok((cut, Preview { warnings, ..Preview::default() })))
-    }
-
-    fn media(&self) -> Result<&Media, PreviewError> {
-        let media = self.operation.body.as_ref().and_then(|body| body.media.first());
-        media.ok_or_else(|| PreviewError::NoBody(self.operation.id.clone()))
+        Ok(match trial.send(self.operation, body) {
+            Ok((entries, report)) => Ok((trial, preview_of(entries, report))),
+            Err(report) => Err(Preview { rejections: report.rejections, ..Preview::default() }),
+        })
     }
 
     /// What the sandboxed mapper makes of the records; of those without kinds, nothing.
-    fn map(&self, cut: &Cut<'_>) -> Result<Vec<Mapped>, PreviewError> {
+    fn map(&self, records: &[Record<'_>]) -> Result<Vec<Mapped>, PreviewError> {
         let has_kinds = |record: &Record<'_>| !self.record_type(record).kinds.is_empty();
         let inputs: Vec<_> =
-            cut.records.iter().filter(|record| has_kinds(record)).map(|record| self.input(record)).collect();
+            records.iter().filter(|record| has_kinds(record)).map(|record| self.input(record)).collect();
         let options = self.options.to_string();
         let budget = Budget::new(self.limits);
         let mapped = self.loaded.mapper.map(self.canonical, options.as_bytes(), &inputs, &budget)?;
         let mut mapped = mapped.into_iter();
         let nothing = || Mapped { outcome: Outcome::Contributions(Vec::new()), diagnostics: Vec::new() };
         let all =
-            cut.records.iter().map(|record| has_kinds(record).then(|| mapped.next()).flatten().unwrap_or_else(nothing));
+            records.iter().map(|record| has_kinds(record).then(|| mapped.next()).flatten().unwrap_or_else(nothing));
         Ok(all.collect())
     }
 
@@ -201,10 +217,10 @@ impl Previewer<'_> {
     }
 
     /// What records say to entities.
-    fn fold(&self, cut: &Cut<'_>, statements: &[(usize, Statement)], preview: &mut Preview) {
+    fn fold(&self, records: &[Record<'_>], statements: &[(usize, Statement)], preview: &mut Preview) {
         let mut claims: BTreeMap<_, Vec<Claim<'_>>> = BTreeMap::new();
         for (nth, statement) in statements {
-            let record = &cut.records[*nth];
+            let record = &records[*nth];
             let rank = Rank { of: &self.record_type(record).name, key: &record.key };
             let name = (statement.contribution.kind, statement.contribution.source_id.as_str());
             let id = RecordId(i64::try_from(*nth).unwrap_or(i64::MAX));
@@ -286,6 +302,21 @@ fn value_of(value: &map::Value) -> Value {
     }
 }
 
-fn malformed_note(malformed: &Malformed) -> Note {
-    Note::new(Pointer::root(), "malformed", malformed.to_string())
+fn before_it(notes: &[Note]) -> PreviewError {
+    let told = notes.iter().map(|note| format!("{}: {}", note.pointer, note.message));
+    PreviewError::Before(told.collect::<Vec<_>>().join("; "))
+}
+
+/// What there is to tell of a payload before it is mapped.
+fn preview_of(entries: Vec<Entry>, report: Report) -> Preview {
+    let mut preview = Preview { warnings: report.warnings, ..Preview::default() };
+    for entry in entries {
+        let told = match entry.outcome {
+            Became::Parked => &mut preview.parked,
+            outcome if outcome.is_error() => &mut preview.rejections,
+            _ => &mut preview.warnings,
+        };
+        told.extend(entry.notes);
+    }
+    preview
 }

@@ -238,10 +238,7 @@ impl Work<'_> {
         sent: &[Sent],
         as_of: Option<i64>,
     ) -> Result<Reconciled, IngestError> {
-        let complete = match &self.operation.verb {
-            Verb::Snapshot { records, .. } | Verb::Clear { records } => records.as_slice(),
-            _ => &[],
-        };
+        let complete = self.operation.verb.complete();
         let mut known = Shelf::default();
         for _ in 0..ROUNDS_MAX {
             let situation = reconcile::Situation {

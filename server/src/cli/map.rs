@@ -1,7 +1,7 @@
 //! `rollcall map`: what a payload becomes, or what it would change in a database.
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use rollcall_core::limits::Limits;
@@ -25,6 +25,9 @@ pub(super) struct Map {
     partner: String,
     /// The payload
     file: PathBuf,
+    /// What was sent before it, to the same operation
+    #[arg(long, value_name = "FILE", conflicts_with = "diff")]
+    before: Option<PathBuf>,
     /// The operation that it is sent to, where the partner has several
     #[arg(long, value_name = "ID")]
     operation: Option<String>,
@@ -55,10 +58,11 @@ impl Map {
         let options = self.options(config.as_ref())?;
         let limits = config.as_ref().map_or_else(Limits::default, |config| config.limits.clone());
         let operation = operation(&loaded, self.operation.as_deref())?;
-        let body = std::fs::read(&self.file).with_context(|| format!("failed to read {}", self.file.display()))?;
+        let body = read(&self.file)?;
+        let before = self.before.as_deref().map(read).transpose()?;
         let previewer =
             Previewer { canonical: &canonical, loaded: &loaded, operation, options: &options, limits: &limits };
-        let preview = previewer.preview(&body)?;
+        let preview = previewer.preview(before.as_deref(), &body)?;
         match (config, self.tenant.as_deref().zip(self.connection.as_deref())) {
             (Some(config), Some((tenant, connection))) => {
                 tell_notes(&preview);
@@ -91,10 +95,15 @@ impl Map {
     }
 }
 
+fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
+    std::fs::read(file).with_context(|| format!("failed to read {}", file.display()))
+}
+
 fn tell_notes(preview: &Preview) {
     let kinds = [
         ("rejected", &preview.rejections),
         ("refused", &preview.refusals),
+        ("parked", &preview.parked),
         ("fault", &preview.faults),
         ("warning", &preview.warnings),
     ];

@@ -7,21 +7,21 @@ use rollcall_core::canonical::Canonical;
 use rollcall_core::ingest::Loaded;
 use rollcall_core::limits::Limits;
 use rollcall_server::demo::Demo;
+use rollcall_server::examples::Example;
 use rollcall_server::preview::{Native, Preview, Previewer};
 use serde_json::{Value, json};
 
 use super::{FolderArgs, Outcome, operation};
-
-/// What the name of an example's expected result ends with.
-const EXPECTED: &str = "expected.json";
 
 /// Differences that are told per example.
 const DIFFERENCES_MAX: usize = 10;
 
 /// Test partners' examples
 ///
-/// Every file in `schemas/<partner>/examples` is mapped in the sandbox and by the mapper's native build, which must
-/// agree, and compared with `<name>.expected.json` beside it. Options are those of the partner's `demo.yaml`.
+/// Every file in `schemas/<partner>/examples` (of the first operation that takes records) and in
+/// `examples/<operationId>` is mapped in the sandbox and by the mapper's native build, which must agree, and compared
+/// with `<name>.expected.json` beside it. What stands in `<name>.before.json` is sent before. Options are those of the
+/// partner's `demo.yaml`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Test {
     /// Only this partner
@@ -38,7 +38,10 @@ pub(super) struct Test {
 
 /// Tests the examples of one partner.
 struct Tester<'t> {
-    previewer: Previewer<'t>,
+    canonical: &'t Canonical,
+    loaded: &'t Loaded,
+    options: Value,
+    limits: Limits,
     native: Native,
     bless: bool,
 }
@@ -64,24 +67,25 @@ impl Test {
     fn partner(&self, canonical: &Canonical, loaded: &Loaded) -> anyhow::Result<(usize, usize)> {
         let partner = &loaded.partner.name;
         let folder = self.folders.folders().partner(partner);
-        let options = Demo::load(&folder)?.map_or_else(|| json!({}), |demo| demo.options());
-        let limits = Limits::default();
-        let operation = operation(loaded, None)?;
         let native_dir = match &self.native_dir {
             Some(folder) => folder.clone(),
             None => beside_this_program()?,
         };
         let tester = Tester {
-            previewer: Previewer { canonical, loaded, operation, options: &options, limits: &limits },
+            canonical,
+            loaded,
+            options: Demo::load(&folder)?.map_or_else(|| json!({}), |demo| demo.options()),
+            limits: Limits::default(),
             native: Native::find(&native_dir, partner)?,
             bless: self.bless,
         };
-        let examples = examples(&folder.join("examples"))?;
+        let examples = Example::all(&folder, &loaded.partner)?;
         ensure!(!examples.is_empty(), "`{partner}` has no examples");
         let mut failed = 0;
         for example in &examples {
-            let problems = tester.test(example).with_context(|| format!("failed to test {}", example.display()))?;
-            println!("{} {}", if problems.is_empty() { "ok  " } else { "FAIL" }, example.display());
+            let file = example.file.display();
+            let problems = tester.test(example).with_context(|| format!("failed to test {file}"))?;
+            println!("{} {file}", if problems.is_empty() { "ok  " } else { "FAIL" });
             for problem in &problems {
                 println!("     {problem}");
             }
@@ -93,14 +97,18 @@ impl Test {
 
 impl Tester<'_> {
     /// What is wrong with one example.
-    fn test(&self, example: &Path) -> anyhow::Result<Vec<String>> {
-        let body = std::fs::read(example)?;
-        let preview = self.previewer.preview(&body)?;
+    fn test(&self, example: &Example) -> anyhow::Result<Vec<String>> {
+        let (before, body) = example.read()?;
+        let operation = operation(self.loaded, Some(&example.operation))?;
+        let (canonical, loaded, options, limits) = (self.canonical, self.loaded, &self.options, &self.limits);
+        let previewer = Previewer { canonical, loaded, operation, options, limits };
+        let preview = previewer.preview(before.as_deref(), &body)?;
         let mut problems = Vec::new();
-        for pointer in self.previewer.disagreements(&body, &self.native)?.unwrap_or_default() {
+        let differing = previewer.disagreements(before.as_deref(), &body, &self.native)?;
+        for pointer in differing.unwrap_or_default() {
             problems.push(format!("sandbox and native build disagree on the record at `{pointer}`"));
         }
-        let expected = example.with_extension(EXPECTED);
+        let expected = example.expected();
         let found = serde_json::to_value(&preview)?;
         if self.bless {
             bless(&expected, &preview)?;
@@ -125,15 +133,6 @@ impl Tester<'_> {
 fn beside_this_program() -> anyhow::Result<PathBuf> {
     let program = std::env::current_exe().context("failed to find this program")?;
     Ok(program.parent().map(Path::to_owned).unwrap_or_default())
-}
-
-/// All examples in a folder, by name.
-fn examples(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let entries = folder.read_dir().with_context(|| format!("failed to list {}", folder.display()))?;
-    let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<anyhow::Result<Vec<_>>>()?;
-    paths.retain(|path| path.is_file() && !path.to_string_lossy().ends_with(EXPECTED));
-    paths.sort();
-    Ok(paths)
 }
 
 fn bless(expected: &Path, preview: &Preview) -> anyhow::Result<()> {

@@ -1,12 +1,13 @@
 //! Over every partner's examples: they become what stands beside them, and comparing that with a database that has it
 //! finds nothing. `BLESS=1` renews what they become.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use rollcall_core::canonical::Canonical;
 use rollcall_core::clock::{Clock, FixedClock};
 use rollcall_core::delivery::{Received, Status};
+use rollcall_core::description::{Operation, Partner, Verb};
 use rollcall_core::ingest::{Ingest, Loaded, Sender};
 use rollcall_core::limits::Limits;
 use rollcall_core::store::Store as _;
@@ -17,10 +18,8 @@ use sha2::{Digest as _, Sha256};
 use super::{Preview, Previewer};
 use crate::demo::Demo;
 use crate::diff::{Action, diff};
+use crate::examples::Example;
 use crate::partners::{Folders, host};
-
-/// Where the examples' results end up.
-const EXPECTED: &str = "expected.json";
 
 /// All partners with their mappers, as they are in this repository.
 fn shipped() -> (Folders, Canonical, Vec<Loaded>, tempfile::TempDir) {
@@ -35,14 +34,14 @@ fn shipped() -> (Folders, Canonical, Vec<Loaded>, tempfile::TempDir) {
 }
 
 /// The examples of a partner and its connection's options.
-fn examples(folders: &Folders, partner: &str) -> (Vec<PathBuf>, Value) {
-    let folder = folders.partner(partner);
+fn examples(folders: &Folders, partner: &Partner) -> (Vec<Example>, Value) {
+    let folder = folders.partner(&partner.name);
     let options = Demo::load(&folder).unwrap().map_or_else(|| json!({}), |demo| demo.options());
-    let entries = folder.join("examples").read_dir().unwrap();
-    let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
-    paths.retain(|path| !path.to_string_lossy().ends_with(EXPECTED));
-    paths.sort();
-    (paths, options)
+    (Example::all(&folder, partner).unwrap(), options)
+}
+
+fn operation<'l>(loaded: &'l Loaded, example: &Example) -> &'l Operation {
+    loaded.partner.operations.iter().find(|operation| operation.id == example.operation).unwrap()
 }
 
 #[test]
@@ -50,18 +49,19 @@ fn every_example_becomes_what_stands_beside_it() {
     let (folders, canonical, partners, _mappers) = shipped();
     let limits = Limits::default();
     for loaded in &partners {
-        let (examples, options) = examples(&folders, &loaded.partner.name);
+        let (examples, options) = examples(&folders, &loaded.partner);
         assert!(!examples.is_empty());
-        let operation = &loaded.partner.operations[0];
-        let previewer = Previewer { canonical: &canonical, loaded, operation, options: &options, limits: &limits };
         for example in examples {
-            let preview = previewer.preview(&std::fs::read(&example).unwrap()).unwrap();
-            let expected = example.with_extension(EXPECTED);
+            let operation = operation(loaded, &example);
+            let previewer = Previewer { canonical: &canonical, loaded, operation, options: &options, limits: &limits };
+            let (before, body) = example.read().unwrap();
+            let preview = previewer.preview(before.as_deref(), &body).unwrap();
+            let expected = example.expected();
             if std::env::var_os("BLESS").is_some() {
                 std::fs::write(&expected, serde_json::to_string_pretty(&preview).unwrap() + "\n").unwrap();
             }
             let wanted: Preview = serde_json::from_slice(&std::fs::read(&expected).unwrap()).unwrap();
-            assert_eq!(preview, wanted, "{}: run the tests with BLESS=1", example.display());
+            assert_eq!(preview, wanted, "{}: run the tests with BLESS=1", example.file.display());
         }
     }
 }
@@ -79,14 +79,17 @@ async fn a_diff_says_what_an_ingest_would_do() {
         Ingest { store: store.clone(), canonical: canonical.clone(), clock: clock.clone(), limits: limits.clone() };
     for loaded in &partners {
         store.prepare_partner(&loaded.partner).await.unwrap();
-        let (examples, options) = examples(&folders, &loaded.partner.name);
-        let operation = &loaded.partner.operations[0];
-        let previewer = Previewer { canonical: &canonical, loaded, operation, options: &options, limits: &limits };
+        let (examples, options) = examples(&folders, &loaded.partner);
         let connection = loaded.partner.name.clone();
         let sender = Sender { tenant: "t".to_owned(), connection, options: Arc::new(options.clone()) };
         for example in examples {
-            let body: Arc<[u8]> = std::fs::read(&example).unwrap().into();
-            let preview = previewer.preview(&body).unwrap();
+            let operation = operation(loaded, &example);
+            let previewer = Previewer { canonical: &canonical, loaded, operation, options: &options, limits: &limits };
+            let body: Arc<[u8]> = example.read().unwrap().1.into();
+            let preview = previewer.preview(None, &body).unwrap();
+            if !matches!(operation.verb, Verb::Snapshot { .. }) || operation.dry_run || !preview.is_clean() {
+                continue; // what it says is not everything that the connection has
+            }
             let before = diff(&canonical, &*store, "t", &sender.connection, &preview).await.unwrap();
             let received = Received {
                 id: clock.next_id(),
@@ -108,12 +111,12 @@ async fn a_diff_says_what_an_ingest_would_do() {
                 found(|action| *action == Action::Remove),
                 sum(|counts| counts.removed),
                 "{}",
-                example.display()
+                example.file.display()
             );
             let changed = found(|action| *action != Action::Remove);
-            assert_eq!(changed, sum(|counts| counts.created + counts.updated), "{}", example.display());
+            assert_eq!(changed, sum(|counts| counts.created + counts.updated), "{}", example.file.display());
             let after = diff(&canonical, &*store, "t", &sender.connection, &preview).await.unwrap();
-            assert_eq!(after, [], "{}", example.display());
+            assert_eq!(after, [], "{}", example.file.display());
         }
     }
 }
