@@ -283,7 +283,10 @@ impl<'s> Work<'s> {
     fn finish(self, sent: &[Sent]) -> Reconciled {
         debug_assert_eq!(self.entries.len(), sent.len(), "one entry per record sent");
         let mut reconciled = Reconciled { entries: self.entries, changes: self.changes, ..Reconciled::default() };
-        for ((of, key), now) in self.now {
+        // In the order of the payload: so new records are numbered, and so lists show them.
+        let mut now: Vec<_> = self.now.into_iter().collect();
+        now.sort_by_key(|(_, now)| now.entries.first().copied().unwrap_or(usize::MAX));
+        for ((of, key), now) in now {
             match (now.body, now.held) {
                 (Some(body), _) => reconciled.present.push(Resulting {
                     of,

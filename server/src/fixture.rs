@@ -32,19 +32,20 @@ pub(crate) const PARTNER: &str = HOSTILE;
 
 /// A place for a server.
 pub(crate) struct Site {
-    folder: TempDir,
+    folder: Arc<TempDir>,
     /// Shared by all servers that start here one after the other: no id is drawn twice.
     clock: Arc<FixedClock>,
     /// What it will be told. Change it before the start.
     pub(crate) config: Config,
 }
 
-/// A server that runs in this process.
+/// A server that runs in this process. Its folder is there as long as it is.
 pub(crate) struct Server {
     /// What it works with.
     pub(crate) app: Arc<App>,
     stop: watch::Sender<bool>,
     worker: Option<JoinHandle<()>>,
+    _folder: Arc<TempDir>,
 }
 
 /// An answer.
@@ -60,7 +61,7 @@ pub(crate) struct Reply {
 impl Site {
     /// An empty database; the connections `school` and `annex`, whose credentials are their names, and an operator.
     pub(crate) fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = Arc::new(tempfile::tempdir().unwrap());
         let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let schemas = folder.path().join("schemas");
         copy_folder(&repository.join("schemas/canonical"), &schemas.join("canonical"));
@@ -102,7 +103,7 @@ impl Site {
         let clock: Arc<dyn Clock> = self.clock.clone();
         let app = start(&self.config, clock).await.unwrap();
         app.set_ready(true);
-        Server { app, stop: watch::channel(false).0, worker: None }
+        Server { app, stop: watch::channel(false).0, worker: None, _folder: Arc::clone(&self.folder) }
     }
 }
 

@@ -1,6 +1,8 @@
 //! `/admin/v1`: what operators do on a running server. One file per endpoint.
 
 mod records;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

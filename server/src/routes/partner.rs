@@ -13,6 +13,8 @@ mod ingest;
 mod paging;
 mod read;
 mod request;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

@@ -6,10 +6,10 @@
 use std::collections::BTreeMap;
 
 use rollcall_core::delivery::{Entry, Outcome, Report, Status};
-use rollcall_core::description::{Level, Messages};
+use rollcall_core::description::{Level, Messages, Template};
 use rollcall_core::ingest::Ingested;
 use rollcall_core::json::Pointer;
-use rollcall_core::note::Note;
+use rollcall_core::note::{Note, shown};
 use rollcall_core::store::read::Log;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -17,26 +17,35 @@ use uuid::Uuid;
 use super::paging::Part;
 use crate::problem::{Finding, Problem};
 
-/// What the answer to a call that changed records speaks of.
-pub(super) fn ingested(messages: &Messages, ingested: &Ingested, delivery: Option<Uuid>, dry_run: bool) -> Value {
+/// What the answer to a call that changed records speaks of. Of the lists of records, which may be long, only those
+/// that `answer` speaks of.
+pub(super) fn ingested(
+    messages: &Messages,
+    answer: Option<&Template>,
+    ingested: &Ingested,
+    delivery: Option<Uuid>,
+    dry_run: bool,
+) -> Value {
     let Ingested { report, entries, changes, bodies, removed } = ingested;
+    let is_spoken_of = |name: &str| answer.is_none_or(|answer| answer.speaks_of(name));
     let taken = entries.iter().zip(changes).zip(bodies).filter(|((entry, _), _)| is_accepted(entry.outcome));
+    let total = taken.clone().count();
     // What waits has been taken as well: it is new, another or as it was.
-    let of = |wanted: Outcome| -> Vec<&Value> {
-        taken.clone().filter(|((_, change), _)| **change == wanted).map(|(_, body)| body).collect()
+    let of = |name: &str, wanted: &dyn Fn(Outcome) -> bool| -> Vec<&Value> {
+        let taken = taken.clone().filter(|((_, change), _)| is_spoken_of(name) && wanted(**change));
+        taken.map(|(_, body)| body).collect()
     };
-    let accepted: Vec<_> = taken.clone().map(|(_, body)| body).collect();
-    let bad = entries.iter().zip(bodies).filter(|(entry, _)| entry.outcome.is_error());
+    let bad = entries.iter().zip(bodies).filter(|(entry, _)| entry.outcome.is_error() && is_spoken_of("rejected"));
     let rejected: Vec<_> = bad.map(|(entry, body)| rejected(messages, entry, body)).collect();
     json!({
         "delivery": {"id": delivery, "status": report.status, "counts": report.counts},
-        "created": of(Outcome::Created),
-        "updated": of(Outcome::Updated),
-        "unchanged": of(Outcome::Unchanged),
+        "created": of("created", &|change| change == Outcome::Created),
+        "updated": of("updated", &|change| change == Outcome::Updated),
+        "unchanged": of("unchanged", &|change| change == Outcome::Unchanged),
+        "accepted": of("accepted", &|_| true),
         "removed": removed,
-        "total": accepted.len(),
-        "accepted": accepted,
         "rejected": rejected,
+        "total": total,
         "rejections": notes(&report.rejections),
         "refusals": notes(&report.refusals),
         "faults": notes(&report.faults),
@@ -124,7 +133,7 @@ fn is_accepted(outcome: Outcome) -> bool {
 fn rejected(messages: &Messages, entry: &Entry, body: &Value) -> Value {
     let mut item = json!({"body": body, "pointer": entry.pointer, "messages": told(messages, entry)});
     if let Some(key) = &entry.key {
-        item["key"] = json!(plain(key));
+        item["key"] = json!(shown(key));
     }
     item
 }
@@ -139,7 +148,7 @@ fn line(messages: &Messages, entry: &Entry, body: &Value) -> Value {
         "messages": told(messages, entry),
     });
     if let Some(key) = &entry.key {
-        line["key"] = json!(plain(key));
+        line["key"] = json!(shown(key));
     }
     line
 }
@@ -185,7 +194,7 @@ fn outcome_note(entry: &Entry) -> Note {
     };
     let note = Note::new(entry.pointer.clone(), entry.outcome.word(), message);
     match &entry.key {
-        Some(key) => note.with("key", plain(key)),
+        Some(key) => note.with("key", shown(key)),
         None => note,
     }
 }
@@ -210,14 +219,6 @@ fn last_name(pointer: &Pointer) -> String {
     named.last().map(std::borrow::Cow::into_owned).unwrap_or_default()
 }
 
-/// A key as people write it: `["7","B"]` is `7 / B`.
-fn plain(key: &str) -> String {
-    let Ok(Value::Array(parts)) = serde_json::from_str(key) else { return key.to_owned() };
-    let parts: Vec<_> =
-        parts.iter().map(|part| part.as_str().map_or_else(|| part.to_string(), ToOwned::to_owned)).collect();
-    parts.join(" / ")
-}
-
 #[cfg(test)]
 mod tests {
     use rollcall_core::delivery::{Counts, Entry, Outcome, Report, Status};
@@ -228,7 +229,7 @@ mod tests {
     use serde_json::json;
     use uuid::Uuid;
 
-    use super::{Log, Part, Problem, ingested, log, plain, problem};
+    use super::{Log, Part, Problem, ingested, log, problem};
 
     const ALL: Part = Part { limit: None, offset: 0 };
 
@@ -259,7 +260,7 @@ mod tests {
         done.report.counts.insert("org".into(), Counts::default());
         done.report.warnings.push(note.clone());
         for delivery in [None, Some(Uuid::nil())] {
-            let context = ingested(&Messages::default(), &done, delivery, delivery.is_none());
+            let context = ingested(&Messages::default(), None, &done, delivery, delivery.is_none());
             assert!(scope::is_kept(&scope::ingest_answer(), &context));
             let wrong = Problem::new(ProblemClass::Invalid, "invalid", "1 violation");
             let wrong = wrong.with_errors(vec![note.clone()], 0).kept_as(delivery);
@@ -269,7 +270,7 @@ mod tests {
 
     #[test]
     fn each_record_is_told_under_what_became_of_it() {
-        let context = ingested(&Messages::default(), &three(), None, false);
+        let context = ingested(&Messages::default(), None, &three(), None, false);
         assert_eq!(context["created"], json!([{"code": "A"}]));
         assert_eq!(context["updated"], json!([{"code": "B"}]), "it waits, and is another than before");
         assert_eq!(context["accepted"], json!([{"code": "A"}, {"code": "B"}]));
@@ -306,12 +307,5 @@ mod tests {
         assert_eq!(context["log"][0]["messages"][0]["text"], "not JSON");
         let later = log(&Messages::default(), Uuid::nil(), &kept, Part { offset: 1, ..ALL }, &[]);
         assert_eq!((&later["total"], &later["log"]), (&json!(1), &json!([])));
-    }
-
-    #[test]
-    fn keys_are_shown_as_people_write_them() {
-        for (key, shown) in [(r#"["7"]"#, "7"), (r#"[7,"B"]"#, "7 / B"), ("[]", "")] {
-            assert_eq!(plain(key), shown);
-        }
     }
 }

@@ -56,7 +56,7 @@ impl Call {
         blocking(async move { app.ingest.enqueue(&from.sender, &loaded, &received).await }).await??;
         self.app.bell.notify_one();
         let queued = Ingested::whole(Report::new(Status::Queued));
-        let context = context::ingested(&self.loaded.partner.messages, &queued, Some(id), false);
+        let context = context::ingested(&self.loaded.partner.messages, None, &queued, Some(id), false);
         Ok(Done { context, delivery: Some(id), as_log: false })
     }
 
@@ -72,7 +72,8 @@ impl Call {
         let context = if as_log {
             context::log_of(messages, &ingested)
         } else {
-            context::ingested(messages, &ingested, delivery, dry_run)
+            let answer = self.operation().success().and_then(|answer| answer.content.as_ref());
+            context::ingested(messages, answer.map(|(_, template)| template), &ingested, delivery, dry_run)
         };
         Ok(Done { context, delivery, as_log })
     }
