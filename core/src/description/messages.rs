@@ -37,14 +37,22 @@ impl Messages {
     }
 
     /// What is told of a note about a record of type `record`, if it is about one; its own message where the
-    /// description has none for it.
+    /// description has none for it. A text for the record type that names what the note does not know, such as the key
+    /// of a record that has none, gives way to the general one.
     pub fn tell(&self, note: &Note, record: Option<&str>) -> Told {
+        let general = self.texts.get(&note.code);
         let special = record.and_then(|record| self.texts.get(&format!("{}.{record}", note.code)));
-        match special.or_else(|| self.texts.get(&note.code)) {
+        match special.filter(|(text, _)| general.is_none() || knows_all(text, &note.words)).or(general) {
             Some((text, level)) => Told { text: filled_in(text, &note.words), level: *level },
             None => Told { text: note.message.clone(), level: None },
         }
     }
+}
+
+/// Whether there is a word for every placeholder of the text.
+fn knows_all(text: &str, words: &BTreeMap<String, String>) -> bool {
+    let mut names = text.split('{').skip(1).filter_map(|rest| Some(rest.split_once('}')?.0));
+    names.all(|name| !Messages::is_placeholder(name) || words.get(name).is_some_and(|word| !word.is_empty()))
 }
 
 /// The text with its placeholders replaced, in one pass; one that there is no word for becomes empty.
@@ -103,6 +111,17 @@ mod tests {
             let messages = messages(&[("required", text, None)]);
             assert_eq!(messages.tell(&note(), None), Told { text: told.to_owned(), level: None }, "{text}");
         }
+    }
+
+    #[test]
+    fn a_text_that_names_what_is_not_known_gives_way_to_the_general_one() {
+        let texts = [("type", "mauvais type", None), ("type.Book", "livre {key} : {field}", None)];
+        let note = Note::new(Pointer::root(), "type", "must be text").with("field", "title");
+        let told = |texts, note: &Note| messages(texts).tell(note, Some("Book")).text;
+        assert_eq!(told(&texts, &note), "mauvais type");
+        assert_eq!(told(&texts, &note.clone().with("key", "")), "mauvais type");
+        assert_eq!(told(&texts, &note.clone().with("key", "7")), "livre 7 : title");
+        assert_eq!(told(&texts[1..], &note), "livre  : title", "there is no other text");
     }
 
     #[test]
