@@ -47,6 +47,9 @@ const KEYWORDS: [(&str, &[&str]); 27] = [
     ("falseSchema", &["field", "key"]),
 ];
 
+/// Why a body cannot be read.
+const UNREADABLE: [&str; 4] = ["encoding", "syntax", "duplicate-key", "depth"];
+
 /// What becomes of a record, or keeps it from being taken.
 const OUTCOMES: [(&str, &[&str]); 15] = [
     ("created", &["key"]),
@@ -126,10 +129,15 @@ fn known(code: &str, records: &[RecordType]) -> Result<&'static [&'static str], 
     match about_records {
         Some((_, placeholders)) => Ok(placeholders),
         None if of_rules() => Ok(OF_RULES),
-        None if !ProblemClass::ALL.iter().any(|class| class.word() == code) => Err(Unknown::Code),
+        None if !about_calls().contains(&code) => Err(Unknown::Code),
         None if record.is_some() => Err(Unknown::NotAboutRecords),
         None => Ok(&[]),
     }
+}
+
+/// The codes of what can be wrong with a call as a whole.
+fn about_calls() -> Vec<&'static str> {
+    ProblemClass::ALL.into_iter().map(ProblemClass::word).chain(UNREADABLE).collect()
 }
 
 impl Unknown {
@@ -139,8 +147,7 @@ impl Unknown {
         match self {
             Self::Code => {
                 let rules = records.iter().flat_map(|record| &record.rules).map(|rule| rule.code.as_str());
-                let classes = ProblemClass::ALL.map(ProblemClass::word);
-                let known = KEYWORDS.iter().chain(&OUTCOMES).map(|(code, _)| *code).chain(classes).chain(rules);
+                let known = KEYWORDS.iter().chain(&OUTCOMES).map(|(code, _)| *code).chain(about_calls()).chain(rules);
                 Diagnostic::at(place, format!("nothing has the code `{plain}`")).did_you_mean(plain, known)
             }
             Self::Record => {
