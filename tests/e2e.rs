@@ -8,6 +8,8 @@ mod bad_input;
 #[cfg(test)]
 mod command_line;
 #[cfg(test)]
+mod contracts;
+#[cfg(test)]
 mod crash;
 #[cfg(test)]
 mod demo;
@@ -21,6 +23,8 @@ mod mirror;
 mod oneroster;
 #[cfg(test)]
 mod options;
+#[cfg(test)]
+mod scenario;
 #[cfg(test)]
 mod simulation;
 #[cfg(test)]

@@ -1,0 +1,300 @@
+//! Turns a file into a test: calls in order, and what each must be answered. For what a partner documents route by
+//! route: the file reads as the documentation does.
+//!
+//! To test one more thing: add a file to a folder that a test names.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rollcall_tests::client::Answer;
+use rollcall_tests::site::{Server, Site, digest, project};
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OpenFlags};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::state::{rows, text};
+
+/// How long a call may be repeated.
+const PATIENCE: Duration = Duration::from_secs(40);
+
+/// The tables that say what was sent, and not what became of it.
+const RECEIPTS: [&str; 3] = ["body", "delivery", "entry"];
+
+/// Every table with its rows, as texts.
+pub(crate) type Dump = BTreeMap<String, Vec<String>>;
+
+/// A file: the options of a connection, and calls.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Scenario {
+    #[serde(default)]
+    options: Option<Value>,
+    steps: Vec<Step>,
+}
+
+/// A call, and what must come of it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Step {
+    /// `POST /path`
+    call: String,
+    /// Who calls: the partner's client, unless it is `reader`, `operator` or `nobody`.
+    #[serde(default, rename = "as")]
+    who: Option<String>,
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
+    /// A JSON body.
+    #[serde(default)]
+    body: Option<Value>,
+    /// A body that is not JSON.
+    #[serde(default)]
+    text: Option<String>,
+    #[serde(default = "ok")]
+    status: u16,
+    /// The whole answer.
+    #[serde(default)]
+    answer: Option<Value>,
+    /// Texts that the answer holds.
+    #[serde(default)]
+    says: Vec<String>,
+    /// Texts that the answer does not hold.
+    #[serde(default)]
+    omits: Vec<String>,
+    /// How long lists in the answer are.
+    #[serde(default)]
+    counts: BTreeMap<String, usize>,
+    /// Members of the answer that later calls name: `{messageId}`.
+    #[serde(default)]
+    keeps: Vec<String>,
+    /// The call is repeated until it is answered so.
+    #[serde(default)]
+    eventually: bool,
+    /// Members of the rows of an answer, sorted.
+    #[serde(default)]
+    lists: BTreeMap<String, Vec<Value>>,
+    /// What the call must leave as it was.
+    #[serde(default)]
+    leaves: Option<Leaves>,
+}
+
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+enum Leaves {
+    /// Every row of every table.
+    Everything,
+    /// Every row, but for the receipt of what was sent.
+    State,
+}
+
+fn ok() -> u16 {
+    200
+}
+
+/// The partner whose scenarios are run, and how its client calls.
+pub(crate) struct Partner {
+    /// Its name; also where its routes are.
+    pub(crate) name: &'static str,
+    /// The header that lets its client in.
+    pub(crate) credential: fn(&str) -> (&'static str, String),
+    /// What a shorthand in a file stands for.
+    pub(crate) expand: fn(&mut Value),
+}
+
+/// Runs every file in `tests/<folder>`: on one server, each with a tenant of its own.
+pub(crate) fn run(partner: &Partner, mut site: Site, folder: &str) {
+    let files = files(&project().join("tests").join(folder));
+    assert!(!files.is_empty(), "no scenarios in {folder}");
+    let mut scenarios = Vec::new();
+    for path in files {
+        let name = path.file_stem().and_then(|stem| stem.to_str()).expect("files have names").to_owned();
+        let text = fs::read_to_string(&path).expect("it is there");
+        let scenario: Scenario =
+            serde_yaml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let options = scenario.options.clone().unwrap_or_else(|| json!({}));
+        site.config["tenants"][&name] = json!({
+            "readers": {"reader": [digest(&format!("{name}-reader"))]},
+            "connections": {
+                "school": {"partner": partner.name, "credentials": [digest(&name)], "options": options},
+            },
+        });
+        scenarios.push((name, scenario));
+    }
+    let server = site.start();
+    let stage = Stage { partner, site: &site, server: &server };
+    let differences: Vec<_> = scenarios.into_iter().flat_map(|(name, scenario)| stage.play(&name, scenario)).collect();
+    assert!(differences.is_empty(), "in {folder}:\n{}", differences.join("\n"));
+}
+
+/// Where scenarios are played.
+struct Stage<'s> {
+    partner: &'s Partner,
+    site: &'s Site,
+    server: &'s Server,
+}
+
+impl Stage<'_> {
+    /// Makes all calls of a scenario; says where it went otherwise than written.
+    fn play(&self, name: &str, scenario: Scenario) -> Vec<String> {
+        let mut kept: BTreeMap<String, String> = BTreeMap::new();
+        let mut differences = Vec::new();
+        for (nth, mut step) in scenario.steps.into_iter().enumerate() {
+            for value in [&mut step.body, &mut step.answer].into_iter().flatten() {
+                (self.partner.expand)(value);
+            }
+            let place = format!("{name}, step {}: {}", nth + 1, step.call);
+            for (member, value) in &kept {
+                step.call = step.call.replace(&format!("{{{member}}}"), value);
+            }
+            let before = step.leaves.map(|leaves| left(self.site, leaves));
+            match self.answer(name, &step) {
+                Ok(answer) => {
+                    kept.extend(step.keeps.iter().map(|member| (member.clone(), text(&answer.json(), member))));
+                }
+                Err(difference) => differences.push(format!("{place}: {difference}")),
+            }
+            if let (Some(before), Some(leaves)) = (before, step.leaves) {
+                let after = left(self.site, leaves);
+                let tables = after.iter().filter(|(table, rows)| before.get(*table) != Some(rows));
+                differences.extend(tables.map(|(table, _)| format!("{place}: the table {table} is not what it was")));
+            }
+        }
+        differences
+    }
+
+    /// The answer to a call, if it is as written; it is waited for where it comes eventually.
+    fn answer(&self, tenant: &str, step: &Step) -> Result<Answer, String> {
+        let start = Instant::now();
+        loop {
+            let answer = call(self.partner, self.server, tenant, step);
+            match compare(step, &answer) {
+                Ok(()) => return Ok(answer),
+                Err(_) if step.eventually && start.elapsed() < PATIENCE => std::thread::yield_now(),
+                Err(difference) => return Err(difference),
+            }
+        }
+    }
+}
+
+/// The database, as far as a call must leave it as it was.
+fn left(site: &Site, leaves: Leaves) -> Dump {
+    let mut dump = dump(&site.database());
+    if leaves == Leaves::State {
+        dump.retain(|table, _| !RECEIPTS.contains(&table.as_str()));
+    }
+    dump
+}
+
+/// Every row of every table.
+pub(crate) fn dump(database: &Path) -> Dump {
+    let database = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+    let mut tables = database.prepare("select name from sqlite_schema where type = 'table' order by name").unwrap();
+    let names: Vec<String> = tables.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    let mut dump = Dump::new();
+    for name in names {
+        let mut all = database.prepare(&format!("select * from \"{name}\"")).unwrap();
+        let columns = all.column_count();
+        let row = |row: &rusqlite::Row<'_>| {
+            let cells = (0..columns).map(|at| row.get_ref(at).map(shown));
+            cells.collect::<Result<Vec<_>, _>>().map(|cells| cells.join("|"))
+        };
+        let mut rows: Vec<String> = all.query_map([], row).unwrap().map(Result::unwrap).collect();
+        rows.sort();
+        dump.insert(name, rows);
+    }
+    dump
+}
+
+fn shown(cell: ValueRef<'_>) -> String {
+    match cell {
+        ValueRef::Blob(bytes) => hex::encode(bytes),
+        ValueRef::Text(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        other => format!("{other:?}"),
+    }
+}
+
+fn call(partner: &Partner, server: &Server, tenant: &str, step: &Step) -> Answer {
+    let (method, path) = step.call.split_once(' ').expect("a call is a method and a path");
+    let path = if ["/admin/", "/api/v1/", "/ims/"].iter().any(|own| path.starts_with(own)) {
+        path.replace("{tenant}", tenant)
+    } else {
+        format!("/{}{path}", partner.name)
+    };
+    let bearer = |token: &str| ("authorization", format!("Bearer {token}"));
+    let credential = match step.who.as_deref() {
+        None => (partner.credential)(tenant),
+        Some("reader") => bearer(&format!("{tenant}-reader")),
+        Some("operator") => bearer("operator"),
+        Some(other) => (partner.credential)(other),
+    };
+    let mut headers: Vec<(&str, &str)> = vec![(credential.0, &credential.1), ("content-type", "application/json")];
+    for (name, value) in &step.headers {
+        headers.retain(|(sent, _)| sent != name);
+        headers.push((name, value));
+    }
+    let body = step.text.clone().or_else(|| step.body.as_ref().map(Value::to_string));
+    server.call(method, &path, &headers, body.as_deref().map(str::as_bytes))
+}
+
+/// What an answer is that it should not be.
+fn compare(step: &Step, answer: &Answer) -> Result<(), String> {
+    let said = answer.text();
+    let check = |holds: bool, problem: &dyn Fn() -> String| if holds { Ok(()) } else { Err(problem()) };
+    check(answer.status == step.status, &|| format!("answered with {}, not {}: {said}", answer.status, step.status))?;
+    if let Some(expected) = &step.answer {
+        let mut differences = Vec::new();
+        differ(expected, &answer.json(), "", &mut differences);
+        check(differences.is_empty(), &|| differences.join("; "))?;
+    }
+    for text in &step.says {
+        check(said.contains(text), &|| format!("no `{text}` in {said}"))?;
+    }
+    for text in &step.omits {
+        check(!said.contains(text), &|| format!("`{text}` in {said}"))?;
+    }
+    for (list, expected) in &step.counts {
+        let found = answer.json()[list].as_array().map(Vec::len);
+        check(found == Some(*expected), &|| format!("not {expected} {list} but {found:?} in {said}"))?;
+    }
+    for (member, expected) in &step.lists {
+        let page = answer.json();
+        let texts = |values: &mut dyn Iterator<Item = &Value>| {
+            let mut texts: Vec<_> = values.map(Value::to_string).collect();
+            texts.sort();
+            texts
+        };
+        let found = texts(&mut rows(&page).iter().map(|row| &row[member]));
+        let expected = texts(&mut expected.iter());
+        check(found == expected, &|| format!("{member}: expected {expected:?}, found {found:?} in {said}"))?;
+    }
+    Ok(())
+}
+
+/// Says where `found` is not what is expected.
+fn differ(expected: &Value, found: &Value, at: &str, differences: &mut Vec<String>) {
+    match (expected, found) {
+        (Value::Object(one), Value::Object(other)) => {
+            let names: BTreeSet<_> = one.keys().chain(other.keys()).collect();
+            for name in names {
+                let member = |of: &serde_json::Map<String, Value>| of.get(name).cloned().unwrap_or_default();
+                differ(&member(one), &member(other), &format!("{at}/{name}"), differences);
+            }
+        }
+        (Value::Array(one), Value::Array(other)) if one.len() == other.len() => {
+            for (nth, (one, other)) in one.iter().zip(other).enumerate() {
+                differ(one, other, &format!("{at}/{nth}"), differences);
+            }
+        }
+        _ if expected == found => {}
+        _ => differences.push(format!("`{at}` should be {expected}, and is {found}")),
+    }
+}
+
+/// The YAML files in a folder, by name.
+fn files(folder: &Path) -> BTreeSet<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let paths = entries.map(|entry| entry.unwrap().path());
+    paths.filter(|path| path.extension().is_some_and(|ending| ending == "yaml")).collect()
+}
