@@ -251,6 +251,7 @@ impl School {
                     })
                 })
                 .collect(),
+            gone: Vec::new(),
             waits: Vec::new(),
             entries: &[],
             entities: entities.map(|(nth, entity)| EntityStep::Put(self.entity(nth, entity, new))).collect(),

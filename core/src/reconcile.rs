@@ -119,6 +119,10 @@ pub struct Gone {
     pub id: RecordId,
     /// What it said, canonical JSON.
     pub body: Vec<u8>,
+    /// Its key.
+    pub key: String,
+    /// When that was true what deleted it, in microseconds since 1970, if its partner tells.
+    pub as_of: Option<i64>,
 }
 
 /// Reconciles; or says what has to be known first.
@@ -300,7 +304,8 @@ impl<'s> Work<'s> {
                 }),
                 (None, Some(held)) => {
                     let body = self.situation.shelf.bodies.get(&held.id).cloned().unwrap_or_default();
-                    reconciled.gone.push(Gone { of, id: held.id, body });
+                    let as_of = now.as_of.filter(|_| !now.entries.is_empty());
+                    reconciled.gone.push(Gone { of, id: held.id, body, key, as_of });
                 }
                 (None, None) => {}
             }

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use crate::description::{RecordType, RecordTypeId};
 use crate::digest::Digest;
 use crate::fold::Rank;
-use crate::store::{HeldRecord, RecordId, RecordStep};
+use crate::store::{Gone, HeldRecord, RecordId, RecordStep};
 
 /// All stored records of a connection.
 #[derive(Debug)]
@@ -16,6 +16,8 @@ pub struct State {
     /// Where in `records` a record stands, by type and key.
     by_key: HashMap<(RecordTypeId, String), usize>,
     by_id: HashMap<RecordId, usize>,
+    /// Since when records are gone, where their partner tells.
+    gone: HashMap<(RecordTypeId, String), i64>,
 }
 
 impl State {
@@ -27,7 +29,19 @@ impl State {
     fn of(records: Vec<HeldRecord>, names: Vec<String>) -> Self {
         let by_key = records.iter().enumerate().map(|(at, held)| ((held.of, held.key.clone()), at)).collect();
         let by_id = records.iter().enumerate().map(|(at, held)| (held.id, at)).collect();
-        Self { records, names, by_key, by_id }
+        Self { records, names, by_key, by_id, gone: HashMap::new() }
+    }
+
+    /// The same, knowing which records are gone since when.
+    #[must_use]
+    pub fn with_gone(self, gone: Vec<Gone>) -> Self {
+        let gone = gone.into_iter().map(|gone| ((gone.of, gone.key), gone.as_of)).collect();
+        Self { gone, ..self }
+    }
+
+    /// Since when a record is gone, in microseconds since 1970, if its partner told.
+    pub fn gone(&self, of: RecordTypeId, key: &str) -> Option<i64> {
+        self.gone.get(&(of, key.to_owned())).copied()
     }
 
     /// The records, in no particular order.

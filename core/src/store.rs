@@ -151,6 +151,17 @@ pub struct Queue {
     pub length: u64,
 }
 
+/// A record that is gone, and since when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gone {
+    /// What it was.
+    pub of: RecordTypeId,
+    /// Its key.
+    pub key: String,
+    /// When that was true what deleted it, in microseconds since 1970.
+    pub as_of: i64,
+}
+
 /// A delivery that was acknowledged and has not been worked on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Queued {
@@ -228,6 +239,8 @@ pub struct Commit<'a> {
     pub applied: Option<Applied>,
     /// What happens to foreign records.
     pub records: Vec<RecordStep<'a>>,
+    /// Which records are gone since when, where the partner tells; they are removed among `records`.
+    pub gone: Vec<Gone>,
     /// Which records wait from now on, and which no longer.
     pub waits: Vec<WaitStep>,
     /// The delivery's log, one line per record sent; empty where the partner keeps none.
@@ -300,6 +313,9 @@ pub trait Store: Send + Sync {
 
     /// All records of a connection.
     async fn held_records(&self, connection: &Connection, partner: &Partner) -> Result<Vec<HeldRecord>, StoreError>;
+
+    /// The records of a connection that are gone since a time that their partner told.
+    async fn gone(&self, connection: &Connection, partner: &Partner) -> Result<Vec<Gone>, StoreError>;
 
     /// What the given records of one type say, each as a canonical JSON object, in the same order.
     async fn bodies(

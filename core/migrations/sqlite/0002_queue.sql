@@ -1,5 +1,5 @@
 -- What partners that are answered at once need: deliveries that are worked on when their turn comes, a log with a line
--- per record sent, and records that wait for what they refer to.
+-- per record sent, records that wait for what they refer to, and when deleted ones were deleted.
 
 -- how often a queued delivery has been begun
 alter table delivery add column attempts integer not null default 0;
@@ -50,3 +50,14 @@ create table waiting (
 
 -- what has waited too long
 create index waiting_until on waiting (until) where quarantined = 0;
+
+-- When that was true what deleted a record, in microseconds since 1970, where its partner tells: what is older does not
+-- bring it back.
+create table gone (
+    connection integer not null references connection (id),
+    -- the record type's name
+    type text not null,
+    key text not null,
+    as_of integer not null,
+    primary key (connection, type, key)
+) strict, without rowid;

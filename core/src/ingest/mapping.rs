@@ -18,12 +18,13 @@ use crate::note::{Note, shown};
 use crate::plan::Turn;
 use crate::reconcile::{Reconciled, Resulting};
 use crate::record::{Cut, Record};
-use crate::store::{Connection, HeldRecord, RecordId, RecordRow, RecordStep, StoreError, WaitStep};
+use crate::store::{Connection, Gone, HeldRecord, RecordId, RecordRow, RecordStep, StoreError, WaitStep};
 
 /// The records of a payload that are not as they were, and those that are no longer there.
 pub(super) struct Changed<'r, 'a> {
     records: Vec<ChangedRecord<'r, 'a>>,
     removed: Vec<&'r HeldRecord>,
+    gone: Vec<Gone>,
     state: &'r State,
     partner: &'r Partner,
     next_record: i64,
@@ -85,7 +86,7 @@ impl<'r, 'a> Changed<'r, 'a> {
         let in_scope = |held: &&HeldRecord| scope.contains(&outermost(held.of, partner)) && !present.contains(&held.id);
         let mut removed: Vec<_> = state.records().iter().filter(in_scope).collect();
         removed.sort_by_key(|held| held.id);
-        Self { records, removed, state, partner, next_record, pointers }
+        Self { records, removed, gone: Vec::new(), state, partner, next_record, pointers }
     }
 
     /// What a reconciliation came to: `records` are those that are there, in its order.
@@ -114,7 +115,11 @@ impl<'r, 'a> Changed<'r, 'a> {
             changed.push(ChangedRecord { record, id, held, resulting: Some(resulting) });
         }
         let removed = reconciled.gone.iter().filter_map(|gone| state.held(gone.id)).collect();
-        Self { records: changed, removed, state, partner, next_record, pointers }
+        let gone = reconciled
+            .gone
+            .iter()
+            .filter_map(|gone| Some(Gone { of: gone.of, key: gone.key.clone(), as_of: gone.as_of? }));
+        Self { records: changed, removed, gone: gone.collect(), state, partner, next_record, pointers }
     }
 
     /// Who waits from now on, and who no longer; and what the log says of those on whom the mapper or the plan had
@@ -157,6 +162,11 @@ impl<'r, 'a> Changed<'r, 'a> {
             }
         }
         steps
+    }
+
+    /// The records that are gone since a time that the partner told.
+    pub(super) fn gone(&self) -> &[Gone] {
+        &self.gone
     }
 
     /// The next free record number.

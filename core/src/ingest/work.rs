@@ -11,7 +11,7 @@ use super::payload::Payload;
 use super::{ATTEMPTS_MAX, Ingest, IngestError, Ingested, Loaded, Sender};
 use crate::canonical::KindId;
 use crate::delivery::{Applied, Counts, Entry, Outcome, Received, Report, Status};
-use crate::description::{Accept, Operation, ProblemClass, RecordTypeId, Verb};
+use crate::description::{Accept, Media, Operation, ProblemClass, RecordTypeId, Verb};
 use crate::digest::Digest;
 use crate::identity::Namespace;
 use crate::json::Json;
@@ -157,8 +157,13 @@ impl Work<'_> {
     }
 
     async fn state(&self, connection: &Connection) -> Result<State, StoreError> {
-        let held = self.ingest.store.held_records(connection, &self.loaded.partner).await?;
-        Ok(State::new(held, &self.loaded.partner.records))
+        let (store, partner) = (&self.ingest.store, &self.loaded.partner);
+        let state = State::new(store.held_records(connection, partner).await?, &partner.records);
+        let tells_when = |media: &Media| media.as_of.is_some();
+        if self.operation.body.iter().flat_map(|body| &body.media).any(tells_when) {
+            return Ok(state.with_gone(store.gone(connection, partner).await?));
+        }
+        Ok(state)
     }
 
     /// Records to entities: what changed, mapped, planned, committed.
@@ -397,6 +402,7 @@ impl Work<'_> {
                 state: state.after(&records).digest(),
             }),
             records,
+            gone: changed.gone().to_vec(),
             waits,
             entries: self.log(&entries),
             entities: planned.entities,

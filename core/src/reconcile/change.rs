@@ -87,7 +87,7 @@ impl Work<'_> {
             return (Some(name), verdict);
         }
         let is_there = self.is_there(&name);
-        if is_there && self.is_stale(&name) {
+        if self.is_stale(&name) {
             let note = note(sent, &name, "stale", "is older than what was applied last");
             return (Some(name), Err((Outcome::Stale, vec![note])));
         }
@@ -104,7 +104,11 @@ impl Work<'_> {
 
     /// Whether something newer was applied to the record before.
     fn is_stale(&self, name: &Name) -> bool {
-        let stored = || self.situation.state.get(name.0, &name.1).and_then(|held| held.as_of);
+        let state = self.situation.state;
+        let stored = || match state.get(name.0, &name.1) {
+            Some(held) => held.as_of,
+            None => state.gone(name.0, &name.1),
+        };
         let last = self.now.get(name).map_or_else(stored, |now| now.as_of);
         matches!((self.situation.as_of, last), (Some(own), Some(last)) if own < last)
     }

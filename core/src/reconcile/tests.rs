@@ -17,7 +17,7 @@ use crate::json::{Json, Pointer};
 use crate::record::{Sent, digest_alone};
 use crate::rule;
 use crate::state::State;
-use crate::store::{HeldRecord, RecordId};
+use crate::store::{Gone, HeldRecord, RecordId};
 use crate::validate::Schema;
 
 const READER: RecordTypeId = RecordTypeId(0);
@@ -104,6 +104,7 @@ type Row = (RecordId, Vec<u8>, bool, Option<i64>);
 #[derive(Debug, Default, Clone, PartialEq)]
 struct World {
     rows: BTreeMap<(RecordTypeId, String), Row>,
+    gone: Vec<Gone>,
     next: i64,
 }
 
@@ -121,7 +122,7 @@ impl World {
             waits: *waits,
             as_of: *as_of,
         });
-        State::new(held.collect(), &partner.records)
+        State::new(held.collect(), &partner.records).with_gone(self.gone.clone())
     }
 
     /// Reconciles, answering what is asked for; remembers the result.
@@ -149,6 +150,7 @@ impl World {
         };
         for gone in &reconciled.gone {
             self.rows.retain(|_, (id, ..)| *id != gone.id);
+            self.gone.extend(gone.as_of.map(|as_of| Gone { of: gone.of, key: gone.key.clone(), as_of }));
         }
         for present in &reconciled.present {
             let name = (present.of, present.key.clone());
@@ -341,6 +343,10 @@ fn what_is_older_than_what_was_applied_is_not_applied() {
     assert_eq!(take(&mut world, "C", 7), ["unchanged"]);
     assert_eq!(take(&mut world, "D", 6), ["stale"], "what was said again counts as said then");
     assert!(world.shown()[0].contains(r#""C""#));
+    let delete = [sent(READER, Change::Delete, &json!({"code": "a", "cards": ["all"]}))];
+    assert_eq!(words(&world.take(&delete, &[], Some(8))), ["deleted"]);
+    assert_eq!(take(&mut world, "E", 7), ["stale"], "what is gone does not come back from before");
+    assert_eq!(take(&mut world, "E", 8), ["created"]);
 }
 
 fn some_readers() -> impl Strategy<Value = Vec<(u8, u8)>> {

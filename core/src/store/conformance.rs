@@ -4,6 +4,7 @@
 
 mod commits;
 mod deliveries;
+mod gone;
 mod queue;
 mod reads;
 mod records;

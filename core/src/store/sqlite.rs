@@ -12,6 +12,7 @@ mod checkpoint;
 mod commit;
 mod delivery;
 mod entry;
+mod gone;
 mod held;
 mod prepare;
 mod queue;
@@ -35,7 +36,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePo
 use uuid::Uuid;
 
 use self::writer::Writer;
-use super::{Commit, Connection, HeldEntity, HeldRecord, Queue, Queued, RecordId, Store, StoreError, Values};
+use super::{Commit, Connection, Gone, HeldEntity, HeldRecord, Queue, Queued, RecordId, Store, StoreError, Values};
 use crate::canonical::{Canonical, KindId};
 use crate::delivery::{Entry, Received, Report};
 use crate::description::{Partner, RecordTypeId};
@@ -207,6 +208,10 @@ impl Store for SqliteStore {
 
     async fn held_records(&self, connection: &Connection, partner: &Partner) -> Result<Vec<HeldRecord>, StoreError> {
         self.writer.read(|database| held::records(database, connection, partner))
+    }
+
+    async fn gone(&self, connection: &Connection, partner: &Partner) -> Result<Vec<Gone>, StoreError> {
+        self.writer.read(|database| gone::of(database, connection, partner))
     }
 
     async fn bodies(

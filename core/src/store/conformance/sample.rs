@@ -170,6 +170,7 @@ impl World {
             active: BTreeMap::from([("org".to_owned(), 1)]),
             applied: None,
             records: plan.records,
+            gone: Vec::new(),
             waits: Vec::new(),
             entries: &[],
             entities: plan.entities,
