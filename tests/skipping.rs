@@ -108,7 +108,9 @@ fn mapped_from(server: &Server) -> String {
 
 /// The table that holds the records or entities of a type.
 fn table_of(site: &Site, of: &str) -> String {
-    open(site).query_row("select name from stored_table where type = ?1", [of], |row| row.get(0)).unwrap()
+    open(site)
+        .query_row("select name from stored_table where type = ?1 and partner = ?2", [of, PARTNER], |row| row.get(0))
+        .unwrap()
 }
 
 fn open(site: &Site) -> Connection {

@@ -1,0 +1,318 @@
+//! What the event-sending systems' client may rely on: every documented route, object, rule and error, from the files in
+//! `events/`; the vendor's own example; what becomes of what waits too long; and that no message is lost or done twice,
+//! whenever the process dies.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
+
+use rollcall_tests::site::{Server, Site, project};
+use serde_json::{Map, Value, json};
+
+use crate::scenario::{self, Partner};
+use crate::state::{deliveries, entities, everything};
+
+/// The partner and its client.
+const PARTNER: Partner = Partner { name: "educacional", credential: |token| ("x-api-key", token.to_owned()), expand };
+
+/// How long a message may take.
+const PATIENCE: Duration = Duration::from_mins(3);
+
+/// The objects that a number stands for.
+static OBJECTS: LazyLock<Map<String, Value>> = LazyLock::new(|| {
+    let text = fs::read_to_string(project().join("tests/events/objects.yaml")).expect("it is there");
+    serde_yaml::from_str(&text).expect("it is YAML")
+});
+
+#[test]
+fn every_route_answers_as_documented() {
+    scenario::run(&PARTNER, site(), "events/routes");
+}
+
+#[test]
+fn every_error_around_the_objects_is_told_at_once() {
+    scenario::run(&PARTNER, site(), "events/errors");
+}
+
+#[test]
+fn every_object_is_inserted_updated_and_deleted() {
+    scenario::run(&PARTNER, site(), "events/objects");
+}
+
+#[test]
+fn every_rule_costs_the_object_that_breaks_it_and_no_other() {
+    scenario::run(&PARTNER, site(), "events/rules");
+}
+
+#[test]
+fn what_refers_to_something_unknown_waits_and_links_itself() {
+    scenario::run(&PARTNER, site(), "events/references");
+}
+
+#[test]
+fn the_vendors_own_example_goes_through() {
+    let site = site();
+    let server = site.start();
+    finished(&server, &send(&server, &example("eventos.before")));
+    let log = finished(&server, &send(&server, &example("eventos")));
+    let expected = json!({
+        "status": 4,
+        "log": [
+            "user 3001 i Perfil atualizado com sucesso",
+            "user 3002 i Perfil atualizado com sucesso",
+            "user 4001 w Perfil incluído com sucesso",
+            "subject 6001 i Disciplina incluída com sucesso",
+            "section 5001 i Turma incluída com sucesso",
+            "sectionstudent 7001 i Vínculo cadastrado com sucesso",
+            "sectionteacher 7002 i Vínculo cadastrado com sucesso",
+            "user 0 i Perfil removido com sucesso",
+        ],
+    });
+    assert_eq!(log, expanded(expected));
+    let people = entities(&server, "north-reader", "user", "");
+    let found: BTreeMap<_, _> =
+        people.values().map(|user| (user["identifier"].as_str(), (&user["familyName"], &user["status"]))).collect();
+    assert_eq!(found[&Some("100871")], (&json!("Vinícius Prado"), &json!("active")));
+    assert_eq!(found[&Some("100954")], (&json!("Duarte Lima Rocha"), &json!("active")));
+    assert_eq!(found[&Some("201801")], (&json!("Clara Souza"), &json!("active")));
+    assert_eq!(found[&Some("125054")], (&json!("Batista Reis"), &json!("tobedeleted")));
+    let enrollments = entities(&server, "north-reader", "enrollment", "status=active");
+    let mut roles: Vec<_> = enrollments.values().map(|one| one["role"].as_str().unwrap()).collect();
+    roles.sort_unstable();
+    assert_eq!(roles, ["student", "teacher"]);
+}
+
+#[test]
+fn what_waits_too_long_is_quarantined_and_said_so() {
+    let mut site = site();
+    let description = site.copy_schemas().join(PARTNER.name).join("openapi.yaml");
+    let text = fs::read_to_string(&description).unwrap();
+    assert!(text.contains("P7D"));
+    fs::write(&description, text.replace("P7D", "PT0.1S")).unwrap();
+    let server = site.start();
+    let message = json!({"events": [{"insert": {
+        "section": [{"turma": 1}],
+        "sectionstudent": [{"sis_id": "81", "section": {"code": "t1"}, "student": {"code": "a1"}}],
+    }}]});
+    let id = send(&server, &expanded(message));
+    let expected = expanded(json!({
+        "status": 3,
+        "log": [
+            "section 401 i Turma incluída com sucesso",
+            "sectionstudent 81 e O registro aguardado não foi recebido no prazo",
+        ],
+    }));
+    until(|| log(&server, &id) == expected, || log(&server, &id).to_string());
+
+    // What comes too late does not free it; sending it again does.
+    let late = json!({"events": [{"insert": {"user": [{"aluno": 1}]}}]});
+    finished(&server, &send(&server, &expanded(late)));
+    let again = json!({"events": [{"delete": {"sectionstudent": [{"section": {"code": "t1"}, "student": {"code": "a1"}}]}},
+        {"insert": {"sectionstudent": [{"sis_id": "81", "section": {"code": "t1"}, "student": {"code": "a1"}}]}}]});
+    assert_eq!(finished(&server, &send(&server, &expanded(again)))["status"], 4);
+    assert_eq!(entities(&server, "north-reader", "enrollment", "status=active").len(), 1);
+}
+
+#[test]
+fn messages_of_one_connection_are_worked_on_in_their_order_whatever_is_wrong_with_one() {
+    let site = site();
+    let server = site.start();
+    let mut sent = Vec::new();
+    for nth in 1..=20 {
+        let event = match nth {
+            1 => json!({"insert": {"user": [{"aluno": 1}]}}),
+            // Poison: neither the description nor the mapper takes it.
+            7 => json!({"insert": {"user": [{"aluno": 2, "roles": 7}, {"aluno": 3, "roles": [{"code": "capitao"}]}]}}),
+            _ => json!({"update": {"user": [{"code": "a1", "name": format!("Nome {nth}")}]}}),
+        };
+        sent.push(send(&server, &expanded(json!({ "events": [event] }))));
+    }
+    let statuses: Vec<_> = sent.iter().map(|id| finished(&server, id)["status"].clone()).collect();
+    let expected: Vec<_> = (1..=20).map(|nth| if nth == 7 { 3 } else { 4 }).collect();
+    assert_eq!(statuses, expected);
+    let people = entities(&server, "north-reader", "user", "status=active");
+    assert_eq!(people.values().map(|user| &user["familyName"]).collect::<Vec<_>>(), ["20"]);
+}
+
+#[test]
+fn an_acknowledged_message_is_worked_on_once_whenever_the_process_dies() {
+    const KILLS: u32 = 10;
+    let large = expanded(json!({ "events": school() }));
+    let control = site();
+    let server = control.start();
+    let start = Instant::now();
+    let expected_log = finished(&server, &send(&server, &large));
+    let time = start.elapsed();
+    let expected = timeless(&server);
+    assert_eq!((&expected_log["qtdeRegistros"], &expected_log["status"]), (&json!(10_000), &json!(4)));
+    server.kill();
+
+    let site = site();
+    let mut server = site.start();
+    let id = send(&server, &large);
+    for kill in 0..KILLS {
+        let start = Instant::now();
+        // Each time a little later in the work, the first time right after the acknowledgement.
+        while start.elapsed() < time * kill / KILLS {
+            std::thread::yield_now();
+        }
+        server.kill();
+        server = site.start();
+    }
+    let log = finished(&server, &id);
+    assert!(log == expected_log, "the log is not that of an uninterrupted run");
+    assert!(timeless(&server) == expected, "the entities are not those of an uninterrupted run");
+    assert_eq!(deliveries(&server, "north-reader").len(), 1);
+}
+
+/// 10,000 objects: a term, subjects, sections, people, and what links them.
+fn school() -> Vec<Value> {
+    let numbered =
+        |name: &'static str, count: u32| (1..=count).map(move |nth| json!({ name: nth })).collect::<Vec<_>>();
+    let student = |nth: u32| json!({"code": format!("a{nth}")});
+    let section = |nth: u32| json!({"code": format!("t{}", 1 + nth % 100)});
+    let parents = (1..=2_000).map(|nth| json!({"student": student(nth), "parent": {"code": format!("r{nth}")}}));
+    // The last thousand are in a second section.
+    let students = (1..=3_000).map(|nth| {
+        json!({"section": section(nth + nth / 2_001), "student": student(1 + (nth - 1) % 2_000), "term_code": "p6"})
+    });
+    let teachers = (1..=600).map(|nth| {
+        let (teacher, subject) = (format!("p{}", 1 + nth % 199), format!("d{}", 1 + nth % 100));
+        json!({"section": section(nth), "teacher": {"code": teacher}, "subject": {"code": subject}, "term_code": "p6"})
+    });
+    let sections = (1..=100).map(|nth| json!({"turma": nth, "term_code": "p6"}));
+    vec![
+        json!({"insert": {
+            "studentparent": parents.collect::<Vec<_>>(), "sectionstudent": students.collect::<Vec<_>>(),
+            "sectionteacher": teachers.collect::<Vec<_>>(),
+        }}),
+        json!({"insert": {
+            "term": [{"periodo": 6, "status": "active"}], "subject": numbered("disciplina", 100),
+            "section": sections.collect::<Vec<_>>(),
+        }}),
+        json!({"insert": {"user": numbered("aluno", 2_000)}}),
+        json!({"insert": {"user": numbered("responsavel", 2_000)}}),
+        json!({"insert": {"user": numbered("professor", 199)}}),
+    ]
+}
+
+/// A site whose connections are the partner's.
+fn site() -> Site {
+    let mut site = Site::new(env!("CARGO_BIN_EXE_rollcall"), env!("CARGO_TARGET_TMPDIR"), PARTNER.name);
+    for (tenant, connection) in [("north", "school"), ("north", "annex"), ("south", "school")] {
+        site.config["tenants"][tenant]["connections"][connection]["options"] =
+            json!({"org_ids": ["escola", "b253081c016x11eab2d30672699b542a"]});
+    }
+    site
+}
+
+/// An example of the partner's.
+fn example(name: &str) -> Value {
+    let path = project().join("schemas").join(PARTNER.name).join("examples").join(format!("{name}.json"));
+    serde_json::from_slice(&fs::read(path).expect("it is there")).expect("it is JSON")
+}
+
+/// Sends a message; says its id.
+#[track_caller]
+fn send(server: &Server, message: &Value) -> String {
+    let headers = [("x-api-key", "north-school"), ("content-type", "application/json")];
+    let answer = server.post(&format!("/{}/prod/sync/v1", PARTNER.name), &headers, message.to_string().as_bytes());
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    answer.json()["messageId"].as_str().expect("it has an id").to_owned()
+}
+
+/// The whole log of a message as it is now.
+#[track_caller]
+fn log(server: &Server, id: &str) -> Value {
+    let path = format!("/{}/prod/instituicao/getLog/{id}?limit=100000", PARTNER.name);
+    let answer = server.call("GET", &path, &[("x-api-key", "north-school")], None);
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    answer.json()
+}
+
+/// The whole log of a message, once it is done.
+#[track_caller]
+fn finished(server: &Server, id: &str) -> Value {
+    let is_done = |log: &Value| log["status"].as_i64() > Some(2);
+    until(|| is_done(&log(server, id)), || log(server, id).to_string());
+    log(server, id)
+}
+
+#[track_caller]
+fn until(holds: impl Fn() -> bool, found: impl FnOnce() -> String) {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < PATIENCE, "it takes too long; found {}", found());
+        std::thread::yield_now();
+    }
+}
+
+/// All entities, without when they changed.
+fn timeless(server: &Server) -> BTreeMap<&'static str, BTreeMap<String, Value>> {
+    let mut everything = everything(server, "north-reader");
+    for entity in everything.values_mut().flat_map(BTreeMap::values_mut) {
+        entity["dateLastModified"] = Value::Null;
+    }
+    everything
+}
+
+fn expanded(mut value: Value) -> Value {
+    expand(&mut value);
+    value
+}
+
+/// Replaces every `{aluno: 1, …}` by the whole object, where null takes a member away; `{events: [{insert: …}]}` by a
+/// message, and `{log: [user 1 i Texto]}` by the answer with these entries.
+fn expand(value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(expand),
+        Value::Object(members) => {
+            members.values_mut().for_each(expand);
+            if let Some(Value::Array(events)) = members.remove("events") {
+                *members = message(events, members);
+            } else if let Some(Value::Array(entries)) = members.remove("log") {
+                *members = answer(&entries, members);
+            } else if let Some((name, number)) =
+                OBJECTS.keys().find_map(|name| Some((name.clone(), members.get(name)?.as_u64()?)))
+            {
+                members.remove(&name);
+                *members = object(&OBJECTS[&name], number, members);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn message(events: Vec<Value>, changes: &Map<String, Value>) -> Map<String, Value> {
+    let event = |event: Value| match event {
+        Value::Object(verbs) => verbs.into_iter().map(|(verb, objects)| json!({"typ": verb, "obj": objects})).collect(),
+        _ => Vec::new(),
+    };
+    let events: Vec<_> = events.into_iter().flat_map(event).collect();
+    let message =
+        json!({"doo": "2018/11/05T15:25:16.584Z", "ver": "1.0.0", "who": "sis", "org_id": "escola", "dat": events});
+    object(&message, 0, changes)
+}
+
+fn answer(entries: &[Value], changes: &Map<String, Value>) -> Map<String, Value> {
+    let entry = |entry: &Value| {
+        let words: Vec<_> = entry.as_str().unwrap_or_default().splitn(4, ' ').collect();
+        let [name, sis_id, level, text] = words[..] else { panic!("no entry: {entry}") };
+        json!({"baseItem": {"obj": name, "sis_id": sis_id, "mensagem": [{"dsc_error": text, "level_Error": level}]}})
+    };
+    let logs: Vec<_> = entries.iter().map(entry).collect();
+    object(&json!({"qtdeRegistros": logs.len(), "logs": logs}), 0, changes)
+}
+
+/// The template with `number` for `#`, and with the changes.
+fn object(template: &Value, number: u64, changes: &Map<String, Value>) -> Map<String, Value> {
+    let filled = |value: &Value| {
+        value.as_str().map_or_else(|| value.clone(), |text| text.replace('#', &number.to_string()).into())
+    };
+    let template = template.as_object().into_iter().flatten();
+    let mut object: Map<_, _> = template.map(|(name, value)| (name.clone(), filled(value))).collect();
+    object.extend(changes.iter().map(|(name, value)| (name.clone(), value.clone())));
+    object.retain(|_, value| !value.is_null());
+    object
+}
