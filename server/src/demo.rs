@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use rollcall_core::description::{Operation, Partner};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -98,6 +99,12 @@ impl Demo {
 }
 
 impl DemoCall {
+    /// The operation that answers it.
+    pub fn operation<'p>(&self, partner: &'p Partner) -> Option<&'p Operation> {
+        let path = self.path.split('?').next().unwrap_or_default();
+        partner.route(&self.method, path).ok().map(|(operation, _)| operation)
+    }
+
     /// The same call with a delivery's id where its path leaves room for one.
     #[must_use]
     pub fn about(&self, delivery: Option<&str>) -> Self {

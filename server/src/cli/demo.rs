@@ -7,8 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, ensure};
 use rollcall_core::clock::SystemClock;
 use rollcall_core::delivery::Report;
-use rollcall_core::description::{Operation, Verb};
-use rollcall_core::ingest::Loaded;
+use rollcall_core::description::Verb;
 use rollcall_server::app::App;
 use rollcall_server::client::{Call, Client};
 use rollcall_server::config::{Config, Connection, Log, Name, Tenant};
@@ -275,14 +274,15 @@ fn next(app: &App, base: &str, folders: &Folders, calls: &[(&str, Vec<DemoCall>)
         let curl =
             |call: &DemoCall| call.curl(base, partner, &folders.partner(partner)).replacen("curl ", "curl -s ", 1);
         let Some(loaded) = app.registry.get(partner) else { continue };
-        let (changing, reading): (Vec<_>, Vec<_>) =
-            calls.iter().partition(|call| operation(&loaded, call).is_some_and(|of| of.verb.changes().is_some()));
+        let (changing, reading): (Vec<_>, Vec<_>) = calls
+            .iter()
+            .partition(|call| call.operation(&loaded.partner).is_some_and(|of| of.verb.changes().is_some()));
         for call in reading {
             lines.push(format!("# what {partner} answers to {}", call.path));
             lines.push(curl(call));
         }
         if let (Some(first), Some(last)) = (changing.first(), changing.last()) {
-            let complete = matches!(operation(&loaded, last).map(|of| &of.verb), Some(Verb::Snapshot { .. }));
+            let complete = matches!(last.operation(&loaded.partner).map(|of| &of.verb), Some(Verb::Snapshot { .. }));
             let again = if complete { ": nothing changes" } else { "" };
             lines.push(format!("# the last example of {partner} again{again}"));
             lines.push(curl(last));
@@ -291,10 +291,4 @@ fn next(app: &App, base: &str, folders: &Folders, calls: &[(&str, Vec<DemoCall>)
         }
     }
     lines
-}
-
-/// The operation that answers a call.
-fn operation<'l>(loaded: &'l Loaded, call: &DemoCall) -> Option<&'l Operation> {
-    let path = call.path.split('?').next().unwrap_or_default();
-    loaded.partner.route(&call.method, path).ok().map(|(operation, _)| operation)
 }

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 use rollcall_core::description::{Credential, Operation};
+use rollcall_core::ingest::Loaded;
 use rollcall_server::client::{Call, Client, Reply};
 use rollcall_server::config::credential_from_environment;
-use rollcall_server::demo::Demo;
+use rollcall_server::demo::{Demo, DemoCall};
 
 use super::{FolderArgs, Outcome, operation};
 
@@ -43,7 +44,7 @@ pub(super) struct Push {
 impl Push {
     pub(super) fn run(self) -> anyhow::Result<Outcome> {
         let (_, loaded) = self.folders.load(&self.partner)?;
-        let template = self.template(operation(&loaded, self.operation.as_deref())?)?;
+        let template = self.template(&loaded, operation(&loaded, self.operation.as_deref())?)?;
         let client = Client::new(&self.server);
         let bar = progress(self.files.len());
         let mut refused = 0;
@@ -63,12 +64,15 @@ impl Push {
     }
 
     /// The call, but for its body.
-    fn template(&self, operation: &Operation) -> anyhow::Result<Call> {
+    fn template(&self, loaded: &Loaded, operation: &Operation) -> anyhow::Result<Call> {
         let demo = Demo::load(&self.folders.folders().partner(&self.partner))?;
-        let example = demo.as_ref().and_then(|demo| demo.calls.iter().find(|call| call.method == operation.method));
+        let calls = demo.map(|demo| demo.calls).unwrap_or_default();
+        let is_of = |call: &&DemoCall| call.operation(&loaded.partner).is_some_and(|of| of.id == operation.id);
+        let example = calls.iter().find(is_of);
         let mut path = example.map_or_else(|| operation.path.clone(), |call| call.path.clone());
         ensure!(!path.contains('{'), "the path {path} has parameters, and demo.yaml has no call that shows them");
-        let mut headers = example.map(|call| call.headers.clone()).unwrap_or_default();
+        let like_it = example.or_else(|| calls.iter().find(|call| call.method == operation.method));
+        let mut headers = like_it.map(|call| call.headers.clone()).unwrap_or_default();
         if let Some(credential) = credential_from_environment() {
             match operation.security.first() {
                 Some(Credential::Header(name)) => {
