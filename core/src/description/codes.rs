@@ -247,6 +247,12 @@ impl Occurring {
                 self.add(class.word(), None);
             }
         }
+        let unreadable = operation.answer_to(ProblemClass::Malformed).and_then(|answer| answer.content.as_ref());
+        if operation.body.is_some() && unreadable.is_some_and(|(_, template)| template.speaks_of("problem")) {
+            for code in UNREADABLE {
+                self.add(code, None);
+            }
+        }
         for media in operation.body.iter().flat_map(|body| &body.media) {
             self.shape(&media.shape, Some(Change::Upsert), media.as_of.is_some(), records);
         }
