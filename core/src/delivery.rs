@@ -112,6 +112,11 @@ impl Outcome {
         matches!(self, Self::Quarantined | Self::Rejected | Self::Refused | Self::Fault)
     }
 
+    /// Whether what is stored is another than before.
+    pub fn is_change(self) -> bool {
+        matches!(self, Self::Created | Self::Updated | Self::Deleted | Self::Parked)
+    }
+
     /// The word for it, in JSON, in the database and in descriptions.
     pub fn word(self) -> &'static str {
         match self {
@@ -159,7 +164,7 @@ pub struct Counts {
     pub created: u64,
     /// Ones with a changed field, or back after having been removed.
     pub updated: u64,
-    /// Ones that the payload speaks of and that are as they were.
+    /// Ones that the payload speaks of and that are as they were; of a payload that says everything, all of them.
     pub unchanged: u64,
     /// Ones that are now `tobedeleted`.
     pub removed: u64,

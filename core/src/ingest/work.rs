@@ -366,10 +366,16 @@ impl Work<'_> {
             active: &connection.active,
         });
         self.tell(&mut report, changed, &outcomes, &parked, &planned);
+        if self.operation.verb.complete().is_empty() {
+            report.counts = self.counts_of(&touched, &planned);
+        }
         let bad: BTreeSet<RecordId> = outcomes.bad().chain(parked.iter().map(|(record, _)| *record)).collect();
         let kinds = parked.iter().map(|(record, kind)| (*record, canonical.kind(*kind).name.clone())).collect();
         let mut entries = entries;
         let waits = changed.waits(&outcomes, &kinds, &mut entries);
+        if entries.iter().any(|entry| entry.outcome.is_change()) {
+            report.status = Status::Applied;
+        }
         Keeping::kept(keeping.take()).await?;
         let found = Found { report, entries, bad, waits, planned };
         self.commit(connection, state, changed, &outcomes, found).await
@@ -410,6 +416,20 @@ impl Work<'_> {
         };
         self.ingest.store.commit(&self.ingest.canonical, &self.loaded.partner, commit).await?;
         Ok((report, entries))
+    }
+
+    /// What a body that does not say everything did: only what it touched is counted.
+    fn counts_of(&self, touched: &Touched<'_>, planned: &Plan<'_>) -> BTreeMap<String, Counts> {
+        let mut spoken: BTreeMap<&str, u64> = BTreeMap::new();
+        for ((kind, _), _) in touched.entities() {
+            *spoken.entry(&self.ingest.canonical.kind(kind).name).or_default() += 1;
+        }
+        let counts = planned.counts.iter().filter_map(|(kind, counts)| {
+            let spoken = spoken.get(kind.as_str())?;
+            let changed = counts.created + counts.updated + counts.removed;
+            Some((kind.clone(), Counts { unchanged: spoken.saturating_sub(changed), ..*counts }))
+        });
+        counts.collect()
     }
 
     /// Puts into the report what mapping and planning found out.
