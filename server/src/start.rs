@@ -62,6 +62,10 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<App>, S
     for loaded in loaded.values() {
         store.prepare_partner(&loaded.partner).await?;
     }
+    // So that no call writes anything but what it says, and a dry run nothing at all.
+    for (tenant, name, connection) in config.connections() {
+        store.connection(tenant.as_str(), name.as_str(), connection.partner.as_str()).await?;
+    }
     let interrupted = store.interrupt_unanswered(clock.now()).await?;
     if interrupted > 0 {
         tracing::warn!(interrupted, "the last process left deliveries unanswered; they are not applied");
