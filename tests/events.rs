@@ -144,6 +144,7 @@ fn messages_of_one_connection_are_worked_on_in_their_order_whatever_is_wrong_wit
 #[test]
 fn an_acknowledged_message_is_worked_on_once_whenever_the_process_dies() {
     const KILLS: u32 = 10;
+    const MEGABYTES_MAX: u64 = 512;
     let large = expanded(json!({ "events": school() }));
     let control = site();
     let server = control.start();
@@ -154,6 +155,9 @@ fn an_acknowledged_message_is_worked_on_once_whenever_the_process_dies() {
     let expected_log = finished(&server, &id);
     let expected = timeless(&server);
     assert_eq!((&expected_log["qtdeRegistros"], &expected_log["status"]), (&json!(10_000), &json!(4)));
+    assert_told_elsewhere(&server, &id);
+    let megabytes = server.peak_memory() >> 20;
+    assert!(megabytes < MEGABYTES_MAX, "it took {megabytes} MB");
     server.kill();
 
     let site = site();
@@ -175,6 +179,20 @@ fn an_acknowledged_message_is_worked_on_once_whenever_the_process_dies() {
     assert!(log == expected_log, "the log is not that of an uninterrupted run");
     assert!(timeless(&server) == expected, "the entities are not those of an uninterrupted run");
     assert_eq!(deliveries(&server, "north-reader").len(), 1);
+}
+
+/// Operators and readers see of a message what its log says.
+#[track_caller]
+fn assert_told_elsewhere(server: &Server, id: &str) {
+    let delivery = server.get_json(&format!("/api/v1/deliveries/{id}"), "north-reader");
+    assert_eq!((&delivery["status"], &delivery["operation"]), (&json!("applied"), &json!("sync")));
+    assert!(delivery["report"]["counts"]["user"]["created"].as_u64() > Some(0), "{delivery}");
+    let metrics = server.get("/metrics", "operator").text();
+    let has = |metric: &str, value: &str| {
+        metrics.lines().any(|line| line.starts_with(metric) && line.contains("north") && line.ends_with(value))
+    };
+    assert!(has("rollcall_deliveries_queued{", " 0"), "{metrics}");
+    assert!(has("rollcall_deliveries_total{", " 1"), "{metrics}");
 }
 
 /// 10,000 objects: a term, subjects, sections, people, and what links them.

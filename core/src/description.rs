@@ -109,6 +109,29 @@ pub struct Operation {
     pub answers: Vec<Answer>,
 }
 
+impl Operation {
+    /// A merge that no route leads to: what an operator does to records of one type, which are checked one by one. Its
+    /// body is JSON that satisfies `schema`, with records where `shape` says.
+    pub fn of_operator(id: String, record: RecordTypeId, schema: Schema, shape: Shape) -> Self {
+        let media_type = "application/json".to_owned();
+        let media = Media { media_type, schema, one_by_one: true, shape, as_of: None, must: Vec::new() };
+        Self {
+            id,
+            method: String::new(),
+            path: String::new(),
+            verb: Verb::Merge { records: vec![record], accept: Accept::All },
+            security: Vec::new(),
+            parameters: Vec::new(),
+            must: Vec::new(),
+            asynchronous: false,
+            dry_run: false,
+            paging: Paging::default(),
+            body: Some(Body { required: true, media: vec![media] }),
+            answers: Vec::new(),
+        }
+    }
+}
+
 /// What an operation does: exactly one verb.
 #[derive(Debug)]
 pub enum Verb {

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::Operations;
 use crate::description::records::Marks;
-use crate::description::{Accept, Body, Media, Operation, Paging, RecordTypeId, Shape, Verb};
+use crate::description::{Operation, RecordTypeId, Shape};
 use crate::language::Diagnostic;
 use crate::validate::Schema;
 
@@ -32,27 +32,6 @@ impl Operations<'_, '_, '_> {
         let schema = Schema::compile(&envelope, "");
         let schema = self.compiled(&at, schema)?;
         let shape = Shape::Either(Box::new(Shape::List(Box::new(contents.shape.clone()))), Box::new(contents.shape));
-        let media = Media {
-            media_type: "application/json".to_owned(),
-            schema,
-            one_by_one: true,
-            shape,
-            as_of: None,
-            must: Vec::new(),
-        };
-        Some(Operation {
-            id: self.records.name(id).to_owned(),
-            method: String::new(),
-            path: String::new(),
-            verb: Verb::Merge { records: vec![id], accept: Accept::All },
-            security: Vec::new(),
-            parameters: Vec::new(),
-            must: Vec::new(),
-            asynchronous: false,
-            dry_run: false,
-            paging: Paging::default(),
-            body: Some(Body { required: true, media: vec![media] }),
-            answers: Vec::new(),
-        })
+        Some(Operation::of_operator(self.records.name(id).to_owned(), id, schema, shape))
     }
 }

@@ -10,9 +10,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse, Response};
 use rollcall_core::delivery::Entry;
-use rollcall_core::description::{
-    self, Accept, Change, Media, Operation, Paging, ProblemClass, RecordTypeId, Shape, Verb,
-};
+use rollcall_core::description::{Change, Operation, ProblemClass, RecordTypeId, Shape};
 use rollcall_core::ingest::{Ingested, Loaded};
 use rollcall_core::store::read::RecordQuery;
 use rollcall_core::validate::Schema;
@@ -159,28 +157,9 @@ impl Records {
 
     /// An operation that removes what its body names.
     fn removal(&self) -> Operation {
-        let media = Media {
-            media_type: "application/json".to_owned(),
-            schema: Schema::default(),
-            one_by_one: true,
-            shape: Shape::Changed(Change::Delete, Box::new(Shape::Record(self.of, Vec::new()))),
-            as_of: None,
-            must: Vec::new(),
-        };
-        Operation {
-            id: format!("{}.delete", self.name()),
-            method: String::new(),
-            path: String::new(),
-            verb: Verb::Merge { records: vec![self.of], accept: Accept::All },
-            security: Vec::new(),
-            parameters: Vec::new(),
-            must: Vec::new(),
-            asynchronous: false,
-            dry_run: false,
-            paging: Paging::default(),
-            body: Some(description::Body { required: true, media: vec![media] }),
-            answers: Vec::new(),
-        }
+        let record = Shape::Record(self.of, Vec::new());
+        let shape = Shape::Changed(Change::Delete, Box::new(record));
+        Operation::of_operator(format!("{}.delete", self.name()), self.of, Schema::default(), shape)
     }
 
     /// Takes a delivery of the operator's through all stages.
