@@ -256,6 +256,9 @@ impl School {
             entries: &[],
             entities: entities.map(|(nth, entity)| EntityStep::Put(self.entity(nth, entity, new))).collect(),
             report,
+            received: None,
+            numbers: Vec::new(),
+            sends: Vec::new(),
         }
     }
 
@@ -296,6 +299,8 @@ fn partner() -> Partner {
         }],
         operator: Vec::new(),
         messages: Messages::default(),
+        webhooks: None,
+        refuses_unknown: false,
         options: None,
         document: Value::Null,
         routes: Routes::default(),

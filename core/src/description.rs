@@ -13,6 +13,7 @@ mod operations;
 mod outline;
 mod record_type;
 mod records;
+mod resource;
 mod route;
 pub mod scope;
 mod status;
@@ -23,12 +24,17 @@ pub use self::expression::{Expression, Member, Type, Unset, glob};
 pub use self::load::check;
 pub use self::messages::{Messages, Told};
 pub use self::record_type::{
-    By, Computed, Constraint, FieldPath, Missing, Pair, RecordType, RecordTypeId, Reference, Rule, Single, Step,
+    By, Computation, Computed, Constraint, FieldPath, Missing, Pair, RecordType, RecordTypeId, Reference, Rule, Single,
+    Step, WhenGone,
+};
+pub use self::resource::{
+    Action, Derived, Event, Filter, Form, FormField, Happening, Keying, Resource, Selection, Sort, SortWord, Webhooks,
+    Write,
 };
 pub use self::route::{PathParameters, RouteMiss, Routes};
 pub use self::template::Template;
 use crate::digest::Digest;
-pub use crate::language::keys::{Accept, At, Change, Level, ProblemClass};
+pub use crate::language::keys::{Accept, At, Cast, Change, Level, ProblemClass};
 use crate::validate::{Format, Schema};
 
 /// One loaded version of a partner's description. Never changed: a new version is a new value.
@@ -47,6 +53,10 @@ pub struct Partner {
     pub operator: Vec<Operation>,
     /// What clients read, in their language.
     pub messages: Messages,
+    /// What is told of what happens to records, if anyone can subscribe to that.
+    pub webhooks: Option<Webhooks>,
+    /// Whether a query parameter that an operation does not declare is a mistake of the client's.
+    pub refuses_unknown: bool,
     /// What payloads are cut into. A [`RecordTypeId`] is an index into this.
     pub records: Vec<RecordType>,
     /// What a connection's options must look like; none are allowed where this is `None`.
@@ -158,10 +168,14 @@ pub enum Verb {
     List(Listed),
     /// Shows the connection itself.
     Connection,
+    /// Shows, makes, changes or deletes one record.
+    Resource(Box<Resource>),
+    /// Takes what the document's webhooks describe, and applies it to the records that they are about.
+    Receive,
 }
 
 /// What a [`Verb::List`] lists.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Listed {
     /// Records of one type, in the order in which they first arrived.
     Records {
@@ -169,6 +183,22 @@ pub enum Listed {
         of: RecordTypeId,
         /// Only those that wait for a reference, or only those that do not.
         waiting: Option<bool>,
+    },
+    /// Records that parameters choose and order.
+    Selected(Box<Selection>),
+    /// What the partner's own logic lists, by the name of the call; the parameters are its arguments.
+    Called {
+        /// Which records its answer is made of.
+        of: RecordTypeId,
+        /// What is called.
+        call: String,
+    },
+    /// What was sent, or is to be sent, to the subscription whose key is the value of this path parameter.
+    Sends {
+        /// The parameter.
+        subscription: String,
+        /// Only those that failed for good.
+        failed: bool,
     },
     /// The log of the delivery whose id is the value of this path or query parameter.
     Log {
@@ -182,7 +212,7 @@ impl Verb {
     pub fn complete(&self) -> &[RecordTypeId] {
         match self {
             Self::Snapshot { records, .. } | Self::Clear { records } => records,
-            Self::Merge { .. } | Self::List(_) | Self::Connection => &[],
+            Self::Merge { .. } | Self::List(_) | Self::Connection | Self::Resource(_) | Self::Receive => &[],
         }
     }
 
@@ -191,7 +221,7 @@ impl Verb {
         match self {
             Self::Snapshot { records, accept } | Self::Merge { records, accept } => Some((records, *accept)),
             Self::Clear { records } => Some((records, Accept::All)),
-            Self::List(_) | Self::Connection => None,
+            Self::List(_) | Self::Connection | Self::Resource(_) | Self::Receive => None,
         }
     }
 }
@@ -205,6 +235,8 @@ pub struct Paging {
     pub limit: Option<PagingField>,
     /// How many rows are left out before.
     pub offset: Option<PagingField>,
+    /// The query parameter that says where the page before ended. Opaque to clients.
+    pub cursor: Option<String>,
 }
 
 /// A number that says which part of a list is asked for.
@@ -216,6 +248,8 @@ pub struct PagingField {
     pub default: Option<u64>,
     /// The smallest that there is: where pages start.
     pub minimum: u64,
+    /// The largest that there is.
+    pub maximum: Option<u64>,
 }
 
 /// Where a paging number stands.
@@ -236,6 +270,8 @@ pub enum Credential {
     Query(String),
     /// `Authorization: Bearer …`
     Bearer,
+    /// In the path, under the name of this parameter (`use: credential`).
+    Path(String),
 }
 
 /// A declared parameter.
@@ -249,6 +285,10 @@ pub struct Parameter {
     pub required: bool,
     /// What it must look like.
     pub schema: Schema,
+    /// Whether it is a list: `a=1&a=2`, `a[]=1&a[]=2` or `a[0]=1&a[1]=2`.
+    pub many: bool,
+    /// What the value, or each item, is turned into first.
+    pub cast: Option<Cast>,
     /// Conditions beyond that; they speak of `value` and `options`.
     pub must: Vec<Must>,
 }
@@ -310,4 +350,6 @@ pub struct Answer {
     pub problems: Vec<ProblemClass>,
     /// The media type and the response schema, filled in; `None` where the document gives no content.
     pub content: Option<(String, Template)>,
+    /// Headers, each with what stands in it: speaks of what the content does.
+    pub headers: Vec<(String, Expression)>,
 }

@@ -9,6 +9,7 @@
 
 mod mapping;
 mod payload;
+mod resource;
 mod trial;
 mod work;
 
@@ -18,6 +19,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use self::payload::check;
+pub use self::resource::{Asked, Written};
 pub use self::trial::Trial;
 use self::work::{Keeping, Work};
 use crate::canonical::Canonical;

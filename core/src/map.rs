@@ -8,6 +8,7 @@
 
 mod batch;
 mod cache;
+mod call;
 mod check;
 mod encoding;
 mod host;
@@ -18,6 +19,7 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use self::batch::Budget;
+pub use self::call::{CallChange, CallEvent, CallInput, Decision, Decline, Found, Question, Step};
 pub use self::encoding::{DecodeError, decode, encode};
 pub use self::host::{Host, HostError, LoadError};
 use crate::canonical::{Canonical, KindId};
@@ -176,6 +178,25 @@ impl Mapper {
             return Err(MapError::Canonical);
         }
         batch::Run { mapper: self, canonical, options, budget }.all(inputs)
+    }
+
+    /// The calls that the component's own logic takes; none where it has no second export.
+    pub fn calls(&self) -> &[String] {
+        &[]
+    }
+
+    /// Has the partner's own logic work on a call, given the answers to all questions that it has asked so far. A trap,
+    /// or means that are used up, is the message of the `Err` inside.
+    ///
+    /// Blocks.
+    pub fn call(
+        &self,
+        _options: &[u8],
+        _input: &CallInput<'_>,
+        _found: &[Found],
+        _budget: &Budget,
+    ) -> Result<Result<Step, String>, MapError> {
+        Ok(Err("the mapper has no logic of its own".to_owned()))
     }
 
     /// Checks packed rows (`mappers/wit/v1/mapper.wit`), one piece per record, as if an instance had answered them. So

@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use crate::canonical::{Canonical, KindId};
 use crate::delivery::{Applied, Entry, Outcome, Received, Report};
-use crate::description::{Partner, RecordTypeId};
+use crate::description::{Partner, RecordTypeId, Selection};
 use crate::digest::Digest;
 use crate::table::Cell;
 
@@ -249,6 +249,84 @@ pub struct Commit<'a> {
     pub entities: Vec<EntityStep<'a>>,
     /// What the delivery's report says.
     pub report: &'a Report,
+    /// The delivery itself, where it is kept in this very transaction and not before.
+    pub received: Option<&'a Received>,
+    /// The last numbers that were given out, by what they number.
+    pub numbers: Vec<(String, i64)>,
+    /// What subscribers are to be told.
+    pub sends: Vec<NewSend>,
+}
+
+/// Something that a subscriber is to be told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewSend {
+    /// Its id, which the subscriber sees and which never changes: UUIDv7.
+    pub id: Uuid,
+    /// The key of the subscription, a canonical JSON list.
+    pub subscription: String,
+    /// The event's name.
+    pub event: String,
+    /// What it happened to: the record type's name and the record's key, a canonical JSON list. What happens to one
+    /// record is told in order.
+    pub record: (String, String),
+    /// What is sent, JSON.
+    pub body: Vec<u8>,
+}
+
+/// Something that a subscriber is to be told, when it is its turn.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DueSend {
+    /// Its id.
+    pub id: Uuid,
+    /// The tenant's name.
+    pub tenant: String,
+    /// The connection's name.
+    pub connection: String,
+    /// The partner's name.
+    pub partner: String,
+    /// The key of the subscription.
+    pub subscription: String,
+    /// The event's name.
+    pub event: String,
+    /// What is sent, JSON.
+    pub body: Vec<u8>,
+    /// When it happened.
+    pub at: Timestamp,
+    /// How often it was tried before.
+    pub attempts: u32,
+}
+
+/// How one attempt to tell a subscriber ended.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Attempt {
+    /// When it began.
+    pub at: Timestamp,
+    /// Milliseconds until it ended.
+    pub took_ms: u64,
+    /// The status that was answered, if any was.
+    pub status: Option<u16>,
+    /// What went wrong, if anything did.
+    pub problem: Option<String>,
+}
+
+/// What an attempt means for the send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SendOutcome {
+    /// The subscriber took it.
+    Succeeded,
+    /// It is tried again at this time.
+    Retry(Timestamp),
+    /// It is given up.
+    Failed,
+}
+
+/// A question for the records whose members have one of these values each.
+#[derive(Debug, Clone, Default)]
+pub struct Matching {
+    /// Members of which a record's value must be among those listed; a list member must hold one of them.
+    pub members: Vec<(String, Vec<serde_json::Value>)>,
+    /// At most so many, the oldest first.
+    pub limit: Option<u64>,
 }
 
 /// Why the store could not do it.
@@ -350,6 +428,65 @@ pub trait Store: Send + Sync {
         canonical: &Canonical,
         entities: &[(KindId, Uuid)],
     ) -> Result<Vec<Option<HeldEntity>>, StoreError>;
+
+    /// The records of one type with these keys, in the same order.
+    async fn records_by_key(
+        &self,
+        connection: &Connection,
+        partner: &Partner,
+        of: RecordTypeId,
+        keys: &[String],
+    ) -> Result<Vec<Option<HeldRecord>>, StoreError>;
+
+    /// The records with these numbers, of whatever type, in any order; those that are there.
+    async fn records_by_id(
+        &self,
+        connection: &Connection,
+        partner: &Partner,
+        records: &[RecordId],
+    ) -> Result<Vec<HeldRecord>, StoreError>;
+
+    /// The records of one type that match, found by index where there is one, the oldest first.
+    async fn records_matching(
+        &self,
+        connection: &Connection,
+        partner: &Partner,
+        of: RecordTypeId,
+        matching: &Matching,
+    ) -> Result<Vec<HeldRecord>, StoreError>;
+
+    /// The record that a selection comes to, first in order, with these values for its filters (by place).
+    async fn selected(
+        &self,
+        connection: &Connection,
+        partner: &Partner,
+        selection: &Selection,
+        given: &[(usize, serde_json::Value)],
+        options: &serde_json::Value,
+    ) -> Result<Option<HeldRecord>, StoreError>;
+
+    /// The largest integer in a top-level member of the records of one type that match, if there is any.
+    async fn largest(
+        &self,
+        connection: &Connection,
+        partner: &Partner,
+        of: RecordTypeId,
+        member: &str,
+        matching: &Matching,
+    ) -> Result<Option<i64>, StoreError>;
+
+    /// The last numbers that were given out, by what they number; 0 where none was.
+    async fn numbers(&self, connection: &Connection, of: &[String]) -> Result<Vec<i64>, StoreError>;
+
+    /// What is to be sent now: at most `limit`, of each subscription and record the oldest only, and none of which an
+    /// older one is still open.
+    async fn due_sends(&self, now: Timestamp, limit: u32) -> Result<Vec<DueSend>, StoreError>;
+
+    /// When the next send is due that is not due yet.
+    async fn next_send_at(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError>;
+
+    /// Notes, durably, how an attempt ended.
+    async fn note_attempt(&self, send: Uuid, attempt: &Attempt, outcome: SendOutcome) -> Result<(), StoreError>;
 
     /// Applies a plan in one transaction; says the feed's new end.
     async fn commit(&self, canonical: &Canonical, partner: &Partner, commit: Commit<'_>) -> Result<i64, StoreError>;

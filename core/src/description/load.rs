@@ -132,6 +132,8 @@ fn read(
         operations,
         operator,
         messages,
+        webhooks: None,
+        refuses_unknown: false,
         records,
         options,
         document,
@@ -380,7 +382,7 @@ mod tests {
         assert_eq!(listed("getLog"), Listed::Log { delivery: "delivery".to_owned() });
         assert!(matches!(operation("test").verb, Verb::Connection));
 
-        let Paging { page: Some(page), limit: Some(limit), offset: None } = &operation("listReaders").paging else {
+        let Paging { page: Some(page), limit: Some(limit), offset: None, .. } = &operation("listReaders").paging else {
             panic!()
         };
         assert_eq!((page.default, page.minimum, limit.default, limit.minimum), (Some(1), 1, Some(25), 1));
@@ -438,7 +440,7 @@ mod tests {
         let [to_branch, to_main, to_shelf] = shown.as_slice() else { panic!("{shown:?}") };
         let way = |way: &str| way.split('.').map(str::to_owned).collect::<Vec<_>>();
         assert_eq!((to_branch.name.as_str(), &to_branch.by), ("branch.code", &By::Key(vec![way("branch.code")])));
-        assert!(to_branch.cascades && to_branch.missing == Missing::Refuse);
+        assert!(to_branch.gone == crate::description::WhenGone::Cascade && to_branch.missing == Missing::Refuse);
         assert_eq!(to_shelf.by, By::Key(vec![way("branch"), way("shelf.number")]));
         assert_eq!(to_shelf.missing, Missing::Park(SignedDuration::from_hours(7 * 24)));
         let pair = Pair { own: way("branch"), other: "code".to_owned(), is_pattern: true };

@@ -183,6 +183,7 @@ fn nearest(near: keys::Schema, far: keys::Schema) -> keys::Schema {
         role: near.role.or(far.role),
         change: near.change.or(far.change),
         delete: near.delete.or(far.delete),
+        matched: near.matched.or(far.matched),
     }
 }
 

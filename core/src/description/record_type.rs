@@ -6,13 +6,13 @@
 use jiff::SignedDuration;
 use serde_json::{Map, Value};
 
-use super::{At, Change, Expression};
+use super::{At, Change, Derived, Expression, Keying};
 use crate::canonical::KindId;
 use crate::table::Table;
 use crate::validate::Schema;
 
 /// Which record type of a [`Partner`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RecordTypeId(pub u16);
 
 /// A schema with a `key`: the smallest unit that is stored, mapped, skipped and reported on.
@@ -46,6 +46,19 @@ pub struct RecordType {
     pub rules: Vec<Rule>,
     /// Which other records this refers to.
     pub references: Vec<Reference>,
+    /// Where the key of a new record comes from.
+    pub keying: Keying,
+    /// Whether a member that is `null` is kept as absent, because no client can tell the two apart: so are records that
+    /// no snapshot and no merge of the partner's holds.
+    pub blank: bool,
+    /// Members that are computed whenever a record is read, and never stored.
+    pub derived: Vec<Derived>,
+    /// What members of a new record are that were not sent.
+    pub defaults: Map<String, Value>,
+    /// Lists whose items are told apart by a member that the server counts: the list, and the member.
+    pub counted: Vec<(String, String)>,
+    /// Members by whose values records are looked up, sorted or chosen, so that the store needs an index for each list.
+    pub indexes: Vec<Vec<String>>,
 }
 
 /// A field of a record or of one of its ancestors: `parent.parent.id` is `up: 2, path: ["id"]`.
@@ -64,12 +77,27 @@ pub struct Computed {
     pub path: Vec<Step>,
     /// Its name.
     pub name: String,
-    /// What it is: speaks of the object's own members, `options`, and record types as lists of their stored records.
-    pub value: Expression,
+    /// What it is.
+    pub value: Computation,
     /// The record types that `value` speaks of.
     pub reads: Vec<RecordTypeId>,
     /// When it is computed.
     pub at: At,
+}
+
+/// What is computed.
+#[derive(Debug)]
+pub enum Computation {
+    /// This: speaks of the object's own members, `options`, and record types as lists of their stored records.
+    Expression(Expression),
+    /// `now`: the time, as `2026-08-30T07:00:00.000Z`.
+    Now,
+    /// `next(a, b)`: one more than the largest so far among the records that agree in these members.
+    Next(Vec<String>),
+    /// `slug(x)`: lower-case words with hyphens, made of this text, and made unique among the records by a number.
+    Slug(Expression),
+    /// `history(x)`: all that this member has been before, the newest first.
+    History(String),
 }
 
 /// One step into a record.
@@ -125,8 +153,8 @@ pub struct Reference {
     pub when: Option<Expression>,
     /// What happens while the target is not there.
     pub missing: Missing,
-    /// Whether a record goes with its target.
-    pub cascades: bool,
+    /// What happens to the record when its target goes.
+    pub gone: WhenGone,
 }
 
 /// How the target of a [`Reference`] is found. A reference whose own members are not all there refers to nothing.
@@ -136,6 +164,31 @@ pub enum By {
     Key(Vec<Vec<String>>),
     /// By members that agree.
     Members(Vec<Pair>),
+    /// By its key, a single field: each item of this list of the record's is one.
+    Items(String),
+    /// By its key, a single field, which stands in `own`, while `word` says which record type it is the key of.
+    Word {
+        /// The member that holds the key.
+        own: String,
+        /// The member that names the type.
+        word: String,
+        /// What it says where the target is of this reference's type.
+        says: String,
+    },
+}
+
+/// What happens to a record when what it refers to goes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum WhenGone {
+    /// Its reference has no target any more, which counts as [`Missing`] says.
+    #[default]
+    Missing,
+    /// It goes too.
+    Cascade,
+    /// The target may not go.
+    Refuse,
+    /// The member that refers is emptied.
+    Unset,
 }
 
 /// Two members that agree.

@@ -230,6 +230,7 @@ impl<'a> Records<'a> {
             singles,
             rules,
             references: Vec::new(),
+            ..RecordType::default()
         }
     }
 

@@ -97,6 +97,7 @@ mod tests {
             status: *status,
             problems: problems.to_vec(),
             content: None,
+            headers: Vec::new(),
         });
         Operation {
             id: "push".to_owned(),

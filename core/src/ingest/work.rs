@@ -413,6 +413,9 @@ impl Work<'_> {
             entries: self.log(&entries),
             entities: planned.entities,
             report: &report,
+            received: None,
+            numbers: Vec::new(),
+            sends: Vec::new(),
         };
         self.ingest.store.commit(&self.ingest.canonical, &self.loaded.partner, commit).await?;
         Ok((report, entries))

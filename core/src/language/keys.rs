@@ -302,6 +302,9 @@ pub struct Schema {
     /// What a deletion that names items of this list takes away.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delete: Option<Delete>,
+    /// The member by which the items of this list are told apart when they are written one by one.
+    #[serde(rename = "match", skip_serializing_if = "Option::is_none")]
+    pub matched: Option<String>,
 }
 
 /// What must hold over all records together: exactly one of the rules, and a code for it.
@@ -425,7 +428,7 @@ pub enum At {
 }
 
 /// What a value is turned into on the way in.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[expect(missing_docs, reason = "the words say it")]
 pub enum Cast {
@@ -433,6 +436,8 @@ pub enum Cast {
     Integer,
     Decimal,
     String,
+    /// Any ISO 8601 date and time becomes UTC with milliseconds, `2026-08-30T07:00:00.000Z`.
+    Instant,
 }
 
 /// The role of a parameter or a field.
@@ -457,6 +462,8 @@ pub enum Role {
     AsOf,
     /// True removes the nested item.
     Remove,
+    /// The credential itself: a path parameter of what is received from elsewhere.
+    Credential,
 }
 
 /// How the records of a list are changed.
@@ -491,6 +498,9 @@ pub struct Parameter {
     /// Conditions beyond JSON Schema; `value` is what was sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub must: Option<Conditions>,
+    /// The type that the value, or each item, is turned into first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cast: Option<Cast>,
 }
 
 /// On a response.

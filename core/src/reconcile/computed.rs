@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::Work;
-use crate::description::{At, Computed, RecordTypeId, Step};
+use crate::description::{At, Computation, Computed, RecordTypeId, Step};
 use crate::json::{Json, Pointer};
 
 /// Which members are filled in.
@@ -39,7 +39,8 @@ impl Work<'_> {
         let mut values = Vec::new();
         for (at, object) in lacking {
             let context = self.context(object, computed);
-            if let Ok(value) = computed.value.evaluate(&context)
+            if let Computation::Expression(expression) = &computed.value
+                && let Ok(value) = expression.evaluate(&context)
                 && !value.is_null()
             {
                 values.push((at, value.to_string()));

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::{Name, Work, member, target_key, text};
 use crate::delivery::Outcome;
-use crate::description::{By, Missing, Pair, RecordTypeId, Reference, glob};
+use crate::description::{By, Missing, Pair, RecordTypeId, Reference, WhenGone, glob};
 use crate::json::{Json, Pointer};
 use crate::note::{Note, shown};
 use crate::rule::{self, Row};
@@ -113,7 +113,9 @@ impl<'s> Work<'s> {
         let mut gone: BTreeSet<RecordTypeId> = BTreeSet::new();
         for of in self.order() {
             let references = self.references(of).into_iter();
-            for reference in references.filter(|reference| reference.cascades && gone.contains(&reference.to)) {
+            for reference in
+                references.filter(|reference| reference.gone == WhenGone::Cascade && gone.contains(&reference.to))
+            {
                 for name in self.all_of(of) {
                     let body = self.body(&name);
                     if self.now.get(&name).is_none_or(|now| now.entries.is_empty())
@@ -234,6 +236,8 @@ impl<'s> Work<'s> {
                 let found = candidates.iter().find(fits).map(|(name, _)| name.clone());
                 found.map_or(Target::Absent, Target::Found)
             }
+            // Only records that are written one by one refer so.
+            By::Items(_) | By::Word { .. } => Target::None,
         }
     }
 
@@ -303,6 +307,6 @@ fn agrees(pair: &Pair, own: &str, other: &str) -> bool {
 fn place(pointer: Pointer, reference: &Reference) -> Pointer {
     match &reference.by {
         By::Key(paths) => paths.first().into_iter().flatten().fold(pointer, |place, step| place.member(step)),
-        By::Members(_) => pointer,
+        By::Members(_) | By::Items(_) | By::Word { .. } => pointer,
     }
 }

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use super::{Needs, Reconciled, Shelf, Situation, reconcile};
 use crate::delivery::Outcome;
 use crate::description::{
-    At, By, Change, Computed, Constraint, Expression, FieldPath, Member, Messages, Missing, Partner, RecordType,
-    RecordTypeId, Reference, Routes, Rule, Single, Step, Type,
+    At, By, Change, Computation, Computed, Constraint, Expression, FieldPath, Member, Messages, Missing, Partner,
+    RecordType, RecordTypeId, Reference, Routes, Rule, Single, Step, Type, WhenGone,
 };
 use crate::digest::Digest;
 use crate::json::{Json, Pointer};
@@ -36,9 +36,10 @@ fn expression(source: &str, names: &[Member]) -> Expression {
 }
 
 fn reference(name: &str, to: RecordTypeId, path: &[&str], cascades: bool) -> Reference {
+    let gone = if cascades { WhenGone::Cascade } else { WhenGone::Missing };
     let by = By::Key(vec![path.iter().map(|&step| step.to_owned()).collect()]);
     let missing = Missing::Park(SignedDuration::from_hours(24));
-    Reference { name: name.to_owned(), to, by, when: None, missing, cascades }
+    Reference { name: name.to_owned(), to, by, when: None, missing, gone }
 }
 
 fn partner() -> Partner {
@@ -47,7 +48,10 @@ fn partner() -> Partner {
         computed: vec![Computed {
             path: vec![Step::Member("cards".to_owned()), Step::Items],
             name: "code".to_owned(),
-            value: expression("{'lost': '1'}[label]", &[Member::optional("label", Type::Text)]),
+            value: Computation::Expression(expression(
+                "{'lost': '1'}[label]",
+                &[Member::optional("label", Type::Text)],
+            )),
             reads: Vec::new(),
             at: At::Write,
         }],
@@ -66,7 +70,7 @@ fn partner() -> Partner {
         computed: vec![Computed {
             path: Vec::new(),
             name: "season".to_owned(),
-            value: expression("size(Season) > 0 ? Season[0].code : 'none'", &[season]),
+            value: Computation::Expression(expression("size(Season) > 0 ? Season[0].code : 'none'", &[season])),
             reads: vec![SEASON],
             at: At::Create,
         }],
@@ -90,6 +94,8 @@ fn partner() -> Partner {
         operations: Vec::new(),
         operator: Vec::new(),
         messages: Messages::default(),
+        webhooks: None,
+        refuses_unknown: false,
         records: vec![readers, books, loans, seasons],
         options: None,
         document: Value::Null,

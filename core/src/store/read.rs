@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::StoreError;
 use crate::canonical::{Canonical, KindId};
 use crate::delivery::{Entry, Report, Status};
-use crate::description::{Partner, RecordTypeId};
+use crate::description::{Partner, RecordTypeId, Selection};
 
 /// A question for entities of one kind.
 #[derive(Debug, Clone)]
@@ -219,6 +219,99 @@ pub struct StoredRecord {
     pub body: Map<String, Value>,
 }
 
+/// A question for the records that a selection comes to.
+#[derive(Debug)]
+pub struct SelectQuery<'q> {
+    /// Whose.
+    pub tenant: &'q str,
+    /// Of which connection, by name.
+    pub connection: &'q str,
+    /// Which records.
+    pub selection: &'q Selection,
+    /// Values for its filters, by place.
+    pub given: Vec<(usize, Value)>,
+    /// Places of the words of its sort that are asked for, the most important first.
+    pub sort: Vec<usize>,
+    /// The connection's options.
+    pub options: &'q Value,
+    /// Which part.
+    pub part: SelectPart,
+    /// Whether it has to be counted how many there are on all pages.
+    pub counts: bool,
+}
+
+/// Which part of a list of records is asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SelectPart {
+    /// At most `limit` after the first `offset`.
+    Offset {
+        /// At most so many; all, where it is `None`.
+        limit: Option<u64>,
+        /// So many are left out before.
+        offset: u64,
+    },
+    /// At most `limit` after, or before, the record that a cursor stands at; from the beginning where there is none.
+    Cursor {
+        /// At most so many.
+        limit: u64,
+        /// Where.
+        at: Option<Cursor>,
+    },
+    /// The one with this key, a canonical JSON list.
+    Key(String),
+}
+
+/// A place in an ordered list of records: what the record there says in the members that are compared, and its number.
+#[derive(Debug, Clone, PartialEq, Serialize, serde::Deserialize)]
+pub struct Cursor {
+    /// The values of the members that the list is sorted by, in the order of the sort.
+    pub values: Vec<Value>,
+    /// The record's number.
+    pub id: i64,
+    /// Whether what stands before it is asked for.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub back: bool,
+}
+
+/// Part of a list of records.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SelectedRecords {
+    /// How many there are on all pages, if that was asked for.
+    pub total: Option<u64>,
+    /// What each says: stored members, and derived ones.
+    pub rows: Vec<Map<String, Value>>,
+    /// Where the part before this one ends, if there is one; only where a cursor was asked for.
+    pub previous: Option<Cursor>,
+    /// Where the next part begins, if there is one; only where a cursor was asked for.
+    pub next: Option<Cursor>,
+}
+
+/// Something that a subscriber was, or is to be, told.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct StoredSend {
+    /// Its id.
+    pub id: Uuid,
+    /// The event's name.
+    pub event: String,
+    /// What is sent.
+    pub body: Value,
+    /// `pending`, `retry`, `succeeded` or `failed`.
+    pub status: String,
+    /// When it happened.
+    pub at: Timestamp,
+    /// How it was tried, the first first.
+    pub attempts: Vec<super::Attempt>,
+}
+
+/// What a subscription was, or is to be, told: the newest first.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Sends {
+    /// All that there are.
+    pub total: u64,
+    /// The page.
+    pub rows: Vec<StoredSend>,
+}
+
 /// The log of one delivery.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Log {
@@ -290,6 +383,21 @@ pub trait Reader: Send + Sync {
 
     /// Foreign records of one type.
     async fn records(&self, partner: &Partner, query: &RecordQuery) -> Result<Records, StoreError>;
+
+    /// The records that a selection comes to, with what is derived of them.
+    async fn select(&self, partner: &Partner, query: &SelectQuery<'_>) -> Result<SelectedRecords, StoreError>;
+
+    /// What a subscription (its key, a canonical JSON list) was, or is to be, told: at most `limit` after the first
+    /// `offset`; with `failed` only what was given up.
+    async fn sends(
+        &self,
+        tenant: &str,
+        connection: &str,
+        subscription: &str,
+        failed: bool,
+        limit: u64,
+        offset: u64,
+    ) -> Result<Sends, StoreError>;
 
     /// The log of one delivery of a connection: at most `limit` lines after the first `offset`; `None` if there is no
     /// such delivery.

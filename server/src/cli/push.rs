@@ -86,7 +86,7 @@ impl Push {
                         form_urlencoded::Serializer::new(String::new()).append_pair(name, credential.expose()).finish();
                     path = format!("{path}?{pair}");
                 }
-                None => {}
+                Some(Credential::Path(_)) | None => {}
             }
         }
         headers.extend(self.headers.iter().cloned());

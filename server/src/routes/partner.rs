@@ -125,6 +125,7 @@ impl Call {
         match &self.operation().verb {
             Verb::Snapshot { .. } | Verb::Merge { .. } | Verb::Clear { .. } => self.ingest(&connection, body).await,
             Verb::List(listed) => self.list(&connection, listed, body).await,
+            Verb::Resource(_) | Verb::Receive => Err(Problem::unavailable("not-built", "this is not built yet")),
             Verb::Connection => self.connection(&connection, body).await,
         }
     }

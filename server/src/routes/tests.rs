@@ -15,7 +15,8 @@ use rollcall_core::ingest::Ingest;
 use rollcall_core::limits::Limits;
 use rollcall_core::store::StoreError;
 use rollcall_core::store::read::{
-    Change, Delivery, Entities, EntityQuery, Filter, Log, QueryError, Reader, RecordQuery, Records, Source, StoredBody,
+    Change, Delivery, Entities, EntityQuery, Filter, Log, QueryError, Reader, RecordQuery, Records, SelectQuery,
+    SelectedRecords, Sends, Source, StoredBody,
 };
 use rollcall_core::store::sqlite::{SqliteOptions, SqliteStore};
 use serde_json::{Map, Value, json};
@@ -123,6 +124,14 @@ impl Reader for Empty {
 
     async fn records(&self, _: &Partner, _: &RecordQuery) -> Result<Records, StoreError> {
         Ok(Records { total: 0, rows: Vec::new() })
+    }
+
+    async fn select(&self, _: &Partner, _: &SelectQuery<'_>) -> Result<SelectedRecords, StoreError> {
+        Ok(SelectedRecords::default())
+    }
+
+    async fn sends(&self, _: &str, _: &str, _: &str, _: bool, _: u64, _: u64) -> Result<Sends, StoreError> {
+        Ok(Sends::default())
     }
 
     async fn log(&self, _: &str, _: &str, _: Uuid, _: u64, _: u64) -> Result<Option<Log>, StoreError> {

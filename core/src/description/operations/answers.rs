@@ -57,7 +57,8 @@ impl Operations<'_, '_, '_> {
         };
         let (here, response) = self.document.resolve(at)?;
         let keys = self.outline.responses.get(&here).cloned().unwrap_or_default();
-        let mut answer = Answer { status, problems: keys.problems.unwrap_or_default(), content: None };
+        let mut answer =
+            Answer { status, problems: keys.problems.unwrap_or_default(), content: None, headers: Vec::new() };
         let content = here.member("content");
         let types: Vec<_> = response.get("content").and_then(Value::as_object).into_iter().flatten().collect();
         if let Some((second, _)) = types.get(1) {
@@ -97,6 +98,10 @@ impl Operations<'_, '_, '_> {
             Verb::List(Listed::Records { of, .. }) => {
                 self.with_records(scope::records_answer(self.records.row_of(*of)), "records", &[*of])
             }
+            // Not built yet, and so not read.
+            Verb::List(Listed::Selected(_) | Listed::Called { .. } | Listed::Sends { .. })
+            | Verb::Resource(_)
+            | Verb::Receive => Speech { names: Vec::new(), records: None },
             Verb::List(Listed::Log { .. }) => Speech { names: scope::log_answer(), records: None },
             Verb::Connection => {
                 let names = scope::connection_answer(scope::options(self.document));

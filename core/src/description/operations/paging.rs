@@ -55,7 +55,7 @@ impl Operations<'_, '_, '_> {
             Role::Page => (&mut paging.page, 1),
             Role::Limit => (&mut paging.limit, 1),
             Role::Offset => (&mut paging.offset, 0),
-            Role::PerPage | Role::Cursor | Role::Sort | Role::Change | Role::AsOf | Role::Remove => {
+            Role::PerPage | Role::Cursor | Role::Sort | Role::Change | Role::AsOf | Role::Remove | Role::Credential => {
                 let problem = Diagnostic::at(self.document.place(word), "not supported yet: this use, here");
                 self.report(problem.hint("supported here are `page`, `limit` and `offset`"));
                 return;
@@ -70,7 +70,7 @@ impl Operations<'_, '_, '_> {
             problems.push(problem.related(self.document.key_place(word), "a part of a list is chosen by number"));
         }
         match field {
-            None => *field = Some(PagingField { places: vec![place], default, minimum }),
+            None => *field = Some(PagingField { places: vec![place], default, minimum, maximum: None }),
             Some(field) => {
                 if (field.default, field.minimum) != (default, minimum) {
                     let place = self.document.key_place(word);

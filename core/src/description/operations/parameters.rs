@@ -79,7 +79,7 @@ impl Operations<'_, '_, '_> {
         let word = at.member(EXTENSION).member("must");
         let must = self.value_conditions(&word, keys.must.as_ref(), &at.member("schema"));
         let schema = self.parameter_schema(at)?;
-        Some(Parameter { name, location, required, schema, must })
+        Some(Parameter { name, location, required, schema, many: false, cast: None, must })
     }
 
     fn parameter_schema(&mut self, at: &Pointer) -> Option<Schema> {

@@ -4,7 +4,7 @@ use super::members::Member as RecordMember;
 use super::{Draft, Records};
 use crate::description::expression::{Expression, Member, Type};
 use crate::description::findings::Findings;
-use crate::description::{Computed, RecordTypeId, scope};
+use crate::description::{Computation, Computed, RecordTypeId, scope};
 use crate::language::Diagnostic;
 
 impl Records<'_> {
@@ -36,7 +36,13 @@ impl Records<'_> {
             findings.report(Diagnostic::at(self.document.place(&word), problem));
         }
         let reads = self.read_by(&value, &own);
-        Some(Computed { path: member.way.clone(), name: member.name.clone(), value, reads, at })
+        Some(Computed {
+            path: member.way.clone(),
+            name: member.name.clone(),
+            value: Computation::Expression(value),
+            reads,
+            at,
+        })
     }
 
     /// What an expression may speak of beside the members of an object: options, and record types as lists of their

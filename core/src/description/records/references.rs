@@ -6,7 +6,7 @@ use super::members::Member as RecordMember;
 use super::{Draft, Records};
 use crate::description::expression::{Agreement, Member, Type};
 use crate::description::findings::Findings;
-use crate::description::{By, FieldPath, Missing, Pair, RecordTypeId, Reference, scope};
+use crate::description::{By, FieldPath, Missing, Pair, RecordTypeId, Reference, WhenGone, scope};
 use crate::json::Pointer;
 use crate::language::schema::type_names;
 use crate::language::{Diagnostic, EXTENSION, Place, keys};
@@ -79,8 +79,8 @@ impl Records<'_> {
             Some(when)
         });
         let fate = Fate { missing: reference.missing.as_ref(), gone: reference.gone, at: at.clone() };
-        let (missing, cascades) = self.fate(&fate, findings);
-        Some(Reference { name: name.to_owned(), to, by: by?, when, missing, cascades })
+        let (missing, gone) = self.fate(&fate, findings);
+        Some(Reference { name: name.to_owned(), to, by: by?, when, missing, gone })
     }
 
     /// How the target is found: by its key where all of that is said, and nothing else.
@@ -146,12 +146,12 @@ impl Records<'_> {
             let problem = problem.related(self.document.key_place(&key), "a bare key is one field, and of its type");
             findings.report(problem.hint("a reference over several fields stands on the record, under `refs`"));
         }
-        let (missing, cascades) = self.fate(&fate, findings);
-        Some(Reference { name: names.join("."), to, by: By::Key(vec![names]), when: None, missing, cascades })
+        let (missing, gone) = self.fate(&fate, findings);
+        Some(Reference { name: names.join("."), to, by: By::Key(vec![names]), when: None, missing, gone })
     }
 
     /// What happens while the target is missing, and whether the record goes with it.
-    fn fate(&self, fate: &Fate<'_>, findings: &mut Findings<'_>) -> (Missing, bool) {
+    fn fate(&self, fate: &Fate<'_>, findings: &mut Findings<'_>) -> (Missing, WhenGone) {
         let missing = match fate.missing {
             None | Some(keys::Missing::Refuse) => Missing::Refuse,
             Some(keys::Missing::Accept) => Missing::Accept,
@@ -172,9 +172,10 @@ impl Records<'_> {
                 let problem = Diagnostic::at(place, format!("not supported yet: `gone: {word}`"));
                 findings
                     .report(problem.hint("supported is `cascade`; without it the reference waits again, or is kept"));
-                (missing, false)
+                (missing, WhenGone::Missing)
             }
-            gone => (missing, gone.is_some()),
+            Some(keys::Gone::Cascade) => (missing, WhenGone::Cascade),
+            None => (missing, WhenGone::Missing),
         }
     }
 }

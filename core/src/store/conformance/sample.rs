@@ -78,6 +78,8 @@ pub(super) fn partner_with(records: Vec<RecordType>) -> Partner {
     Partner {
         operator: Vec::new(),
         messages: Messages::default(),
+        webhooks: None,
+        refuses_unknown: false,
         name: "school".to_owned(),
         version: "1".to_owned(),
         digest: Digest::of(b"school"),
@@ -175,6 +177,9 @@ impl World {
             entries: &[],
             entities: plan.entities,
             report,
+            received: None,
+            numbers: Vec::new(),
+            sends: Vec::new(),
         }
     }
 }

@@ -18,8 +18,8 @@ use crate::json::Json;
 use crate::store::body::{self, Stored};
 use crate::store::contributors::{damaged, decode};
 use crate::store::read::{
-    Change, Delivery, Entities, EntityQuery, Log, QueryError, Reader, RecordQuery, Records, Source, StoredBody,
-    StoredRecord,
+    Change, Delivery, Entities, EntityQuery, Log, QueryError, Reader, RecordQuery, Records, SelectQuery,
+    SelectedRecords, Sends, Source, StoredBody, StoredRecord,
 };
 use crate::store::sql::{self, Bound, Question};
 use crate::store::{RecordId, StoreError};
@@ -177,6 +177,22 @@ impl Reader for SqliteStore {
             .await?;
         let rows = rows.iter().map(|row| stored_record(table, row)).collect::<Result<_, _>>()?;
         Ok(Records { total: unsigned(total.try_get(0)?), rows })
+    }
+
+    async fn select(&self, _partner: &Partner, _query: &SelectQuery<'_>) -> Result<SelectedRecords, StoreError> {
+        Err(StoreError::Inconsistent("not built yet".to_owned()))
+    }
+
+    async fn sends(
+        &self,
+        _tenant: &str,
+        _connection: &str,
+        _subscription: &str,
+        _failed: bool,
+        _limit: u64,
+        _offset: u64,
+    ) -> Result<Sends, StoreError> {
+        Err(StoreError::Inconsistent("not built yet".to_owned()))
     }
 
     async fn log(

@@ -28,6 +28,7 @@ pub(super) fn connection(
 /// What stands in one of the places where a credential may stand.
 fn credential<'h>(place: &Credential, head: &'h Parts) -> Option<Cow<'h, str>> {
     match place {
+        Credential::Path(_) => None,
         Credential::Header(name) => head.headers.get(name)?.to_str().ok().map(Cow::Borrowed),
         Credential::Bearer => bearer(&head.headers).map(Cow::Borrowed),
         Credential::Query(name) => {

@@ -50,15 +50,15 @@ mod tests {
 
     fn field(name: &str, default: Option<u64>, minimum: u64) -> PagingField {
         let places = vec![PagingPlace::Query(name.to_owned()), PagingPlace::Body(name.to_owned())];
-        PagingField { places, default, minimum }
+        PagingField { places, default, minimum, maximum: None }
     }
 
     #[test]
     fn a_request_says_which_part_it_wants() {
         let (page, limit) = (Some(field("page", Some(1), 1)), Some(field("limit", None, 1)));
-        let open = Paging { page, limit, offset: None };
+        let open = Paging { page, limit, offset: None, cursor: None };
         let (limit, offset) = (Some(field("limit", Some(25), 1)), Some(field("offset", Some(0), 0)));
-        let log = Paging { page: None, limit, offset };
+        let log = Paging { page: None, limit, offset, cursor: None };
         let table = [
             (&open, "", json!({}), None, 0),
             (&open, "page=2", json!({}), Some(0), 0),

@@ -50,6 +50,9 @@ impl Call {
                 let records: Vec<_> = found.rows.into_iter().map(|row| row.body).collect();
                 Ok(read(json!({"records": records, "total": found.total})))
             }
+            Listed::Selected(_) | Listed::Called { .. } | Listed::Sends { .. } => {
+                Err(Problem::unavailable("not-built", "this is not built yet"))
+            }
             Listed::Log { delivery } => {
                 let named = self.path.iter().chain(&query).find(|(name, _)| name == delivery);
                 self.log(connection, named.map(|(_, id)| id.as_str()), part).await
