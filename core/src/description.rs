@@ -1,6 +1,7 @@
 //! Turns a partner's folder (`schemas/<partner>/openapi.yaml` with `x-rollcall` keys) into a [`Partner`]: routes,
 //! validators, record types and tables, all immutable and checked.
 
+mod cast;
 mod codes;
 mod expression;
 mod findings;
@@ -20,6 +21,7 @@ mod status;
 mod template;
 mod unsupported;
 
+pub use self::cast::stamp;
 pub use self::expression::{Expression, Member, Type, Unset, glob};
 pub use self::load::check;
 pub use self::messages::{Messages, Told};
