@@ -83,6 +83,8 @@ pub struct Computed {
     pub reads: Vec<RecordTypeId>,
     /// When it is computed.
     pub at: At,
+    /// Whether nobody else writes it (`readOnly`): it is computed each time, not only where it is absent.
+    pub is_own: bool,
 }
 
 /// What is computed.

@@ -54,6 +54,7 @@ fn partner() -> Partner {
             )),
             reads: Vec::new(),
             at: At::Write,
+            is_own: false,
         }],
         rules: vec![Rule { code: "mail-taken".to_owned(), constraint: Constraint::Unique(vec!["mail".to_owned()]) }],
         ..record_type(
@@ -73,6 +74,7 @@ fn partner() -> Partner {
             value: Computation::Expression(expression("size(Season) > 0 ? Season[0].code : 'none'", &[season])),
             reads: vec![SEASON],
             at: At::Create,
+            is_own: false,
         }],
         references: vec![
             reference("reader", READER, &["reader", "code"], true),

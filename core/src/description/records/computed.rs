@@ -36,12 +36,14 @@ impl Records<'_> {
             findings.report(Diagnostic::at(self.document.place(&word), problem));
         }
         let reads = self.read_by(&value, &own);
+        let schema = self.document.resolve(&member.at).map(|(_, schema)| schema);
         Some(Computed {
             path: member.way.clone(),
             name: member.name.clone(),
             value: Computation::Expression(value),
             reads,
             at,
+            is_own: schema.and_then(|schema| schema.get("readOnly")) == Some(&true.into()),
         })
     }
 
