@@ -329,11 +329,6 @@ impl Walker<'_> {
             self.outline.schemas.insert(at.clone(), keys);
         }
         words::check(self.document, at, schema, self.problems);
-        if schema.get("readOnly") == Some(&Value::Bool(true)) {
-            let place = self.document.key_place(&at.member("readOnly"));
-            let problem = Diagnostic::at(place, "not supported yet: `readOnly`");
-            self.problems.push(problem.hint("leave the field out of the request's schema"));
-        }
         if let Some(target) = reference(schema) {
             self.schema(&target);
         }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::source::Document;
+use super::source::{Document, reference};
 use crate::json::Pointer;
 
 /// How deep `allOf` is followed: schemas may include themselves.
@@ -32,6 +32,49 @@ pub fn properties(document: &Document, at: &Pointer) -> Vec<Property> {
 /// The property `name` of the schema at `at`.
 pub fn property(document: &Document, at: &Pointer, name: &str) -> Option<Property> {
     properties(document, at).into_iter().find(|property| property.name == name)
+}
+
+/// What the schema at `at` says with a word, beside a `$ref` or where that leads to; the nearest counts.
+pub fn said<'d>(document: &'d Document, at: &Pointer, word: &str) -> Option<&'d Value> {
+    let mut here = at.clone();
+    for _ in 0..DEPTH_MAX {
+        let schema = document.get(&here)?;
+        if let Some(value) = schema.get(word) {
+            return Some(value);
+        }
+        here = reference(schema)?;
+    }
+    None
+}
+
+/// Whether clients cannot write what the schema at `at` describes.
+pub fn is_read_only(document: &Document, at: &Pointer) -> bool {
+    said(document, at, "readOnly") == Some(&Value::Bool(true))
+}
+
+/// Whether the schema at `at` lets `null` through by what it says itself: by its type, its words, or one of several
+/// forms. A schema that leaves its type open does not.
+pub fn is_nullable(document: &Document, at: &Pointer) -> bool {
+    nullable_within(document, at, DEPTH_MAX)
+}
+
+fn nullable_within(document: &Document, at: &Pointer, depth: usize) -> bool {
+    let Some((at, schema)) = document.resolve(at).filter(|_| depth > 0) else { return false };
+    let words = || schema.get("enum").and_then(Value::as_array);
+    let forms = |word: &'static str| {
+        let forms = schema.get(word).and_then(Value::as_array).map_or(0, Vec::len);
+        (0..forms).map(move |nth| (word, nth))
+    };
+    match type_names(schema).as_slice() {
+        [] => {
+            words().is_some_and(|words| words.contains(&Value::Null))
+                || schema.get("const") == Some(&Value::Null)
+                || forms("anyOf")
+                    .chain(forms("oneOf"))
+                    .any(|(word, nth)| nullable_within(document, &at.member(word).item(nth), depth - 1))
+        }
+        names => names.contains(&"null") && words().is_none_or(|words| words.contains(&Value::Null)),
+    }
 }
 
 /// The `type`s that a schema names; none where it leaves them open.

@@ -6,6 +6,7 @@ use crate::description::expression::{Expression, Member, Type};
 use crate::description::findings::Findings;
 use crate::description::{Computation, Computed, RecordTypeId, scope};
 use crate::language::Diagnostic;
+use crate::language::schema::is_read_only;
 
 impl Records<'_> {
     /// What is computed of a record of this type.
@@ -36,14 +37,13 @@ impl Records<'_> {
             findings.report(Diagnostic::at(self.document.place(&word), problem));
         }
         let reads = self.read_by(&value, &own);
-        let schema = self.document.resolve(&member.at).map(|(_, schema)| schema);
         Some(Computed {
             path: member.way.clone(),
             name: member.name.clone(),
             value: Computation::Expression(value),
             reads,
             at,
-            is_own: schema.and_then(|schema| schema.get("readOnly")) == Some(&true.into()),
+            is_own: is_read_only(self.document, &member.at),
         })
     }
 
