@@ -305,7 +305,9 @@ pub struct Attempt {
     pub took_ms: u64,
     /// The status that was answered, if any was.
     pub status: Option<u16>,
-    /// What went wrong, if anything did.
+    /// The beginning of what was answered with it.
+    pub response: Option<String>,
+    /// Why nothing was answered, if nothing was.
     pub problem: Option<String>,
 }
 
@@ -479,8 +481,8 @@ pub trait Store: Send + Sync {
     async fn numbers(&self, connection: &Connection, of: &[String]) -> Result<Vec<i64>, StoreError>;
 
     /// What is to be sent now: at most `limit`, of each subscription and record the oldest only, and none of which an
-    /// older one is still open.
-    async fn due_sends(&self, now: Timestamp, limit: u32) -> Result<Vec<DueSend>, StoreError>;
+    /// older one is still open. At most `each` of one subscription, the first of every one before the second of any.
+    async fn due_sends(&self, now: Timestamp, limit: u32, each: u32) -> Result<Vec<DueSend>, StoreError>;
 
     /// When the next send is due that is not due yet.
     async fn next_send_at(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError>;

@@ -10,6 +10,7 @@ mod reads;
 mod records;
 mod sample;
 mod schemas;
+mod sends;
 mod waiting;
 
 use async_trait::async_trait;

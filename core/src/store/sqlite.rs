@@ -17,6 +17,7 @@ mod held;
 mod prepare;
 mod queue;
 mod reader;
+mod send;
 mod waiting;
 mod writer;
 
@@ -45,9 +46,10 @@ use crate::delivery::{Entry, Received, Report};
 use crate::description::{Partner, RecordTypeId, Selection};
 
 /// What is ours whatever the schemas say, oldest first: name and statements.
-const MIGRATIONS: [(&str, &str); 2] = [
+const MIGRATIONS: [(&str, &str); 3] = [
     ("hub", include_str!("../../migrations/sqlite/0001_hub.sql")),
     ("queue", include_str!("../../migrations/sqlite/0002_queue.sql")),
+    ("send", include_str!("../../migrations/sqlite/0004_send.sql")),
 ];
 
 /// Bytes of a page. Rows with JSON in them are large; fewer, larger pages are fewer writes.
@@ -317,16 +319,16 @@ impl Store for SqliteStore {
         Err(not_built())
     }
 
-    async fn due_sends(&self, _now: Timestamp, _limit: u32) -> Result<Vec<DueSend>, StoreError> {
-        Err(not_built())
+    async fn due_sends(&self, now: Timestamp, limit: u32, each: u32) -> Result<Vec<DueSend>, StoreError> {
+        send::due(&self.readers, now, limit, each).await
     }
 
-    async fn next_send_at(&self, _now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
-        Err(not_built())
+    async fn next_send_at(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        send::next_at(&self.readers, now).await
     }
 
-    async fn note_attempt(&self, _send: Uuid, _attempt: &Attempt, _outcome: SendOutcome) -> Result<(), StoreError> {
-        Err(not_built())
+    async fn note_attempt(&self, send: Uuid, attempt: &Attempt, outcome: SendOutcome) -> Result<(), StoreError> {
+        self.writer.write(Durability::Full, |transaction| send::note_attempt(transaction, send, attempt, outcome))
     }
 
     async fn commit(&self, canonical: &Canonical, partner: &Partner, commit: Commit<'_>) -> Result<i64, StoreError> {

@@ -9,8 +9,8 @@ use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{Row as _, Sqlite};
 use uuid::Uuid;
 
-use super::SqliteStore;
 use super::writer::integer;
+use super::{SqliteStore, send};
 use crate::canonical::{Canonical, Kind, KindId};
 use crate::delivery::{Entry, Report};
 use crate::description::Partner;
@@ -185,14 +185,14 @@ impl Reader for SqliteStore {
 
     async fn sends(
         &self,
-        _tenant: &str,
-        _connection: &str,
-        _subscription: &str,
-        _failed: bool,
-        _limit: u64,
-        _offset: u64,
+        tenant: &str,
+        connection: &str,
+        subscription: &str,
+        failed: bool,
+        limit: u64,
+        offset: u64,
     ) -> Result<Sends, StoreError> {
-        Err(StoreError::Inconsistent("not built yet".to_owned()))
+        send::of(&self.readers, [tenant, connection, subscription], failed, limit, offset).await
     }
 
     async fn log(
@@ -384,15 +384,15 @@ fn status(active: bool) -> &'static str {
     if active { "active" } else { "tobedeleted" }
 }
 
-fn instant(milliseconds: i64) -> Result<Timestamp, StoreError> {
+pub(super) fn instant(milliseconds: i64) -> Result<Timestamp, StoreError> {
     Timestamp::from_millisecond(milliseconds).map_err(|_| damaged("a time"))
 }
 
-fn uuid(bytes: &[u8]) -> Result<Uuid, StoreError> {
+pub(super) fn uuid(bytes: &[u8]) -> Result<Uuid, StoreError> {
     Uuid::from_slice(bytes).map_err(|_| damaged("an id"))
 }
 
-fn parsed<T: DeserializeOwned>(text: &str, what: &str) -> Result<T, StoreError> {
+pub(super) fn parsed<T: DeserializeOwned>(text: &str, what: &str) -> Result<T, StoreError> {
     serde_json::from_str(text).map_err(|_| damaged(what))
 }
 
@@ -401,7 +401,7 @@ fn word<'w, T: Deserialize<'w>>(word: &'w str, what: &str) -> Result<T, StoreErr
     T::deserialize(word.into_deserializer()).map_err(|_: serde::de::value::Error| damaged(what))
 }
 
-fn unsigned(count: i64) -> u64 {
+pub(super) fn unsigned(count: i64) -> u64 {
     u64::try_from(count).unwrap_or_default()
 }
 

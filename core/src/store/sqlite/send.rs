@@ -1,0 +1,246 @@
+//! What subscribers are told: in the order in which it happened, each record's by itself, until it was taken or given up.
+//!
+//! Only the first open one of a subscription and record has a time at which it is due. Whatever ends it gives the next one
+//! its time, so that what is due is found without looking at what waits behind it.
+
+use jiff::Timestamp;
+use rusqlite::{OptionalExtension as _, Transaction, params};
+use sqlx::Row as _;
+use sqlx::sqlite::{SqlitePool, SqliteRow};
+use uuid::Uuid;
+
+use super::reader::{instant, parsed, unsigned, uuid};
+use super::writer::integer;
+use crate::store::contributors::damaged;
+use crate::store::read::{Sends, StoredSend};
+use crate::store::{Attempt, Commit, DueSend, SendOutcome, StoreError};
+
+/// What is due, at most `?3` of each subscription: the first of every subscription before the second of any. The
+/// subscriptions are found one by one in the index, so that it does not matter how much each of them is behind.
+const DUE: &str = "with recursive subscription (connection, name) as (\
+                   select connection, subscription from (select connection, subscription from send \
+                   where due is not null order by connection, subscription limit 1) \
+                   union all \
+                   select s.connection, s.subscription from subscription u join send s on s.id = coalesce(\
+                   (select n.id from send n where n.due is not null and n.connection = u.connection \
+                   and n.subscription > u.name order by n.subscription limit 1), \
+                   (select n.id from send n where n.due is not null and n.connection > u.connection \
+                   order by n.connection, n.subscription limit 1))), \
+                   due (id, at, turn) as (\
+                   select s.id, s.due, row_number() over (partition by s.connection, s.subscription order by s.due, s.id) \
+                   from subscription u cross join send s on s.id in \
+                   (select n.id from send n where n.connection = u.connection and n.subscription = u.name \
+                   and n.due <= ?1 order by n.due, n.id limit ?3)) \
+                   select s.public_id, t.name, c.name, c.partner, s.subscription, s.event, s.body, s.at, s.attempts \
+                   from due d cross join send s on s.id = d.id cross join connection c on c.id = s.connection \
+                   cross join tenant t on t.id = c.tenant order by d.turn, d.at, d.id limit ?2";
+
+/// When something is due that is not due yet.
+const NEXT: &str = "select min(due) from send where due > ?1";
+
+/// Sends of a subscription (the names of tenant and connection, the subscription's key) for which a condition holds.
+macro_rules! sends {
+    ($what:literal, $condition:literal, $rest:literal) => {
+        concat!(
+            "select ",
+            $what,
+            " from send where connection = (select c.id from connection c join tenant t on t.id = c.tenant ",
+            "where t.name = ?1 and c.name = ?2) and subscription = ?3",
+            $condition,
+            $rest
+        )
+    };
+}
+
+/// A page of them, the newest first, each with its attempts.
+macro_rules! page {
+    ($condition:literal) => {
+        concat!(
+            "select s.id, s.public_id, s.event, s.body, s.status, s.at, a.at, a.took, a.http_status, a.response, ",
+            "a.problem from (",
+            sends!("*", $condition, " order by id desc limit ?4 offset ?5"),
+            ") s left join send_attempt a on a.send = s.id order by s.id desc, a.nth"
+        )
+    };
+}
+
+/// Keeps what `commit` raises; what follows something that is still open waits for it.
+pub(super) fn apply(transaction: &Transaction<'_>, commit: &Commit<'_>) -> Result<(), StoreError> {
+    if commit.sends.is_empty() {
+        return Ok(());
+    }
+    let mut statement = transaction.prepare_cached(
+        "insert into send (public_id, connection, subscription, event, type, key, body, at, status, due) \
+         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'pending', case when not exists (select 1 from send \
+         where connection = ?2 and subscription = ?3 and type = ?5 and key = ?6 and status in ('pending', 'retry')) \
+         then ?8 end)",
+    )?;
+    for send in &commit.sends {
+        let (of, key) = &send.record;
+        let body = str::from_utf8(&send.body).map_err(|error| StoreError::Inconsistent(error.to_string()))?;
+        statement.execute(params![
+            send.id.as_bytes(),
+            commit.connection.id,
+            send.subscription,
+            send.event,
+            of,
+            key,
+            body,
+            commit.at.as_millisecond(),
+        ])?;
+    }
+    Ok(())
+}
+
+/// What is to be sent now.
+pub(super) async fn due(
+    readers: &SqlitePool,
+    now: Timestamp,
+    limit: u32,
+    each: u32,
+) -> Result<Vec<DueSend>, StoreError> {
+    let rows = sqlx::query(DUE).bind(now.as_millisecond()).bind(limit).bind(each).fetch_all(readers).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(DueSend {
+                id: uuid(row.try_get(0)?)?,
+                tenant: row.try_get(1)?,
+                connection: row.try_get(2)?,
+                partner: row.try_get(3)?,
+                subscription: row.try_get(4)?,
+                event: row.try_get(5)?,
+                body: row.try_get::<String, _>(6)?.into_bytes(),
+                at: instant(row.try_get(7)?)?,
+                attempts: row.try_get(8)?,
+            })
+        })
+        .collect()
+}
+
+/// When to look again.
+pub(super) async fn next_at(readers: &SqlitePool, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+    let row = sqlx::query(NEXT).bind(now.as_millisecond()).fetch_one(readers).await?;
+    row.try_get::<Option<i64>, _>(0)?.map(instant).transpose()
+}
+
+/// Keeps an attempt and what it means; whatever waited for its end is due.
+pub(super) fn note_attempt(
+    transaction: &Transaction<'_>,
+    send: Uuid,
+    attempt: &Attempt,
+    outcome: SendOutcome,
+) -> Result<(), StoreError> {
+    let (status, due) = match outcome {
+        SendOutcome::Succeeded => ("succeeded", None),
+        SendOutcome::Retry(at) => ("retry", Some(at.as_millisecond())),
+        SendOutcome::Failed => ("failed", None),
+    };
+    let mut statement = transaction.prepare_cached(
+        "update send set status = ?2, due = ?3, attempts = attempts + 1 \
+         where public_id = ?1 and status in ('pending', 'retry') returning id, attempts",
+    )?;
+    let noted = statement.query_row(params![send.as_bytes(), status, due], |row| Ok((row.get(0)?, row.get(1)?)));
+    let Some((id, nth)) = noted.optional()? else {
+        return Err(StoreError::Inconsistent(format!("send {send} is not to be sent")));
+    };
+    insert_attempt(transaction, id, nth, attempt)?;
+    if due.is_none() { release(transaction, id) } else { Ok(()) }
+}
+
+fn insert_attempt(transaction: &Transaction<'_>, send: i64, nth: i64, attempt: &Attempt) -> Result<(), StoreError> {
+    let mut statement = transaction.prepare_cached(
+        "insert into send_attempt (send, nth, at, took, http_status, response, problem) \
+         values (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    )?;
+    let (at, took) = (attempt.at.as_millisecond(), integer(attempt.took_ms));
+    statement.execute(params![send, nth, at, took, attempt.status, attempt.response, attempt.problem])?;
+    Ok(())
+}
+
+/// Gives the next one after `ended`, of the same subscription and record, its time.
+fn release(transaction: &Transaction<'_>, ended: i64) -> Result<(), StoreError> {
+    let mut statement = transaction.prepare_cached(
+        "update send set due = at where id = (select n.id from send e join send n on n.connection = e.connection \
+         and n.subscription = e.subscription and n.type = e.type and n.key = e.key \
+         where e.id = ?1 and n.status in ('pending', 'retry') order by n.id limit 1)",
+    )?;
+    statement.execute([ended])?;
+    Ok(())
+}
+
+/// What a subscription was, or is to be, told.
+pub(super) async fn of(
+    readers: &SqlitePool,
+    subscription: [&str; 3],
+    failed: bool,
+    limit: u64,
+    offset: u64,
+) -> Result<Sends, StoreError> {
+    let [count, page] = if failed {
+        [sends!("count(*)", " and status = 'failed'", ""), page!(" and status = 'failed'")]
+    } else {
+        [sends!("count(*)", "", ""), page!("")]
+    };
+    let [tenant, connection, key] = subscription;
+    let mut transaction = readers.begin().await?;
+    let total = sqlx::query(count).bind(tenant).bind(connection).bind(key).fetch_one(&mut *transaction).await?;
+    let page = sqlx::query(page).bind(tenant).bind(connection).bind(key).bind(integer(limit)).bind(integer(offset));
+    let rows = page.fetch_all(&mut *transaction).await?;
+    let mut sends: Vec<(i64, StoredSend)> = Vec::new();
+    for row in &rows {
+        let id = row.try_get(0)?;
+        if sends.last().is_none_or(|(last, _)| *last != id) {
+            sends.push((id, stored(row)?));
+        }
+        if let (Some((_, send)), Some(attempt)) = (sends.last_mut(), attempt(row)?) {
+            send.attempts.push(attempt);
+        }
+    }
+    Ok(Sends { total: unsigned(total.try_get(0)?), rows: sends.into_iter().map(|(_, send)| send).collect() })
+}
+
+fn stored(row: &SqliteRow) -> Result<StoredSend, StoreError> {
+    Ok(StoredSend {
+        id: uuid(row.try_get(1)?)?,
+        event: row.try_get(2)?,
+        body: parsed(row.try_get(3)?, "what is sent")?,
+        status: row.try_get(4)?,
+        at: instant(row.try_get(5)?)?,
+        attempts: Vec::new(),
+    })
+}
+
+fn attempt(row: &SqliteRow) -> Result<Option<Attempt>, StoreError> {
+    let Some(at) = row.try_get::<Option<i64>, _>(6)? else { return Ok(None) };
+    let status = row.try_get::<Option<i64>, _>(8)?.map(u16::try_from);
+    Ok(Some(Attempt {
+        at: instant(at)?,
+        took_ms: unsigned(row.try_get(7)?),
+        status: status.transpose().map_err(|_| damaged("the status of an attempt"))?,
+        response: row.try_get(9)?,
+        problem: row.try_get(10)?,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::{AssertSqlSafe, Row as _};
+
+    use super::super::{SqliteOptions, SqliteStore};
+    use super::{DUE, NEXT};
+
+    #[tokio::test]
+    async fn what_is_due_is_found_in_an_index() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&folder.path().join("hub.db"), &SqliteOptions::default()).await.unwrap();
+        let scans = ["SCAN send", "SCAN s", "SCAN n"];
+        for sql in [DUE, NEXT, sends!("*", "", " order by id desc"), sends!("*", " and status = 'failed'", "")] {
+            let question = AssertSqlSafe(format!("explain query plan {sql}"));
+            let rows = sqlx::query(question).fetch_all(&store.readers).await.unwrap();
+            let plan: Vec<String> = rows.iter().map(|row| row.get(3)).collect();
+            assert!(plan.iter().any(|step| step.contains("send_")), "{plan:#?}");
+            let scanned = |step: &String| scans.iter().any(|scan| step.starts_with(scan)) && !step.contains("INDEX");
+            assert!(!plan.iter().any(scanned), "{plan:#?}");
+        }
+    }
+}
