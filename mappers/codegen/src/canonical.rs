@@ -22,7 +22,7 @@ pub(crate) fn generate(folder: &Path) -> Result<String, GenerateError> {
         let written = |_: &str, property: &Value| property.get("readOnly") != Some(&Value::Bool(true));
         let name = pascal(kind);
         let members = types.members(&documents, &place, &name, written)?;
-        kinds.push((kind.to_owned(), Struct { doc: doc(&schema), members }));
+        kinds.push((kind.to_owned(), Struct { doc: doc(&schema), members, open: false }));
     }
     let mut out = String::new();
     references(&kinds, &types, &mut out)?;
@@ -95,6 +95,7 @@ fn field(index: usize, member: &Member) -> String {
         Shape::Flag | Shape::Words(_) => format!("fields.text({index}, value.as_str())"),
         Shape::Reference(_) => format!("fields.reference({index}, &value.0)"),
         Shape::Integer => format!("fields.integer({index}, *value)"),
+        Shape::Number => format!("fields.number({index}, value)"),
         Shape::Boolean => format!("fields.boolean({index}, *value)"),
         Shape::Object(_) | Shape::Open | Shape::List(_) => format!("fields.nested({index}, value)"),
     };

@@ -30,10 +30,12 @@ impl Place {
         Self { file: self.file.clone(), pointer: format!("{}/{step}", self.pointer) }
     }
 
-    /// The last step, unescaped: of a component's place its name.
+    /// The last step, unescaped: of a component's place its name. A whole file is called as it is.
     pub(crate) fn name(&self) -> String {
-        let step = self.pointer.rsplit('/').next().unwrap_or_default();
-        step.replace("~1", "/").replace("~0", "~")
+        match self.pointer.rsplit_once('/') {
+            Some((_, step)) => step.replace("~1", "/").replace("~0", "~"),
+            None => self.file.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+        }
     }
 
     pub(crate) fn error(&self, problem: impl Into<String>) -> GenerateError {

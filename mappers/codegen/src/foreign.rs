@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::GenerateError;
 use crate::document::{Documents, Place};
 use crate::print::{self, Way};
-use crate::shape::{Member, Struct, Types, doc, pascal};
+use crate::shape::{Member, Shape, Struct, Types, doc, pascal};
 
 /// A record type with more members than this stands in a box beside smaller ones, so that these stay small.
 const INLINE_MEMBERS_MAX: usize = 8;
@@ -36,11 +36,15 @@ pub(crate) fn generate(file: &Path) -> Result<String, GenerateError> {
     let mut bodies = Vec::new();
     for record in records.values().filter(|record| !record.kinds().is_empty()) {
         // Before the mapper sees it, what is itself made of records is cut out of the body, and aliases are renamed.
-        let is_alias = |property: &Value| property.pointer("/x-rollcall/as").is_some();
-        let kept =
-            |_: &str, property: &Value| !is_alias(property) && !made_of_records(&documents, &record.place, property);
+        // What is computed whenever it is read is not stored, and what may hold anything says nothing.
+        let says = |property: &Value, word: &str| property.pointer(&format!("/x-rollcall/{word}")).is_some();
+        let derived = |property: &Value| says(property, "value") && !says(property, "at");
+        let kept = |_: &str, property: &Value| {
+            !says(property, "as") && !derived(property) && !made_of_records(&documents, &record.place, property)
+        };
         let members = types.members(&documents, &record.place, &record.name, kept)?;
-        bodies.push((record.name.clone(), Struct { doc: doc(&record.schema), members }));
+        let members = members.into_iter().filter(|member| member.shape != Shape::Open).collect();
+        bodies.push((record.name.clone(), Struct { doc: doc(&record.schema), members, open: false }));
         ancestors(&documents, &records, record, &mut types)?;
     }
     let mut out = String::new();
@@ -158,13 +162,8 @@ fn ancestors(
         }
         let name = format!("{}Ancestors{}", record.name, if up == 0 { String::new() } else { (up + 1).to_string() });
         let about = format!("The `{}` that a `{}` stands in, as far as it travels with it.", parent.name, record.name);
-        types.structs.insert(name.clone(), Struct { doc: about.clone(), members });
-        above = Some(Member {
-            name: "parent".to_owned(),
-            doc: about,
-            required: true,
-            shape: crate::shape::Shape::Object(name),
-        });
+        types.structs.insert(name.clone(), Struct { doc: about.clone(), members, open: false });
+        above = Some(Member { name: "parent".to_owned(), doc: about, required: true, shape: Shape::Object(name) });
     }
     Ok(())
 }

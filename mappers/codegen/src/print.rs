@@ -30,7 +30,7 @@ pub(crate) fn types(types: &Types, way: Way, out: &mut String) -> fmt::Result {
 /// One struct.
 pub(crate) fn structure(types: &Types, name: &str, one: &Struct, way: Way, out: &mut String) -> fmt::Result {
     doc(&one.doc, &format!("`{name}`"), "", out)?;
-    let lifetime = if borrows_members(types, &one.members) { "<'a>" } else { "" };
+    let lifetime = if one.open || borrows_members(types, &one.members) { "<'a>" } else { "" };
     let (derive, prefix) = match way {
         Way::In => ("Debug, Clone, PartialEq, Eq, Hash, serde::Deserialize", ""),
         Way::Out => ("Debug, Clone, Default, PartialEq, Serialize", "skip_serializing_if = "),
@@ -55,6 +55,9 @@ pub(crate) fn structure(types: &Types, name: &str, one: &Struct, way: Way, out: 
         writeln!(out, "    #[serde({})]", serde.join(", "))?;
         let shape = if optional { format!("Option<{shape}>") } else { shape };
         writeln!(out, "    pub {}: {shape},", snake(&member.name))?;
+    }
+    if one.open && way == Way::Out {
+        out.push_str("    /// What has no name of its own.\n    #[serde(flatten)]\n    pub more: Open<'a>,\n");
     }
     out.push_str("}\n\n");
     Ok(())
@@ -93,7 +96,7 @@ fn words(name: &str, one: &Words, way: Way, out: &mut String) -> fmt::Result {
         writeln!(
             out,
             "impl Serialize for {name}{anonymous} {{\n    fn serialize<S: Serializer>(&self, to: S) -> \
-             Result<S::Ok, S::Error> {{\n        to.serialize_str(self.as_str())\n    }}\n}}\n"
+             std::result::Result<S::Ok, S::Error> {{\n        to.serialize_str(self.as_str())\n    }}\n}}\n"
         )?;
     }
     Ok(())
@@ -107,6 +110,7 @@ pub(crate) fn rust(types: &Types, shape: &Shape) -> String {
         Shape::Words(name) if types.words.get(name).is_some_and(|words| words.open) => format!("{name}<'a>"),
         Shape::Reference(kind) => format!("{}Ref<'a>", pascal(kind)),
         Shape::Integer => "i64".to_owned(),
+        Shape::Number => "Number<'a>".to_owned(),
         Shape::Boolean => "bool".to_owned(),
         Shape::List(item) => format!("Vec<{}>", rust(types, item)),
         Shape::Object(name) if borrows(types, shape) => format!("{name}<'a>"),
@@ -118,11 +122,13 @@ pub(crate) fn rust(types: &Types, shape: &Shape) -> String {
 /// Whether values of the shape borrow from the record or the mapper.
 pub(crate) fn borrows(types: &Types, shape: &Shape) -> bool {
     match shape {
-        Shape::Text | Shape::Reference(_) | Shape::Open => true,
+        Shape::Text | Shape::Number | Shape::Reference(_) | Shape::Open => true,
         Shape::Flag | Shape::Integer | Shape::Boolean => false,
         Shape::Words(name) => types.words.get(name).is_some_and(|words| words.open),
         Shape::List(item) => borrows(types, item),
-        Shape::Object(name) => types.structs.get(name).is_some_and(|one| borrows_members(types, &one.members)),
+        Shape::Object(name) => {
+            types.structs.get(name).is_some_and(|one| one.open || borrows_members(types, &one.members))
+        }
     }
 }
 

@@ -20,13 +20,15 @@ pub(crate) enum Shape {
     Reference(String),
     /// A 64-bit integer.
     Integer,
+    /// A number, as it is spelled.
+    Number,
     /// A boolean.
     Boolean,
     /// A list.
     List(Box<Shape>),
     /// An object with known members; the struct of this name.
     Object(String),
-    /// An object with any members.
+    /// An object with any members, all of them texts where it is written.
     Open,
 }
 
@@ -35,6 +37,8 @@ pub(crate) enum Shape {
 pub(crate) struct Struct {
     pub(crate) doc: String,
     pub(crate) members: Vec<Member>,
+    /// Whether it may have further members, which are texts.
+    pub(crate) open: bool,
 }
 
 /// A member of a [`Struct`].
@@ -81,6 +85,7 @@ impl Types {
         match type_of(&schema) {
             Some("string") => Ok(Shape::Text),
             Some("integer") => Ok(Shape::Integer),
+            Some("number") => Ok(Shape::Number),
             Some("boolean") => Ok(Shape::Boolean),
             Some("array") => {
                 let item = self.shape(documents, &found.at("items"), &singular(name))?;
@@ -91,7 +96,8 @@ impl Types {
                 let mut members = self.members(documents, &found, name, |_, _| true)?;
                 // In the order of canonical JSON, so that what is written needs no sorting.
                 members.sort_by(|one, other| one.name.cmp(&other.name));
-                self.structs.insert(name.clone(), Struct { doc: doc(&schema), members });
+                let open = schema.pointer("/additionalProperties/type").is_some_and(|of| of == "string");
+                self.structs.insert(name.clone(), Struct { doc: doc(&schema), members, open });
                 Ok(Shape::Object(name.clone()))
             }
             Some(other) => Err(found.error(format!("type {other} is not supported yet"))),

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 use serde::ser::{SerializeMap as _, Serializer};
 
-use crate::{Entity, Fields, Text};
+use crate::{Entity, Fields, Number, Text};
 
 /// A kind of canonical entity and its fields, in the order of their numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +28,7 @@ impl Flag {
 }
 
 impl Serialize for Flag {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+    fn serialize<S: Serializer>(&self, to: S) -> std::result::Result<S::Ok, S::Error> {
         to.serialize_str(self.as_str())
     }
 }
@@ -47,7 +47,7 @@ impl<'a> Open<'a> {
 }
 
 impl Serialize for Open<'_> {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+    fn serialize<S: Serializer>(&self, to: S) -> std::result::Result<S::Ok, S::Error> {
         let mut map = to.serialize_map(Some(self.0.len()))?;
         for (name, text) in &self.0 {
             map.serialize_entry(name, text)?;

@@ -2,10 +2,13 @@
 
 use serde::Serialize;
 
+use crate::Number;
+
 /// Tags of the values in a row; see the contract.
 pub(crate) mod tag {
     pub(crate) const TEXT: u8 = 0;
     pub(crate) const INTEGER: u8 = 1;
+    pub(crate) const NUMBER: u8 = 2;
     pub(crate) const FALSE: u8 = 3;
     pub(crate) const TRUE: u8 = 4;
     pub(crate) const REFERENCE: u8 = 5;
@@ -123,6 +126,12 @@ impl Fields<'_> {
     pub fn integer(&mut self, number: u16, integer: i64) {
         self.start(number, tag::INTEGER);
         self.rows.extend_from_slice(&integer.to_le_bytes());
+    }
+
+    /// A number.
+    pub fn number(&mut self, number: u16, spelled: &Number<'_>) {
+        self.start(number, tag::NUMBER);
+        write_text(spelled.as_str(), self.rows);
     }
 
     /// A boolean.

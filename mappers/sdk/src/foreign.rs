@@ -4,7 +4,10 @@ use std::borrow::Cow;
 use std::fmt;
 use std::ops::Deref;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::ser::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::RawValue;
 
 /// A text that is borrowed where it can be.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -46,6 +49,42 @@ impl<'a> From<&'a Text<'_>> for Text<'a> {
 impl From<String> for Text<'_> {
     fn from(text: String) -> Self {
         Self(Cow::Owned(text))
+    }
+}
+
+/// A number as it is spelled: `7.50` stays so.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Number<'a>(Cow<'a, str>);
+
+impl<'a> Number<'a> {
+    /// The number spelled so; none, if that is not how JSON spells one.
+    pub fn parse(spelled: impl Into<Cow<'a, str>>) -> Option<Self> {
+        let spelled = spelled.into();
+        serde_json::from_str::<serde_json::Number>(&spelled).ok().map(|_| Self(spelled))
+    }
+
+    /// How it is spelled.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'a> From<&'a Number<'_>> for Number<'a> {
+    fn from(number: &'a Number<'_>) -> Self {
+        Self(Cow::Borrowed(&number.0))
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Number<'a> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let spelled = <&RawValue>::deserialize(from)?.get();
+        Self::parse(spelled).ok_or_else(|| D::Error::custom("is not a number"))
+    }
+}
+
+impl Serialize for Number<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        RawValue::from_string(self.0.clone().into_owned()).map_err(S::Error::custom)?.serialize(to)
     }
 }
 
@@ -92,4 +131,21 @@ pub fn read<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, ReadError> {
         // The message of a serde error may quote the value; its place does not.
         ReadError(format!("the record is not what its description says, at column {}", error.column()))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Number;
+
+    #[test]
+    fn a_number_keeps_its_spelling() {
+        for spelled in ["7", "-7.50", "1e3"] {
+            let number: Option<Number<'_>> = serde_json::from_str(spelled).unwrap();
+            assert_eq!(serde_json::to_string(&number).unwrap(), spelled);
+        }
+        assert_eq!(serde_json::from_str::<Option<Number<'_>>>("null").unwrap(), None);
+        for other in ["\"7\"", "true", "[7]"] {
+            assert!(serde_json::from_str::<Number<'_>>(other).is_err(), "{other}");
+        }
+    }
 }

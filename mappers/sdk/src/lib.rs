@@ -32,7 +32,7 @@ mod native;
 pub mod wasm;
 
 pub use self::contribution::{Contributions, Diagnostic, Entity, Fields, Refusal, Severity};
-pub use self::foreign::{Foreign, ReadError, RecordType, Text, read};
+pub use self::foreign::{Foreign, Number, ReadError, RecordType, Text, read};
 pub use self::native::{Answer, Outcome, Row, RowValue, convert, run_native, serve_native};
 
 /// A pure function from a partner's records to what they say about canonical entities.
@@ -59,7 +59,7 @@ macro_rules! partner {
     () => {
         /// The partner's records, made from its description.
         pub mod partner {
-            use $crate::{Foreign, ReadError, RecordType, Text, canonical::Open, read};
+            use $crate::{Foreign, Number, ReadError, RecordType, Text, read};
             include!(concat!(env!("OUT_DIR"), "/partner.rs"));
         }
     };

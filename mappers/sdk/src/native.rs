@@ -124,7 +124,7 @@ impl Unpack<'_> {
             tag::INTEGER => i64::from_le_bytes(self.take(8)?.try_into().ok()?).into(),
             tag::FALSE => false.into(),
             tag::TRUE => true.into(),
-            tag::NESTED => serde_json::from_str(&self.text()?).ok()?,
+            tag::NUMBER | tag::NESTED => serde_json::from_str(&self.text()?).ok()?,
             _ => return None,
         })
     }
