@@ -254,7 +254,8 @@ mod tests {
     fn every_shipped_kind_has_a_table_of_its_own() {
         let canonical = shipped();
         let kinds: Vec<_> = canonical.kinds().iter().map(|kind| kind.name.as_str()).collect();
-        let expected = "academicSession attendance class contract course enrollment event org program user";
+        let expected = "academicSession attendance category class contract course credential enrollment event invoice lead location \
+                        offer order org payment product program result tag task user";
         assert_eq!(kinds.join(" "), expected);
         let tables: HashSet<_> = canonical.kinds().iter().map(|kind| kind.table.name.as_str()).collect();
         assert_eq!(tables.len(), kinds.len());

@@ -1,8 +1,9 @@
 //! Turns one contract into all that it speaks of.
 
 use rollcall_mapper_sdk::canonical::{
-    AcademicSession, AcademicSessionRef, AcademicSessionType, Class, ClassClassType, ClassRef, Contract, ContractType,
-    Course, CourseRef, Enrollment, EnrollmentRole, Open, Org, OrgRef, OrgType, Program, ProgramRef, UserRef,
+    AcademicSession, AcademicSessionRef, AcademicSessionType, Class, ClassClassType, ClassMetadata, ClassRef, Contract,
+    ContractType, Course, CourseRef, Enrollment, EnrollmentRole, Open, Org, OrgRef, OrgType, Program, ProgramRef,
+    UserRef,
 };
 use rollcall_mapper_sdk::{Contributions, Refusal, Text};
 
@@ -145,8 +146,10 @@ fn map_group(contrat: &Contrat<'_>, period_is_known: bool, ids: &Ids, out: &mut 
             course: Some(CourseRef::from(&ids.course)),
             school: Some(OrgRef::from(&ids.site)),
             terms: period_is_known.then(|| AcademicSessionRef::from(&ids.period)).into_iter().collect(),
-            metadata: said(contrat.month_start_group.as_ref())
-                .map(|month| Open::default().with("monthStartGroup", month)),
+            metadata: said(contrat.month_start_group.as_ref()).map(|month| ClassMetadata {
+                more: Open::default().with("monthStartGroup", month),
+                ..ClassMetadata::default()
+            }),
             ..Class::default()
         },
     );
