@@ -5,6 +5,7 @@
 mod commits;
 mod deliveries;
 mod gone;
+mod lookups;
 mod queue;
 mod reads;
 mod records;

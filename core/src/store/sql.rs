@@ -4,6 +4,8 @@
 //! Columns whose names start with `_` are the store's own; no property's column does, see [`crate::table::identifier`].
 
 mod feed;
+mod matching;
+mod parts;
 mod question;
 mod record;
 
@@ -13,10 +15,12 @@ use std::ops::Deref;
 use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 
 pub(super) use self::feed::{changes, contributors, sources};
-pub(super) use self::question::{Bound, Question, count, page, single};
+pub(super) use self::matching::{largest, matching};
+pub(super) use self::parts::{Bound, Question};
+pub(super) use self::question::{count, page, single};
 pub(super) use self::record::{
-    RECORD_PARAMETERS, contributions, held_records, insert_record, record_body, record_values, records_count,
-    records_page, remove_record, update_record,
+    RECORD_PARAMETERS, contributions, held_records, insert_record, record_body, record_by_key, record_values,
+    records_by_id, records_count, records_page, remove_record, update_record,
 };
 use crate::table::{Column, ColumnForm, Table};
 

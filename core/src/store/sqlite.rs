@@ -14,9 +14,12 @@ mod delivery;
 mod entry;
 mod gone;
 mod held;
+mod lookup;
+mod number;
 mod prepare;
 mod queue;
 mod reader;
+mod rows;
 mod send;
 mod waiting;
 mod writer;
@@ -46,9 +49,10 @@ use crate::delivery::{Entry, Received, Report};
 use crate::description::{Partner, RecordTypeId, Selection};
 
 /// What is ours whatever the schemas say, oldest first: name and statements.
-const MIGRATIONS: [(&str, &str); 3] = [
+const MIGRATIONS: [(&str, &str); 4] = [
     ("hub", include_str!("../../migrations/sqlite/0001_hub.sql")),
     ("queue", include_str!("../../migrations/sqlite/0002_queue.sql")),
+    ("number", include_str!("../../migrations/sqlite/0003_number.sql")),
     ("send", include_str!("../../migrations/sqlite/0004_send.sql")),
 ];
 
@@ -266,31 +270,31 @@ impl Store for SqliteStore {
 
     async fn records_by_key(
         &self,
-        _connection: &Connection,
-        _partner: &Partner,
-        _of: RecordTypeId,
-        _keys: &[String],
+        connection: &Connection,
+        partner: &Partner,
+        of: RecordTypeId,
+        keys: &[String],
     ) -> Result<Vec<Option<HeldRecord>>, StoreError> {
-        Err(not_built())
+        self.writer.read(|database| lookup::by_key(database, connection, partner, of, keys))
     }
 
     async fn records_by_id(
         &self,
-        _connection: &Connection,
-        _partner: &Partner,
-        _records: &[RecordId],
+        connection: &Connection,
+        partner: &Partner,
+        records: &[RecordId],
     ) -> Result<Vec<HeldRecord>, StoreError> {
-        Err(not_built())
+        self.writer.read(|database| lookup::by_id(database, connection, partner, records))
     }
 
     async fn records_matching(
         &self,
-        _connection: &Connection,
-        _partner: &Partner,
-        _of: RecordTypeId,
-        _matching: &Matching,
+        connection: &Connection,
+        partner: &Partner,
+        of: RecordTypeId,
+        matching: &Matching,
     ) -> Result<Vec<HeldRecord>, StoreError> {
-        Err(not_built())
+        self.writer.read(|database| lookup::matching(database, connection, partner, of, matching))
     }
 
     async fn selected(
@@ -306,17 +310,17 @@ impl Store for SqliteStore {
 
     async fn largest(
         &self,
-        _connection: &Connection,
-        _partner: &Partner,
-        _of: RecordTypeId,
-        _member: &str,
-        _matching: &Matching,
+        connection: &Connection,
+        partner: &Partner,
+        of: RecordTypeId,
+        member: &str,
+        matching: &Matching,
     ) -> Result<Option<i64>, StoreError> {
-        Err(not_built())
+        self.writer.read(|database| lookup::largest(database, connection, partner, of, member, matching))
     }
 
-    async fn numbers(&self, _connection: &Connection, _of: &[String]) -> Result<Vec<i64>, StoreError> {
-        Err(not_built())
+    async fn numbers(&self, connection: &Connection, of: &[String]) -> Result<Vec<i64>, StoreError> {
+        self.writer.read(|database| number::last(database, connection, of))
     }
 
     async fn due_sends(&self, now: Timestamp, limit: u32, each: u32) -> Result<Vec<DueSend>, StoreError> {
@@ -332,6 +336,12 @@ impl Store for SqliteStore {
     }
 
     async fn commit(&self, canonical: &Canonical, partner: &Partner, commit: Commit<'_>) -> Result<i64, StoreError> {
-        self.writer.write(Durability::Full, |transaction| commit::apply(transaction, canonical, partner, &commit))
+        let received = commit.received.map(delivery::Kept::new).transpose()?;
+        self.writer.write(Durability::Full, |transaction| {
+            if let Some(received) = &received {
+                delivery::keep(transaction, commit.connection, received)?;
+            }
+            commit::apply(transaction, canonical, partner, &commit)
+        })
     }
 }

@@ -22,6 +22,9 @@ conformance!(
     every_change_takes_the_next_place,
     a_connection_belongs_to_one_partner,
     what_was_applied_is_remembered,
+    a_commit_may_bring_its_delivery_along,
+    a_commit_that_fails_leaves_nothing_of_the_delivery_it_brought,
+    no_number_is_given_out_twice,
 );
 
 async fn what_is_committed_is_held(database: &dyn Database) {
@@ -225,4 +228,69 @@ async fn what_was_applied_is_remembered(database: &dyn Database) {
     assert_eq!(world.connection("demo", "school").await.applied, Some(applied));
     world.apply(&world.connection("demo", "school").await, Plan::default()).await.unwrap();
     assert_eq!(world.connection("demo", "school").await.applied, None);
+}
+
+async fn a_commit_may_bring_its_delivery_along(database: &dyn Database) {
+    let world = World::new(database).await;
+    let report = Report::new(Status::Applied);
+    for body in ["{\"name\":\"North\"}", "{\"name\":\"South\"}", "{\"name\":\"North\"}", ""] {
+        let received = world.received(body);
+        let connection = world.connection("demo", "school").await;
+        let mut commit = world.commit(&connection, received.id, Plan::default(), &report);
+        commit.received = Some(&received);
+        world.store.commit(&world.canonical, &world.partner, commit).await.unwrap();
+        let stored = world.store.body("demo", received.id).await.unwrap().unwrap();
+        assert_eq!(stored.bytes, body.as_bytes());
+        let delivery = world.store.delivery("demo", received.id).await.unwrap().unwrap();
+        assert_eq!((delivery.status, delivery.operation.as_str()), (Status::Applied, "mirror"));
+        assert_eq!((delivery.received_at, delivery.report), (received.at, Some(report.clone())));
+    }
+    // Three bodies are there: removing one more than that finds nothing.
+    database.meddle("delete from body where id > 3; update delivery set body = null where body > 3");
+    for delivery in world.store.deliveries("demo", None, None, 10).await.unwrap() {
+        assert!(world.store.body("demo", delivery.id).await.unwrap().is_some());
+    }
+}
+
+async fn a_commit_that_fails_leaves_nothing_of_the_delivery_it_brought(database: &dyn Database) {
+    let world = World::new(database).await;
+    let stale = world.connection("demo", "school").await;
+    world.apply(&stale, Plan::default()).await.unwrap();
+    let fresh = world.connection("demo", "school").await;
+    let report = Report::new(Status::Applied);
+    let bad = || Plan { records: Vec::new(), entities: vec![EntityStep::Retire(ORG, id("org", "nobody"))] };
+    for (connection, plan) in [(&stale, Plan::default()), (&fresh, bad())] {
+        let received = world.received("{\"brought\":true}");
+        let mut commit = world.commit(connection, received.id, plan, &report);
+        commit.received = Some(&received);
+        commit.numbers = vec![("Branch".to_owned(), 7)];
+        assert!(world.store.commit(&world.canonical, &world.partner, commit).await.is_err());
+        assert_eq!(world.store.delivery("demo", received.id).await.unwrap(), None);
+        assert_eq!(world.store.body("demo", received.id).await.unwrap(), None);
+        assert_eq!(world.store.numbers(&fresh, &["Branch".to_owned()]).await.unwrap(), [0]);
+    }
+    assert_eq!(world.store.interrupt_unanswered(world.received("").at).await.unwrap(), 0);
+}
+
+async fn no_number_is_given_out_twice(database: &dyn Database) {
+    let world = World::new(database).await;
+    let report = Report::new(Status::Applied);
+    let give_out = async |tenant: &str, numbers: &[(&str, i64)]| {
+        let connection = world.connection(tenant, "school").await;
+        let delivery = world.receive(&connection, "{}").await;
+        let mut commit = world.commit(&connection, delivery, Plan::default(), &report);
+        commit.numbers = numbers.iter().map(|(of, last)| ((*of).to_owned(), *last)).collect();
+        world.store.commit(&world.canonical, &world.partner, commit).await.unwrap();
+        let asked = ["Section", "Branch", "$series/2026"].map(str::to_owned);
+        world.store.numbers(&connection, &asked).await.unwrap()
+    };
+    assert_eq!(give_out("demo", &[]).await, [0, 0, 0]);
+    assert_eq!(give_out("demo", &[("Branch", 3), ("$series/2026", 1)]).await, [0, 3, 1]);
+    assert_eq!(give_out("demo", &[("Branch", 2), ("Section", 9)]).await, [9, 3, 1]);
+    assert_eq!(give_out("demo", &[("Branch", i64::MAX)]).await, [9, i64::MAX, 1]);
+    assert_eq!(give_out("elsewhere", &[("Branch", 1)]).await, [0, 1, 0]);
+    let world = World::new(database).await;
+    let connection = world.connection("demo", "school").await;
+    assert_eq!(world.store.numbers(&connection, &["Section".to_owned()]).await.unwrap(), [9]);
+    assert!(world.store.numbers(&connection, &[]).await.unwrap().is_empty());
 }

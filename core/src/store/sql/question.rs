@@ -9,32 +9,11 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use uuid::Uuid;
 
-use super::{Sql, push, quoted};
+use super::parts::{Bound, Parts, Question};
+use super::{push, quoted};
 use crate::canonical::{Form, Kind};
 use crate::store::read::{EntityQuery, Filter, Operator, Page, QueryError, Sort};
 use crate::table::ColumnForm;
-
-/// A value on its way into a statement.
-#[derive(Debug, Clone, PartialEq)]
-pub(in crate::store) enum Bound {
-    /// A text.
-    Text(String),
-    /// An integer or a boolean.
-    Integer(i64),
-    /// A number.
-    Real(f64),
-    /// An id.
-    Bytes(Vec<u8>),
-}
-
-/// A statement and the values for its parameters, in order.
-#[derive(Debug, Clone)]
-pub(in crate::store) struct Question {
-    /// The statement.
-    pub(in crate::store) sql: Sql,
-    /// The values.
-    pub(in crate::store) bound: Vec<Bound>,
-}
 
 /// The page of entities that `query` asks for: id, active, modified, then the fields.
 pub(in crate::store) fn page(kind: &Kind, query: &EntityQuery) -> Result<Question, QueryError> {
@@ -124,22 +103,7 @@ impl<'a> Target<'a> {
     }
 }
 
-/// The values of a statement in the making.
-#[derive(Default)]
-struct Parts {
-    bound: Vec<Bound>,
-}
-
 impl Parts {
-    fn bind(&mut self, value: Bound) -> String {
-        self.bound.push(value);
-        format!("?{}", self.bound.len())
-    }
-
-    fn ask(self, sql: String) -> Question {
-        Question { sql: Sql(sql), bound: self.bound }
-    }
-
     fn tenant(&mut self, name: &str) -> String {
         format!("_tenant = (select id from tenant where name = {})", self.bind(Bound::Text(name.to_owned())))
     }

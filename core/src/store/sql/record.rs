@@ -35,6 +35,17 @@ pub(in crate::store) fn held_records(table: &Table) -> Sql {
     Sql(format!("select _id, _key, _digest, _as_of from {} where _connection = ?1 order by _id", quoted(&table.name)))
 }
 
+/// A record as planning needs it, with whether it waits: connection, key.
+pub(in crate::store) fn record_by_key(table: &Table) -> Sql {
+    Sql(format!("select {HELD} from {} r where r._connection = ?1 and r._key = ?2", quoted(&table.name)))
+}
+
+/// Records as planning needs them, with whether they wait: connection, ids as a JSON list.
+pub(in crate::store) fn records_by_id(table: &Table) -> Sql {
+    let name = quoted(&table.name);
+    Sql(format!("select {HELD} from {name} r where r._connection = ?1 and r._id in (select value from json_each(?2))"))
+}
+
 /// The contributions of a record: connection, id.
 pub(in crate::store) fn contributions(table: &Table) -> Sql {
     Sql(format!("select _contributions from {} where _connection = ?1 and _id = ?2", quoted(&table.name)))
@@ -67,6 +78,10 @@ pub(in crate::store) fn records_page(table: &Table, waiting: Option<bool>) -> Sq
 pub(in crate::store) fn records_count(table: &Table, waiting: Option<bool>) -> Sql {
     Sql(format!("select count(*) from {}", matching(table, waiting)))
 }
+
+/// A record `r` as planning needs it: id, key, digest, as of, whether it waits.
+pub(super) const HELD: &str = "r._id, r._key, r._digest, r._as_of, exists (select 1 from waiting w \
+                               where w.connection = r._connection and w.record = r._id)";
 
 /// Whether a record `r` waits.
 const WAITS: &str = "exists (select 1 from waiting w where w.connection = r._connection and w.record = r._id)";

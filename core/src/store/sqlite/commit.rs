@@ -5,8 +5,8 @@ use std::ops::AddAssign as _;
 use rusqlite::types::ValueRef;
 use rusqlite::{Transaction, params};
 
-use super::writer::{Rows, optional_bytes, optional_text};
-use super::{delivery, gone, send, waiting};
+use super::rows::{Rows, optional_bytes, optional_text};
+use super::{delivery, gone, number, send, waiting};
 use crate::canonical::{Canonical, KindId};
 use crate::description::{Partner, RecordTypeId};
 use crate::store::contributors::encode;
@@ -26,6 +26,7 @@ pub(super) fn apply(
     delivery::finish(transaction, commit.delivery, commit.at, commit.report, commit.entries)?;
     waiting::apply(transaction, partner, commit)?;
     gone::apply(transaction, partner, commit)?;
+    number::apply(transaction, commit)?;
     send::apply(transaction, commit)?;
     Ok(end)
 }

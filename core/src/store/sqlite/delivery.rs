@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use rusqlite::{OptionalExtension as _, Transaction, params};
 use uuid::Uuid;
 
-use super::writer::{Writer, integer};
+use super::rows::integer;
+use super::writer::Writer;
 use super::{Durability, entry};
 use crate::delivery::{Entry, Received, Report, Status};
 use crate::store::{Connection, StoreError};
@@ -12,25 +13,46 @@ use crate::store::{Connection, StoreError};
 /// How hard bodies are compressed: as little as possible, since a client waits. JSON still shrinks five times or more.
 const ZSTD_LEVEL: i32 = 1;
 
+/// A delivery whose body is ready to be stored: compressed before anyone has to wait for it.
+pub(super) struct Kept<'a> {
+    received: &'a Received,
+    compressed: Option<Vec<u8>>,
+}
+
+impl<'a> Kept<'a> {
+    pub(super) fn new(received: &'a Received) -> Result<Self, StoreError> {
+        let compressed = received.body.as_deref().map(|body| zstd::bulk::compress(body, ZSTD_LEVEL));
+        Ok(Self {
+            received,
+            compressed: compressed.transpose().map_err(|error| StoreError::Database(Box::new(error)))?,
+        })
+    }
+}
+
 /// Keeps a delivery. A body that is already there is not stored again, and then there is no waiting for the disk: after
 /// a power cut a trace of the repetition may be missing, but no byte that was sent, and if it changed anything then
 /// the commit that follows waits for both. A queued one is promised to be worked on, and always waits for the disk.
 pub(super) fn receive(writer: &Writer, connection: &Connection, received: &Received) -> Result<(), StoreError> {
-    let Some(body) = &received.body else {
-        return writer.write(Durability::Full, |transaction| insert(transaction, connection, received, None));
-    };
-    if let Some(known) = writer.read(|transaction| known(transaction, connection, received))? {
+    if received.body.is_some()
+        && let Some(known) = writer.read(|transaction| known(transaction, connection, received))?
+    {
         let durability = if received.queued { Durability::Full } else { Durability::Normal };
         return writer.write(durability, |transaction| insert(transaction, connection, received, Some(known)));
     }
-    let compressed = zstd::bulk::compress(body, ZSTD_LEVEL).map_err(|error| StoreError::Database(Box::new(error)))?;
-    writer.write(Durability::Full, |transaction| {
-        let body = match known(transaction, connection, received)? {
+    let kept = Kept::new(received)?;
+    writer.write(Durability::Full, |transaction| keep(transaction, connection, &kept))
+}
+
+/// Keeps a delivery within a transaction, its body only where it is not there yet.
+pub(super) fn keep(transaction: &Transaction<'_>, connection: &Connection, kept: &Kept<'_>) -> Result<(), StoreError> {
+    let body = match &kept.compressed {
+        Some(compressed) => Some(match known(transaction, connection, kept.received)? {
             Some(known) => known,
-            None => insert_body(transaction, connection, received, &compressed)?,
-        };
-        insert(transaction, connection, received, Some(body))
-    })
+            None => insert_body(transaction, connection, kept.received, compressed)?,
+        }),
+        None => None,
+    };
+    insert(transaction, connection, kept.received, body)
 }
 
 /// Writes what became of a delivery that has not been finished yet, and its log. On its own (not within a commit) this

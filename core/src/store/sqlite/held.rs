@@ -6,8 +6,9 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Row, Transaction};
 use uuid::Uuid;
 
+use super::rows::Rows;
 use super::waiting;
-use super::writer::Rows;
+
 use crate::canonical::{Canonical, KindId};
 use crate::delivery::Applied;
 use crate::description::{Partner, RecordTypeId};
@@ -90,19 +91,28 @@ pub(super) fn records(
         let mut statement = transaction.prepare_cached(&sql::held_records(&record.table))?;
         let mut rows = statement.query([connection.id])?;
         while let Some(row) = rows.next()? {
-            let digest = row.get_ref(2)?.as_blob_or_null().map_err(|_| damaged("the digest of a record"))?;
-            let id = RecordId(row.get(0)?);
-            held.push(HeldRecord {
-                id,
-                of,
-                key: row.get(1)?,
-                digest: digest.map(stored_digest).transpose()?,
-                waits: waiting.contains(&id),
-                as_of: row.get(3)?,
-            });
+            let waits = waiting.contains(&RecordId(row.get(0)?));
+            held.push(held_as(of, row, waits)?);
         }
     }
     Ok(held)
+}
+
+/// A record in five columns: id, key, digest, as of, whether it waits.
+pub(super) fn held(of: RecordTypeId, row: &Row<'_>) -> Result<HeldRecord, StoreError> {
+    held_as(of, row, row.get(4)?)
+}
+
+fn held_as(of: RecordTypeId, row: &Row<'_>, waits: bool) -> Result<HeldRecord, StoreError> {
+    let digest = row.get_ref(2)?.as_blob_or_null().map_err(|_| damaged("the digest of a record"))?;
+    Ok(HeldRecord {
+        id: RecordId(row.get(0)?),
+        of,
+        key: row.get(1)?,
+        digest: digest.map(stored_digest).transpose()?,
+        waits,
+        as_of: row.get(3)?,
+    })
 }
 
 /// What each of `records`, all of the type `of`, says.

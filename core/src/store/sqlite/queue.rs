@@ -3,7 +3,7 @@
 use rusqlite::{Row, Transaction, params};
 use uuid::Uuid;
 
-use super::writer::integer;
+use super::rows::integer;
 use crate::store::contributors::damaged;
 use crate::store::{Queue, Queued, StoreError};
 

@@ -9,7 +9,7 @@ use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{Row as _, Sqlite};
 use uuid::Uuid;
 
-use super::writer::integer;
+use super::rows::integer;
 use super::{SqliteStore, send};
 use crate::canonical::{Canonical, Kind, KindId};
 use crate::delivery::{Entry, Report};

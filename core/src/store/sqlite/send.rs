@@ -10,7 +10,7 @@ use sqlx::sqlite::{SqlitePool, SqliteRow};
 use uuid::Uuid;
 
 use super::reader::{instant, parsed, unsigned, uuid};
-use super::writer::integer;
+use super::rows::integer;
 use crate::store::contributors::damaged;
 use crate::store::read::{Sends, StoredSend};
 use crate::store::{Attempt, Commit, DueSend, SendOutcome, StoreError};

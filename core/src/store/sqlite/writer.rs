@@ -3,14 +3,11 @@
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{CachedStatement, Connection, OpenFlags, Transaction, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use super::checkpoint::Checkpointer;
 use super::{BUSY_TIMEOUT, Durability};
 use crate::store::StoreError;
-use crate::store::sql::Sql;
-use crate::table::Cell;
 
 /// Statements kept prepared: those of every table, with room to spare.
 const STATEMENTS_MAX: usize = 512;
@@ -87,97 +84,5 @@ impl Writer {
     /// A panic while the lock was held has rolled its transaction back, so the connection is as good as before.
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A cached statement that is run once per row. A parameter keeps its value until it is bound again, so what is the
-/// same for all rows is bound once, and what is absent again is not bound again.
-pub(super) struct Rows<'a> {
-    statement: CachedStatement<'a>,
-    absent: Vec<bool>,
-}
-
-impl<'a> Rows<'a> {
-    pub(super) fn new(transaction: &'a Transaction<'_>, sql: &Sql) -> Result<Self, StoreError> {
-        let statement = transaction.prepare_cached(sql)?;
-        let absent = vec![true; statement.parameter_count() + 1]; // parameters count from one
-        Ok(Self { statement, absent })
-    }
-
-    pub(super) fn integer(&mut self, parameter: usize, value: i64) -> Result<(), StoreError> {
-        self.bind(parameter, ValueRef::Integer(value))
-    }
-
-    pub(super) fn text(&mut self, parameter: usize, utf8: &[u8]) -> Result<(), StoreError> {
-        self.bind(parameter, ValueRef::Text(utf8))
-    }
-
-    pub(super) fn bytes(&mut self, parameter: usize, bytes: &[u8]) -> Result<(), StoreError> {
-        self.bind(parameter, ValueRef::Blob(bytes))
-    }
-
-    pub(super) fn bind(&mut self, parameter: usize, value: ValueRef<'_>) -> Result<(), StoreError> {
-        let absent = value == ValueRef::Null;
-        if !(absent && self.absent[parameter]) {
-            self.statement.raw_bind_parameter(parameter, ToSqlOutput::Borrowed(value))?;
-            self.absent[parameter] = absent;
-        }
-        Ok(())
-    }
-
-    /// Binds `cells` to the parameters after `before`, which must be all that there are.
-    pub(super) fn cells(&mut self, before: usize, cells: &[Cell<'_>]) -> Result<(), StoreError> {
-        if before + cells.len() != self.statement.parameter_count() {
-            return Err(StoreError::Inconsistent(format!(
-                "a row of {} cells does not fit a table of {} columns",
-                cells.len(),
-                self.statement.parameter_count().saturating_sub(before)
-            )));
-        }
-        for (parameter, cell) in (before + 1..).zip(cells) {
-            self.bind(parameter, value(cell))?;
-        }
-        Ok(())
-    }
-
-    /// Runs the statement, which must change exactly one row.
-    pub(super) fn run(&mut self, what: &str) -> Result<(), StoreError> {
-        match self.statement.raw_execute()? {
-            1 => Ok(()),
-            _ => Err(StoreError::Inconsistent(format!("{what} to be changed is not there"))),
-        }
-    }
-
-    /// Runs the statement and reads its one row, if there is one.
-    pub(super) fn first<T>(
-        &mut self,
-        read: impl FnOnce(&rusqlite::Row<'_>) -> Result<T, StoreError>,
-    ) -> Result<Option<T>, StoreError> {
-        self.statement.raw_query().next()?.map(read).transpose()
-    }
-}
-
-/// A count as SQLite has it.
-pub(super) fn integer(count: impl TryInto<i64>) -> i64 {
-    count.try_into().unwrap_or(i64::MAX)
-}
-
-/// A text or nothing.
-pub(super) fn optional_text(text: Option<&str>) -> ValueRef<'_> {
-    text.map_or(ValueRef::Null, |text| ValueRef::Text(text.as_bytes()))
-}
-
-/// Bytes or nothing.
-pub(super) fn optional_bytes(bytes: Option<&[u8]>) -> ValueRef<'_> {
-    bytes.map_or(ValueRef::Null, ValueRef::Blob)
-}
-
-fn value<'a>(cell: &'a Cell<'_>) -> ValueRef<'a> {
-    match cell {
-        Cell::Null => ValueRef::Null,
-        Cell::Text(text) => ValueRef::Text(text.as_bytes()),
-        Cell::Integer(integer) => ValueRef::Integer(*integer),
-        Cell::Boolean(boolean) => ValueRef::Integer(i64::from(*boolean)),
-        Cell::Id(id) => ValueRef::Blob(id.as_bytes()),
     }
 }

@@ -1,0 +1,123 @@
+//! Turns a [`Matching`] into a statement: members that have one of several values each.
+//!
+//! A single value is compared as it is and several are looked up in a list, so that the text of a statement, and with it
+//! what the database prepared for it, is the same however many values there are.
+
+use serde_json::Value;
+
+use super::parts::{Bound, Parts, Question};
+use super::record::HELD;
+use super::{push, quoted};
+use crate::description::RecordType;
+use crate::store::{Matching, StoreError};
+use crate::table::{Column, ColumnForm};
+
+/// The records of a connection that match, as planning needs them with whether they wait; the oldest first.
+pub(in crate::store) fn matching(
+    record: &RecordType,
+    connection: i64,
+    matching: &Matching,
+) -> Result<Question, StoreError> {
+    let mut parts = Parts::default();
+    let condition = parts.members(record, connection, matching)?;
+    let table = quoted(&record.table.name);
+    let mut statement = format!("select {HELD} from {table} r where {condition} order by r._id");
+    if let Some(limit) = matching.limit {
+        let limit = parts.bind(Bound::Integer(i64::try_from(limit).unwrap_or(i64::MAX)));
+        push(&mut statement, format_args!(" limit {limit}"));
+    }
+    Ok(parts.ask(statement))
+}
+
+/// The largest integer in `member` of the records of a connection that match.
+pub(in crate::store) fn largest(
+    record: &RecordType,
+    connection: i64,
+    member: &str,
+    matching: &Matching,
+) -> Result<Question, StoreError> {
+    let column = column(record, member)?;
+    if column.form != ColumnForm::Integer {
+        return Err(StoreError::Inconsistent(format!("{} has no integers in {member}", record.name)));
+    }
+    let mut parts = Parts::default();
+    let condition = parts.members(record, connection, matching)?;
+    let (table, column) = (quoted(&record.table.name), quoted(&column.name));
+    Ok(parts.ask(format!("select max(r.{column}) from {table} r where {condition}")))
+}
+
+/// The column of a member that is compared.
+fn column<'a>(record: &'a RecordType, member: &str) -> Result<&'a Column, StoreError> {
+    let column = record.table.columns.iter().find(|column| column.property == member);
+    column.ok_or_else(|| StoreError::Inconsistent(format!("{} has no column for {member}", record.name)))
+}
+
+impl Parts {
+    fn members(&mut self, record: &RecordType, connection: i64, matching: &Matching) -> Result<String, StoreError> {
+        let mut condition = format!("r._connection = {}", self.bind(Bound::Integer(connection)));
+        for (member, values) in &matching.members {
+            let column = column(record, member)?;
+            let name = format!("r.{}", quoted(&column.name));
+            let any = match column.form {
+                ColumnForm::Json => self.holds_any(&name, values),
+                form => self.is_any(&name, form, values),
+            };
+            push(&mut condition, format_args!(" and {any}"));
+        }
+        Ok(condition)
+    }
+
+    /// That a scalar column has one of the values; those that it cannot hold do not count.
+    fn is_any(&mut self, column: &str, form: ColumnForm, values: &[Value]) -> String {
+        let exact = if form == ColumnForm::Number { format!("cast({column} as numeric)") } else { column.to_owned() };
+        let possible: Vec<_> = values.iter().filter_map(|value| Some((value, scalar(form, value)?))).collect();
+        let among = match possible.as_slice() {
+            [] => None,
+            [(_, single)] => Some(format!("{exact} = {}", self.bind(single.clone()))),
+            several => {
+                let list = self.list(several.iter().map(|(value, _)| *value));
+                Some(format!("{exact} in (select value from json_each({list}))"))
+            }
+        };
+        or_absent(column, among, values)
+    }
+
+    /// That a list has one of the values among its items, or that what is no list is one of them.
+    fn holds_any(&mut self, column: &str, values: &[Value]) -> String {
+        let possible: Vec<_> = values.iter().filter(|value| !value.is_null()).collect();
+        let among = (!possible.is_empty()).then(|| {
+            let list = self.list(possible);
+            format!(
+                "exists (select 1 from json_each(case json_type({column}) when 'object' then null else {column} end) i \
+                 join json_each({list}) v on i.atom = v.atom and replace(i.type, 'real', 'integer') = \
+                 replace(v.type, 'real', 'integer'))"
+            )
+        });
+        or_absent(column, among, values)
+    }
+
+    fn list<'v>(&mut self, values: impl IntoIterator<Item = &'v Value>) -> String {
+        self.bind(Bound::Text(values.into_iter().cloned().collect::<Value>().to_string()))
+    }
+}
+
+/// Adds that the column is empty, where `null` is one of the values.
+fn or_absent(column: &str, among: Option<String>, values: &[Value]) -> String {
+    match (among, values.contains(&Value::Null)) {
+        (Some(among), true) => format!("({among} or {column} is null)"),
+        (Some(among), false) => among,
+        (None, true) => format!("{column} is null"),
+        (None, false) => "false".to_owned(),
+    }
+}
+
+/// A value as a scalar column has it; `None` where it cannot.
+fn scalar(form: ColumnForm, value: &Value) -> Option<Bound> {
+    match form {
+        ColumnForm::Text => value.as_str().map(|text| Bound::Text(text.to_owned())),
+        ColumnForm::Integer => value.as_i64().map(Bound::Integer),
+        ColumnForm::Boolean => value.as_bool().map(|boolean| Bound::Integer(boolean.into())),
+        ColumnForm::Number => value.as_i64().map(Bound::Integer).or_else(|| value.as_f64().map(Bound::Real)),
+        ColumnForm::Id | ColumnForm::Json => None,
+    }
+}

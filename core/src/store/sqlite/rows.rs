@@ -1,0 +1,131 @@
+//! Statements with their parameters bound one by one, run row by row.
+
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{CachedStatement, Connection};
+
+use crate::store::StoreError;
+use crate::store::sql::{Bound, Question, Sql};
+use crate::table::Cell;
+
+/// A cached statement that is run once per row. A parameter keeps its value until it is bound again, so what is the
+/// same for all rows is bound once, and what is absent again is not bound again.
+pub(super) struct Rows<'a> {
+    statement: CachedStatement<'a>,
+    absent: Vec<bool>,
+}
+
+impl<'a> Rows<'a> {
+    pub(super) fn new(database: &'a Connection, sql: &Sql) -> Result<Self, StoreError> {
+        let statement = database.prepare_cached(sql)?;
+        let absent = vec![true; statement.parameter_count() + 1]; // parameters count from one
+        Ok(Self { statement, absent })
+    }
+
+    /// A statement with its values bound.
+    pub(super) fn asked(database: &'a Connection, question: &Question) -> Result<Self, StoreError> {
+        let mut rows = Self::new(database, &question.sql)?;
+        for (parameter, bound) in (1..).zip(&question.bound) {
+            rows.bind(parameter, bound_value(bound))?;
+        }
+        Ok(rows)
+    }
+
+    pub(super) fn integer(&mut self, parameter: usize, value: i64) -> Result<(), StoreError> {
+        self.bind(parameter, ValueRef::Integer(value))
+    }
+
+    pub(super) fn text(&mut self, parameter: usize, utf8: &[u8]) -> Result<(), StoreError> {
+        self.bind(parameter, ValueRef::Text(utf8))
+    }
+
+    pub(super) fn bytes(&mut self, parameter: usize, bytes: &[u8]) -> Result<(), StoreError> {
+        self.bind(parameter, ValueRef::Blob(bytes))
+    }
+
+    pub(super) fn bind(&mut self, parameter: usize, value: ValueRef<'_>) -> Result<(), StoreError> {
+        let absent = value == ValueRef::Null;
+        if !(absent && self.absent[parameter]) {
+            self.statement.raw_bind_parameter(parameter, ToSqlOutput::Borrowed(value))?;
+            self.absent[parameter] = absent;
+        }
+        Ok(())
+    }
+
+    /// Binds `cells` to the parameters after `before`, which must be all that there are.
+    pub(super) fn cells(&mut self, before: usize, cells: &[Cell<'_>]) -> Result<(), StoreError> {
+        if before + cells.len() != self.statement.parameter_count() {
+            return Err(StoreError::Inconsistent(format!(
+                "a row of {} cells does not fit a table of {} columns",
+                cells.len(),
+                self.statement.parameter_count().saturating_sub(before)
+            )));
+        }
+        for (parameter, cell) in (before + 1..).zip(cells) {
+            self.bind(parameter, value(cell))?;
+        }
+        Ok(())
+    }
+
+    /// Runs the statement, which must change exactly one row.
+    pub(super) fn run(&mut self, what: &str) -> Result<(), StoreError> {
+        match self.statement.raw_execute()? {
+            1 => Ok(()),
+            _ => Err(StoreError::Inconsistent(format!("{what} to be changed is not there"))),
+        }
+    }
+
+    /// Runs the statement and reads its one row, if there is one.
+    pub(super) fn first<T>(
+        &mut self,
+        read: impl FnOnce(&rusqlite::Row<'_>) -> Result<T, StoreError>,
+    ) -> Result<Option<T>, StoreError> {
+        self.statement.raw_query().next()?.map(read).transpose()
+    }
+
+    /// Runs the statement and reads all its rows.
+    pub(super) fn all<T>(
+        &mut self,
+        mut read: impl FnMut(&rusqlite::Row<'_>) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
+        let mut rows = self.statement.raw_query();
+        let mut all = Vec::new();
+        while let Some(row) = rows.next()? {
+            all.push(read(row)?);
+        }
+        Ok(all)
+    }
+}
+
+/// A count as SQLite has it.
+pub(super) fn integer(count: impl TryInto<i64>) -> i64 {
+    count.try_into().unwrap_or(i64::MAX)
+}
+
+/// A text or nothing.
+pub(super) fn optional_text(text: Option<&str>) -> ValueRef<'_> {
+    text.map_or(ValueRef::Null, |text| ValueRef::Text(text.as_bytes()))
+}
+
+/// Bytes or nothing.
+pub(super) fn optional_bytes(bytes: Option<&[u8]>) -> ValueRef<'_> {
+    bytes.map_or(ValueRef::Null, ValueRef::Blob)
+}
+
+fn value<'a>(cell: &'a Cell<'_>) -> ValueRef<'a> {
+    match cell {
+        Cell::Null => ValueRef::Null,
+        Cell::Text(text) => ValueRef::Text(text.as_bytes()),
+        Cell::Integer(integer) => ValueRef::Integer(*integer),
+        Cell::Boolean(boolean) => ValueRef::Integer(i64::from(*boolean)),
+        Cell::Id(id) => ValueRef::Blob(id.as_bytes()),
+    }
+}
+
+fn bound_value(bound: &Bound) -> ValueRef<'_> {
+    match bound {
+        Bound::Text(text) => ValueRef::Text(text.as_bytes()),
+        Bound::Integer(integer) => ValueRef::Integer(*integer),
+        Bound::Real(real) => ValueRef::Real(*real),
+        Bound::Bytes(bytes) => ValueRef::Blob(bytes),
+    }
+}
