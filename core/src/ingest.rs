@@ -7,6 +7,7 @@
 //!
 //! To add a stage: give it a module of its own above this one, and call it from [`Work`].
 
+mod logic;
 mod mapping;
 mod payload;
 mod resource;
@@ -19,7 +20,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use self::payload::check;
-pub use self::resource::{Asked, Written};
+pub use self::resource::{Asked, Written, given};
 pub use self::trial::Trial;
 use self::work::{Keeping, Work};
 use crate::canonical::Canonical;
@@ -116,10 +117,22 @@ impl Ingest {
     ) -> Result<Ingested, IngestError> {
         let connection = self.connect(sender, loaded).await?;
         let body = received.body.clone().unwrap_or_default();
+        self.work(sender, loaded, operation, &received, dry_run).run(connection, &body, received).await
+    }
+
+    /// One delivery, about to be worked on.
+    fn work<'w>(
+        &'w self,
+        sender: &'w Sender,
+        loaded: &'w Loaded,
+        operation: &'w Operation,
+        received: &Received,
+        dry_run: bool,
+    ) -> Work<'w> {
         let options = options_text(&sender.options);
         let parts = [loaded.mapper.digest(), loaded.partner.digest, self.canonical.digest(), Digest::of(&options)];
         let mapping = Digest::of_parts(parts.iter().map(|digest| digest.as_bytes().as_slice()));
-        let work = Work {
+        Work {
             ingest: self,
             sender,
             loaded,
@@ -132,8 +145,7 @@ impl Ingest {
             options,
             dry_run: dry_run || operation.dry_run,
             queued: received.queued,
-        };
-        work.run(connection, &body, received).await
+        }
     }
 
     /// Whether a body can be acknowledged before it is worked on: it is JSON, what is around its records is as
@@ -172,7 +184,7 @@ impl Ingest {
     fn keep(&self, connection: Connection, received: Received) -> Keeping {
         let store = Arc::clone(&self.store);
         let runtime = tokio::runtime::Handle::current();
-        Keeping(tokio::task::spawn_blocking(move || runtime.block_on(store.receive(&connection, &received))))
+        Keeping::Beside(tokio::task::spawn_blocking(move || runtime.block_on(store.receive(&connection, &received))))
     }
 }
 

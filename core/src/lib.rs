@@ -37,6 +37,8 @@ pub mod state;
 
 pub mod reconcile;
 
+pub mod resource;
+
 pub mod plan;
 
 pub mod ingest;

@@ -7,8 +7,8 @@ use crate::digest::Digest;
 use crate::fold::Rank;
 use crate::store::{Gone, HeldRecord, RecordId, RecordStep};
 
-/// All stored records of a connection.
-#[derive(Debug)]
+/// The stored records of a connection: all of them, or those that a call looked at.
+#[derive(Debug, Clone)]
 pub struct State {
     records: Vec<HeldRecord>,
     /// Names of the record types, by their ids.
@@ -37,6 +37,14 @@ impl State {
     pub fn with_gone(self, gone: Vec<Gone>) -> Self {
         let gone = gone.into_iter().map(|gone| ((gone.of, gone.key), gone.as_of)).collect();
         Self { gone, ..self }
+    }
+
+    /// The same, with more records in it.
+    #[must_use]
+    pub fn with(&self, more: Vec<HeldRecord>) -> Self {
+        let more = more.into_iter().filter(|held| !self.by_id.contains_key(&held.id));
+        let all = self.records.iter().cloned().chain(more).collect();
+        Self { gone: self.gone.clone(), ..Self::of(all, self.names.clone()) }
     }
 
     /// Since when a record is gone, in microseconds since 1970, if its partner told.

@@ -19,8 +19,9 @@ impl Cast {
             (_, Json::List(items)) => items.iter().map(|item| self.apply(item)).collect(),
             (_, Json::Text(text)) => self.read(text),
             (Self::Boolean, Json::Boolean(boolean)) => Some(Value::Bool(*boolean)),
-            (Self::Boolean | Self::Integer, Json::Number(number)) => self.read(number.as_str()),
-            (Self::Decimal | Self::String, Json::Number(number)) => self.read(number.as_str()),
+            (Self::Boolean | Self::Integer | Self::Decimal | Self::String, Json::Number(number)) => {
+                self.read(number.as_str())
+            }
             (Self::String, Json::Boolean(boolean)) => Some(boolean.to_string().into()),
             _ => None,
         }

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::work::Work;
 use crate::canonical::Canonical;
 use crate::delivery::{Entry, Outcome, Report, Status};
-use crate::description::{Partner, ProblemClass, RecordTypeId};
+use crate::description::{Keying, Partner, ProblemClass, RecordTypeId};
 use crate::fold::{Rank, Statement};
 use crate::json::Pointer;
 use crate::state::State;
@@ -18,6 +18,7 @@ use crate::note::{Note, shown};
 use crate::plan::Turn;
 use crate::reconcile::{Reconciled, Resulting};
 use crate::record::{Cut, Record};
+use crate::resource;
 use crate::store::{Connection, Gone, HeldRecord, RecordId, RecordRow, RecordStep, StoreError, WaitStep};
 
 /// The records of a payload that are not as they were, and those that are no longer there.
@@ -172,6 +173,19 @@ impl<'r, 'a> Changed<'r, 'a> {
     /// The next free record number.
     pub(super) fn next_record(&self) -> i64 {
         self.next_record
+    }
+
+    /// The numbers that the records have, where the server counts them.
+    pub(super) fn numbers(&self) -> impl Iterator<Item = (String, i64)> {
+        let counted = self.records.iter().filter_map(|changed| {
+            let of = &self.partner.records[usize::from(changed.record.of.0)];
+            let counts = of.keying == Keying::Counted || !of.counted.is_empty();
+            counts.then(|| (of, changed.record.body.to_value()))
+        });
+        counted.flat_map(|(of, body)| {
+            let members = body.as_object().map(|members| resource::numbers(of, members).collect::<Vec<_>>());
+            members.unwrap_or_default()
+        })
     }
 
     /// Where in the payload a record stands.

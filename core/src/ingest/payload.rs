@@ -61,7 +61,7 @@ impl<'b> Payload<'b> {
 
 /// A body that is as described, its single records aside.
 pub(super) struct Checked<'b, 'o> {
-    json: Json<'b>,
+    pub(super) json: Json<'b>,
     media: &'o Media,
     /// What no schema declares.
     unknown: Violations,

@@ -1,11 +1,23 @@
 //! Takes a call about single records through the stages: what it changes, checked, mapped, folded, planned, committed.
+//!
+//! The call is kept in the very transaction that applies it, so that it costs one wait for the disk; one that is
+//! rejected is kept by itself.
 
 use serde_json::{Map, Value};
 
-use super::{Ingest, IngestError, Loaded, Sender};
-use crate::delivery::{Received, Report};
-use crate::description::Operation;
-use crate::store::StoreError;
+use super::logic::Called;
+use super::mapping::Changed;
+use super::payload::check;
+use super::work::{Beside, Keeping, Work};
+use super::{ATTEMPTS_MAX, Ingest, IngestError, Loaded, Sender};
+use crate::delivery::{Entry, Outcome, Received, Report, Status};
+use crate::description::{Action, Form, Location, Operation, ProblemClass, RecordTypeId, Resource, Selection, Verb};
+use crate::json::{Json, Pointer};
+use crate::map::CallEvent;
+use crate::note::Note;
+use crate::record::Record;
+use crate::resource::{Changes, Desk, Draft, Members, Stop, fill};
+use crate::store::{Connection, HeldRecord, Matching, NewSend, StoreError};
 
 /// What a call says beside its body: parameters as they were read, lists as lists, cast as the description says.
 #[derive(Debug, Clone, Default)]
@@ -29,35 +41,378 @@ pub struct Written {
     pub told: Value,
 }
 
+/// The record that a call is about.
+pub(super) type Subject = (RecordTypeId, String);
+
+/// What a call came to, before it is mapped.
+#[derive(Default)]
+pub(super) struct Acted {
+    pub(super) subject: Option<Subject>,
+    pub(super) told: Map<String, Value>,
+    pub(super) events: Vec<CallEvent>,
+}
+
 impl Ingest {
-    /// Does what a [`Verb::Resource`](crate::description::Verb::Resource) or
-    /// [`Verb::Receive`](crate::description::Verb::Receive) says with a body, and keeps both in one transaction. With
+    /// Does what a [`Verb::Resource`] or [`Verb::Receive`] says with a body, and keeps both in one transaction. With
     /// `dry_run` nothing is stored.
     ///
     /// One delivery of a connection at a time. Must run on a thread that may block.
-    #[expect(clippy::unused_async, clippy::too_many_arguments, reason = "built in the next step")]
     pub async fn write(
         &self,
-        _sender: &Sender,
-        _loaded: &Loaded,
-        _operation: &Operation,
-        _asked: &Asked,
-        _received: Received,
-        _dry_run: bool,
+        sender: &Sender,
+        loaded: &Loaded,
+        operation: &Operation,
+        asked: &Asked,
+        received: Received,
+        dry_run: bool,
     ) -> Result<Written, IngestError> {
-        Err(StoreError::Inconsistent("calls about single records are not built yet".to_owned()).into())
+        let connection = self.connect(sender, loaded).await?;
+        self.work(sender, loaded, operation, &received, dry_run).write(connection, asked, received).await
     }
 
     /// Asks the partner's own logic for the rows of a list
-    /// ([`Listed::Called`](crate::description::Listed::Called)). Stores nothing.
-    #[expect(clippy::unused_async, reason = "built in the next step")]
+    /// ([`Listed::Called`](crate::description::Listed::Called)), as `Ok`; or says in a report why there are none. Stores
+    /// nothing.
     pub async fn called_rows(
         &self,
-        _sender: &Sender,
-        _loaded: &Loaded,
-        _call: &str,
-        _asked: &Asked,
-    ) -> Result<Vec<Value>, IngestError> {
-        Err(StoreError::Inconsistent("calls about single records are not built yet".to_owned()).into())
+        sender: &Sender,
+        loaded: &Loaded,
+        call: &str,
+        asked: &Asked,
+    ) -> Result<Result<Vec<Value>, Report>, IngestError> {
+        let connection = self.connect(sender, loaded).await?;
+        let mut changes = Changes::new(self.desk(sender, loaded, &connection, false));
+        let mut called =
+            Called { loaded, limits: &self.limits, options: &sender.options, asked, changes: &mut changes };
+        match called.decide(call, &Members::new(), None, None).await {
+            Ok(mut decision) => match decision.told.remove("rows") {
+                Some(Value::Array(rows)) => Ok(Ok(rows)),
+                _ => Ok(Err(failed("the partner's own logic tells no rows"))),
+            },
+            Err(stop) => report_of(stop).map(Err).map_err(IngestError::from),
+        }
+    }
+
+    fn desk<'d>(
+        &'d self,
+        sender: &'d Sender,
+        loaded: &'d Loaded,
+        connection: &'d Connection,
+        believes: bool,
+    ) -> Desk<'d> {
+        Desk {
+            store: &*self.store,
+            connection,
+            partner: &loaded.partner,
+            options: &sender.options,
+            clock: &*self.clock,
+            now: self.clock.now(),
+            depth_max: self.limits.json_depth_max,
+            notes_max: self.limits.violations_max,
+            believes,
+        }
+    }
+}
+
+impl Work<'_> {
+    async fn write(&self, connection: Connection, asked: &Asked, received: Received) -> Result<Written, IngestError> {
+        let body = received.body.clone().unwrap_or_default();
+        let mut keeping = (!self.dry_run).then_some(Keeping::Within(received));
+        let mut connection = connection;
+        for _ in 1..ATTEMPTS_MAX {
+            match self.attempt(&connection, asked, &body, &mut keeping).await {
+                Err(IngestError::Store(StoreError::Stale)) => connection = self.reconnect(&connection).await?,
+                done => return self.written(&connection, done, &mut keeping).await,
+            }
+        }
+        let done = self.attempt(&connection, asked, &body, &mut keeping).await;
+        self.written(&connection, done, &mut keeping).await
+    }
+
+    /// A call that could not be worked on has failed; that much can perhaps be stored.
+    async fn written(
+        &self,
+        connection: &Connection,
+        done: Result<Written, IngestError>,
+        keeping: &mut Option<Keeping>,
+    ) -> Result<Written, IngestError> {
+        if let (Err(IngestError::Store(_)), false) = (&done, self.dry_run) {
+            let failed = Report { problem: Some(ProblemClass::Fault), ..Report::new(Status::Failed) };
+            if self.kept(connection, keeping).await.is_ok() {
+                self.settle(&failed, &[]).await.ok();
+            }
+        }
+        done
+    }
+
+    async fn attempt(
+        &self,
+        connection: &Connection,
+        asked: &Asked,
+        body: &[u8],
+        keeping: &mut Option<Keeping>,
+    ) -> Result<Written, IngestError> {
+        let is_received = matches!(self.operation.verb, Verb::Receive);
+        let mut drafted = Changes::new(self.ingest.desk(self.sender, self.loaded, connection, is_received));
+        let acted = match self.act(&mut drafted, asked, body).await {
+            Ok(acted) => acted,
+            Err(stop) => {
+                let report = report_of(stop)?;
+                return self.end_with(connection, report, None, Acted::default(), keeping).await;
+            }
+        };
+        let subject = acted.subject.as_ref();
+        let draft = subject.and_then(|(of, key)| drafted.drafts().iter().find(|it| (it.of, &it.key) == (*of, key)));
+        let draft = draft.cloned();
+        let (reconciled, state) = drafted.finish(subject);
+        if reconciled.present.is_empty() && reconciled.gone.is_empty() && acted.events.is_empty() {
+            let report = Report::new(Status::Unchanged);
+            return self.end_with(connection, report, draft, acted, keeping).await;
+        }
+        let types = &self.loaded.partner.records;
+        let depth_max = self.ingest.limits.json_depth_max;
+        let records: Vec<Record<'_>> = reconciled
+            .present
+            .iter()
+            .map(|resulting| resulting.record(&types[usize::from(resulting.of.0)], self.mapping, depth_max))
+            .collect();
+        let changed = Changed::of(&reconciled, &records, &state, &self.loaded.partner, connection.next_record);
+        let entries: Vec<_> = draft.iter().map(|draft| entry(draft, &types[usize::from(draft.of.0)].name)).collect();
+        let beside = Beside {
+            numbers: drafted.numbers().clone().into_iter().collect(),
+            sends: self.sends(connection, &drafted, &acted.events, is_received).await?,
+        };
+        let report = Report::new(Status::Applied);
+        let (report, _) = self.map_and_commit(connection, &state, &changed, &report, entries, beside, keeping).await?;
+        Ok(told(report, draft, acted))
+    }
+
+    /// What a call comes to; nothing is stored of it yet.
+    async fn act(&self, changes: &mut Changes<'_>, asked: &Asked, body: &[u8]) -> Result<Acted, Stop> {
+        let has_body = self.operation.body.is_some() && !body.iter().all(u8::is_ascii_whitespace);
+        let checked =
+            has_body.then(|| check(self.operation, &self.sender.options, body, &self.ingest.limits).map_err(rejected));
+        let sent = checked.transpose()?.map(|checked| checked.json);
+        let acted = match &self.operation.verb {
+            Verb::Resource(resource) => self.act_on(changes, resource, asked, sent.as_ref()).await,
+            Verb::Receive => self.take_in(changes, sent.as_ref()).await,
+            _ => Ok(Acted::default()),
+        }?;
+        changes.settle().await.map_err(|stop| match (&self.operation.verb, stop) {
+            (Verb::Resource(resource), Stop::Rejected(class, notes)) => as_sent(&resource.form, asked, class, notes),
+            (_, stop) => stop,
+        })?;
+        Ok(acted)
+    }
+
+    /// What the verb does to its record, or what the partner's own logic does instead.
+    async fn act_on(
+        &self,
+        changes: &mut Changes<'_>,
+        resource: &Resource,
+        asked: &Asked,
+        sent: Option<&Json<'_>>,
+    ) -> Result<Acted, Stop> {
+        let empty = Json::Object(crate::json::Object::default());
+        let sent = sent.unwrap_or(&empty);
+        let target = self.target(changes, resource, asked, sent).await?;
+        let before = target.as_ref().and_then(|draft| draft.after.clone());
+        let mut start = before.clone().unwrap_or_default();
+        if before.is_none() {
+            start.extend(self.named_by_path(resource.of, asked));
+        }
+        let filled = fill(&resource.form, sent, start);
+        if !filled.notes.is_empty() {
+            return Err(Stop::Rejected(ProblemClass::Invalid, filled.notes));
+        }
+        let writes = matches!(resource.action, Action::Create | Action::Update | Action::Upsert(_));
+        let change =
+            if writes { Some(changes.complete(resource.of, filled.members, before.as_ref()).await?) } else { None };
+        let key = match (&target, &change) {
+            (Some(target), _) => Some(target.key.clone()),
+            (None, Some(change)) => changes.key(resource.of, change).ok(),
+            (None, None) => None,
+        };
+        let subject = key.map(|key| (resource.of, key));
+        if let Some(call) = &resource.call {
+            let limits = &self.ingest.limits;
+            let (loaded, options) = (self.loaded, &*self.sender.options);
+            let mut called = Called { loaded, limits, options, asked, changes };
+            let decision = called.decide(call, &filled.arguments, before.as_ref(), change.as_ref()).await?;
+            called.apply(&decision.changes, subject.as_ref()).await?;
+            return Ok(Acted { subject, told: decision.told, events: decision.events });
+        }
+        match (change, &subject) {
+            (Some(change), _) => {
+                changes.put(resource.of, change, true).await?;
+            }
+            (None, Some((of, key))) if resource.action == Action::Delete => changes.remove(*of, key).await?,
+            _ => {}
+        }
+        Ok(Acted { subject, ..Acted::default() })
+    }
+
+    /// The record that is there already, if the action is about one.
+    async fn target(
+        &self,
+        changes: &mut Changes<'_>,
+        resource: &Resource,
+        asked: &Asked,
+        sent: &Json<'_>,
+    ) -> Result<Option<Draft>, Stop> {
+        match &resource.action {
+            Action::Create => Ok(None),
+            Action::Upsert(by) => {
+                let filled = fill(&resource.form, sent, self.named_by_path(resource.of, asked)).members;
+                let values = by.iter().map(|name| Some((name.clone(), vec![filled.get(name)?.clone()])));
+                let Some(members) = values.collect::<Option<Vec<_>>>() else { return Ok(None) };
+                let found = changes.matching(resource.of, &Matching { members, limit: Some(1) }).await?;
+                Ok(found.into_iter().next())
+            }
+            Action::Get | Action::Update | Action::Delete => {
+                let held = self.selected(changes, &resource.selection, asked).await?;
+                let held = held.ok_or_else(|| Stop::one(ProblemClass::Unknown, unknown()))?;
+                Ok(Some(changes.look_at(held).await?.clone()))
+            }
+        }
+    }
+
+    async fn selected(
+        &self,
+        changes: &Changes<'_>,
+        selection: &Selection,
+        asked: &Asked,
+    ) -> Result<Option<HeldRecord>, StoreError> {
+        let desk = changes.desk();
+        let given = given(selection, asked);
+        desk.store.selected(desk.connection, desk.partner, selection, &given, desk.options).await
+    }
+
+    /// The path's parameters that are members of the record.
+    fn named_by_path(&self, of: RecordTypeId, asked: &Asked) -> Members {
+        let columns = &self.loaded.partner.records[usize::from(of.0)].table.columns;
+        let is_member = |name: &str| columns.iter().any(|column| column.property == name);
+        asked
+            .path
+            .iter()
+            .filter(|(name, _)| is_member(name))
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect()
+    }
+
+    /// Ends a call that changes nothing.
+    async fn end_with(
+        &self,
+        connection: &Connection,
+        report: Report,
+        draft: Option<Draft>,
+        acted: Acted,
+        keeping: &mut Option<Keeping>,
+    ) -> Result<Written, IngestError> {
+        self.kept(connection, keeping).await?;
+        self.settle(&report, &[]).await?;
+        Ok(told(report, draft, acted))
+    }
+}
+
+/// The values that a call has for the filters of a selection, by place.
+pub fn given(selection: &Selection, asked: &Asked) -> Vec<(usize, Value)> {
+    let value = |at: usize| {
+        let filter = &selection.filters[at];
+        let among = if filter.location == Location::Path { &asked.path } else { &asked.query };
+        among.get(&filter.parameter).or(filter.default.as_ref()).map(|value| (at, value.clone()))
+    };
+    (0..selection.filters.len()).filter_map(value).collect()
+}
+
+fn told(report: Report, draft: Option<Draft>, acted: Acted) -> Written {
+    let (key, record) = match draft {
+        Some(draft) => (Some(draft.key), draft.after.or(draft.before).map_or(Value::Null, Value::Object)),
+        None => (None, Value::Null),
+    };
+    Written { report, key, record, told: Value::Object(acted.told) }
+}
+
+/// The line of the log about the record that a call is about.
+fn entry(draft: &Draft, record: &str) -> Entry {
+    let outcome = match (&draft.before, &draft.after) {
+        (None, Some(_)) => Outcome::Created,
+        (Some(_), None) => Outcome::Deleted,
+        (before, after) if before == after => Outcome::Unchanged,
+        _ => Outcome::Updated,
+    };
+    let key = Some(draft.key.clone());
+    Entry { pointer: Pointer::root(), record: record.to_owned(), key, outcome, notes: Vec::new() }
+}
+
+fn unknown() -> Note {
+    Note::new(Pointer::root(), "unknown", "there is no such record")
+}
+
+/// What is wrong with members, told by the names under which they were sent. A parent in the path that is not there
+/// makes the whole call one about something unknown.
+fn as_sent(form: &Form, asked: &Asked, class: ProblemClass, notes: Vec<Note>) -> Stop {
+    let in_path = |note: &Note| {
+        let field = note.pointer.steps().next();
+        note.code == "reference" && field.is_some_and(|field| asked.path.contains_key(&*field))
+    };
+    if notes.iter().any(in_path) {
+        return Stop::one(ProblemClass::Unknown, unknown());
+    }
+    let renamed = |mut note: Note| {
+        let steps: Vec<_> = note.pointer.steps().map(std::borrow::Cow::into_owned).collect();
+        let mut steps = steps.into_iter();
+        let first = steps.next();
+        if let Some(field) = form.fields.iter().find(|field| Some(&field.kept) == first.as_ref()) {
+            let at = Pointer::root().member(&field.sent);
+            note.pointer = steps.fold(at, |at, step| at.member(&step));
+            if note.words.get("field") == Some(&field.kept) {
+                note.words.insert("field".to_owned(), field.sent.clone());
+            }
+        }
+        note
+    };
+    Stop::Rejected(class, notes.into_iter().map(renamed).collect())
+}
+
+fn rejected(report: Box<Report>) -> Stop {
+    Stop::Rejected(report.problem.unwrap_or(ProblemClass::Invalid), report.rejections)
+}
+
+/// What a delivery that ends so says.
+fn report_of(stop: Stop) -> Result<Report, StoreError> {
+    match stop {
+        Stop::Rejected(class, notes) => Ok(Report::rejected(class, notes)),
+        Stop::Fault(message) => Ok(failed(&message)),
+        Stop::Busy => Ok(Report { problem: Some(ProblemClass::Unavailable), ..Report::new(Status::Failed) }),
+        Stop::Store(error) => Err(error),
+    }
+}
+
+/// What a delivery says on which the partner's own logic failed.
+fn failed(message: &str) -> Report {
+    tracing::error!(message, "the partner's own logic failed");
+    let mut report = Report { problem: Some(ProblemClass::Fault), ..Report::new(Status::Failed) };
+    report.faults.push(Note::new(Pointer::root(), "fault", message));
+    report
+}
+
+impl Work<'_> {
+    /// What came in as a webhook.
+    #[expect(clippy::unused_async, reason = "built with the events")]
+    async fn take_in(&self, _changes: &mut Changes<'_>, _sent: Option<&Json<'_>>) -> Result<Acted, Stop> {
+        Err(Stop::Fault("webhooks are not built yet".to_owned()))
+    }
+
+    /// What goes out as one.
+    #[expect(clippy::unused_async, reason = "built with the events")]
+    async fn sends(
+        &self,
+        _connection: &Connection,
+        _changes: &Changes<'_>,
+        _events: &[CallEvent],
+        _is_received: bool,
+    ) -> Result<Vec<NewSend>, StoreError> {
+        Ok(Vec::new())
     }
 }

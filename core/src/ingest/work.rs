@@ -1,5 +1,6 @@
 //! One delivery on its way through the stages.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
@@ -21,22 +22,44 @@ use crate::reconcile::{self, Needs, Reconciled, Shelf, reconcile};
 use crate::record::{Record, Sent};
 use crate::rule;
 use crate::state::State;
-use crate::store::{Commit, Connection, EntityStep, RecordId, StoreError, WaitStep};
+use crate::store::{Commit, Connection, EntityStep, NewSend, RecordId, StoreError, WaitStep};
 
 /// How often a reconciliation may ask for more; each time it knows more than before.
 const ROUNDS_MAX: usize = 32;
 
-/// A body on its way to the disk.
-pub(super) struct Keeping(pub(super) JoinHandle<Result<(), StoreError>>);
+/// How a delivery is kept.
+pub(super) enum Keeping {
+    /// It is on its way to the disk while it is worked on.
+    Beside(JoinHandle<Result<(), StoreError>>),
+    /// In the transaction that applies it.
+    Within(Received),
+}
 
 impl Keeping {
-    /// Waits until the body is kept, whatever happens to this process from then on.
-    async fn kept(keeping: Option<Self>) -> Result<(), IngestError> {
-        match keeping {
-            Some(Self(task)) => Ok(task.await.map_err(IngestError::Keep)??),
-            None => Ok(()),
+    /// Waits for what is on its way, whatever happens to this process from then on.
+    async fn arrived(keeping: &mut Option<Self>) -> Result<(), IngestError> {
+        match keeping.take_if(|keeping| matches!(keeping, Self::Beside(_))) {
+            Some(Self::Beside(task)) => Ok(task.await.map_err(IngestError::Keep)??),
+            _ => Ok(()),
         }
     }
+
+    /// What is kept in the transaction that applies it.
+    fn within(keeping: Option<&Self>) -> Option<&Received> {
+        match keeping {
+            Some(Self::Within(received)) => Some(received),
+            _ => None,
+        }
+    }
+}
+
+/// What is committed beside records and entities.
+#[derive(Debug, Default)]
+pub(super) struct Beside {
+    /// See [`Commit::numbers`].
+    pub(super) numbers: Vec<(String, i64)>,
+    /// See [`Commit::sends`].
+    pub(super) sends: Vec<NewSend>,
 }
 
 /// One delivery being worked on.
@@ -67,6 +90,7 @@ struct Found<'f> {
     bad: BTreeSet<RecordId>,
     waits: Vec<WaitStep>,
     planned: Plan<'f>,
+    beside: Beside,
 }
 
 impl Work<'_> {
@@ -102,8 +126,17 @@ impl Work<'_> {
         self.settled(done).await
     }
 
+    /// Waits until the body is kept, and keeps it where that was to be done on the way.
+    pub(super) async fn kept(&self, connection: &Connection, keeping: &mut Option<Keeping>) -> Result<(), IngestError> {
+        Keeping::arrived(keeping).await?;
+        if let Some(Keeping::Within(received)) = keeping.take() {
+            self.ingest.store.receive(connection, &received).await?;
+        }
+        Ok(())
+    }
+
     /// Whether the body is to be kept while it is worked on.
-    fn is_kept_now(&self) -> bool {
+    pub(super) fn is_kept_now(&self) -> bool {
         !self.dry_run && !self.queued
     }
 
@@ -129,11 +162,11 @@ impl Work<'_> {
         Ok(Ingested::whole(report))
     }
 
-    async fn reconnect(&self, connection: &Connection) -> Result<Connection, StoreError> {
+    pub(super) async fn reconnect(&self, connection: &Connection) -> Result<Connection, StoreError> {
         self.ingest.store.connection(&connection.tenant, &connection.name, &connection.partner).await
     }
 
-    async fn settle(&self, report: &Report, entries: &[Entry]) -> Result<(), IngestError> {
+    pub(super) async fn settle(&self, report: &Report, entries: &[Entry]) -> Result<(), IngestError> {
         if !self.dry_run {
             self.ingest.store.settle(self.delivery, self.ingest.clock.now(), report, self.log(entries)).await?;
         }
@@ -179,7 +212,10 @@ impl Work<'_> {
             Payload::Whole(cut) => {
                 let (scope, _) = self.operation.verb.changes().unwrap_or((&[], Accept::All));
                 let changed = Changed::find(cut, &state, scope, &self.loaded.partner, connection.next_record);
-                let report = self.map_and_commit(connection, &state, &changed, warnings, Vec::new(), keeping).await?.0;
+                let report = self
+                    .map_and_commit(connection, &state, &changed, warnings, Vec::new(), Beside::default(), keeping)
+                    .await?
+                    .0;
                 Ok(Ingested::whole(report))
             }
             Payload::OneByOne { sent, as_of } => {
@@ -208,7 +244,7 @@ impl Work<'_> {
         if errors > 0 && accept == Accept::All {
             let mut report = self.rejected(&entries);
             report.warnings.clone_from(&warnings.warnings);
-            Keeping::kept(keeping.take()).await?;
+            self.kept(connection, keeping).await?;
             self.settle(&report, &entries).await?;
             return Ok(Ingested {
                 changes: reconciled.changes,
@@ -226,7 +262,8 @@ impl Work<'_> {
         let changed = Changed::of(&reconciled, &records, state, &self.loaded.partner, connection.next_record);
         let mut warnings = warnings.clone();
         warnings.rejections = self.rejected(&entries).rejections;
-        let (report, entries) = self.map_and_commit(connection, state, &changed, &warnings, entries, keeping).await?;
+        let (report, entries) =
+            self.map_and_commit(connection, state, &changed, &warnings, entries, Beside::default(), keeping).await?;
         let removed = if sent.is_empty() || matches!(self.operation.verb, Verb::Snapshot { .. }) {
             reconciled.gone.iter().map(|gone| self.value(&gone.body)).collect()
         } else {
@@ -319,13 +356,15 @@ impl Work<'_> {
     }
 
     /// Maps what changed, plans and commits; gives back the report and the entries.
-    async fn map_and_commit(
+    #[expect(clippy::too_many_arguments, reason = "what one delivery comes to, used right where it is made")]
+    pub(super) async fn map_and_commit(
         &self,
         connection: &Connection,
         state: &State,
         changed: &Changed<'_, '_>,
         warnings: &Report,
         entries: Vec<Entry>,
+        beside: Beside,
         keeping: &mut Option<Keeping>,
     ) -> Result<(Report, Vec<Entry>), IngestError> {
         let canonical = &self.ingest.canonical;
@@ -333,7 +372,7 @@ impl Work<'_> {
         let outcomes = match self.map(changed, &mut report) {
             Ok(outcomes) => outcomes,
             Err(failed) => {
-                Keeping::kept(keeping.take()).await?;
+                self.kept(connection, keeping).await?;
                 if !self.queued {
                     self.settle(&failed, &entries).await?;
                 }
@@ -353,6 +392,7 @@ impl Work<'_> {
             turns.retain(|turn| !dangling.contains_key(&turn.record));
             parked.extend(dangling);
         };
+        let state = &self.with_contributors(connection, state, &held).await?;
         let others = self.others(connection, state, &touched, &held).await?;
         let ranks = state.ranks().collect();
         let planned = plan::plan(&Situation {
@@ -376,9 +416,9 @@ impl Work<'_> {
         if entries.iter().any(|entry| entry.outcome.is_change()) {
             report.status = Status::Applied;
         }
-        Keeping::kept(keeping.take()).await?;
-        let found = Found { report, entries, bad, waits, planned };
-        self.commit(connection, state, changed, &outcomes, found).await
+        Keeping::arrived(keeping).await?;
+        let found = Found { report, entries, bad, waits, planned, beside };
+        self.commit(connection, state, changed, &outcomes, found, Keeping::within(keeping.as_ref())).await
     }
 
     async fn commit(
@@ -388,8 +428,9 @@ impl Work<'_> {
         changed: &Changed<'_, '_>,
         outcomes: &Outcomes,
         found: Found<'_>,
+        received: Option<&Received>,
     ) -> Result<(Report, Vec<Entry>), IngestError> {
-        let Found { report, entries, bad, waits, planned } = found;
+        let Found { report, entries, bad, waits, planned, beside } = found;
         if self.dry_run {
             return Ok((report, entries));
         }
@@ -413,9 +454,9 @@ impl Work<'_> {
             entries: self.log(&entries),
             entities: planned.entities,
             report: &report,
-            received: None,
-            numbers: Vec::new(),
-            sends: Vec::new(),
+            received,
+            numbers: changed.numbers().chain(beside.numbers).collect(),
+            sends: beside.sends,
         };
         self.ingest.store.commit(&self.ingest.canonical, &self.loaded.partner, commit).await?;
         Ok((report, entries))
@@ -490,6 +531,24 @@ impl Work<'_> {
         let mut there = found.iter().map(|held| held.as_ref().is_some_and(|held| held.active));
         elsewhere.retain(|_| !there.next().unwrap_or_default());
         Ok(touched.dangling(turns, canonical, &elsewhere, held))
+    }
+
+    /// The state with all records in it that contribute to touched entities: who writes single records has not read
+    /// them all.
+    async fn with_contributors<'s>(
+        &self,
+        connection: &Connection,
+        state: &'s State,
+        held: &Held,
+    ) -> Result<Cow<'s, State>, StoreError> {
+        let contributors = held.iter().flatten().flat_map(|held| &held.contributors).copied();
+        let unknown: BTreeSet<_> = contributors.filter(|record| state.held(*record).is_none()).collect();
+        if unknown.is_empty() {
+            return Ok(Cow::Borrowed(state));
+        }
+        let unknown: Vec<_> = unknown.into_iter().collect();
+        let more = self.ingest.store.records_by_id(connection, &self.loaded.partner, &unknown).await?;
+        Ok(Cow::Owned(state.with(more)))
     }
 
     /// What the records without a turn say about touched entities on which not all agree.

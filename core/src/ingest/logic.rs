@@ -1,0 +1,134 @@
+//! Has a partner's own logic decide on a call: asks, finds what it asks for, asks again, and makes its decision changes.
+
+use serde_json::{Value, json};
+
+use super::resource::{Asked, Subject};
+use super::{Loaded, options_text};
+use crate::description::{Keying, stamp};
+use crate::json::Pointer;
+use crate::limits::Limits;
+use crate::map::{Budget, CallChange, CallInput, Decision, Decline, Found, MapError, Question, Step};
+use crate::note::Note;
+use crate::resource::{Changes, Members, Stop};
+use crate::store::Matching;
+
+/// How often a call may ask for more.
+const ROUNDS_MAX: usize = 64;
+
+/// A partner's own logic, at work on one call.
+pub(super) struct Called<'c, 'd> {
+    pub(super) loaded: &'c Loaded,
+    pub(super) limits: &'c Limits,
+    pub(super) options: &'c Value,
+    pub(super) asked: &'c Asked,
+    pub(super) changes: &'c mut Changes<'d>,
+}
+
+impl Called<'_, '_> {
+    /// What the logic decides. `record` is what is there, `change` what the verb would make of it.
+    pub(super) async fn decide(
+        &mut self,
+        call: &str,
+        arguments: &Members,
+        record: Option<&Members>,
+        change: Option<&Members>,
+    ) -> Result<Decision, Stop> {
+        let context = json!({
+            "now": stamp(self.changes.desk().now),
+            "options": self.options,
+            "path": self.asked.path,
+            "query": self.asked.query,
+            "arguments": arguments,
+            "record": record,
+            "change": change,
+        });
+        let options = options_text(self.options);
+        let budget = Budget::new(self.limits);
+        let input = CallInput { name: call, context: &context };
+        let mut found = Vec::new();
+        for _ in 0..ROUNDS_MAX {
+            let step = self.loaded.mapper.call(&options, &input, &found, &budget);
+            match step.map_err(|error| stopped(&error))?.map_err(Stop::Fault)? {
+                Step::Ask(questions) => {
+                    for question in &questions {
+                        found.push(self.find(question).await?);
+                    }
+                }
+                Step::Decide(decision) => return Ok(decision),
+                Step::Decline(decline) => return Err(declined(decline)),
+            }
+        }
+        Err(Stop::Fault(format!("the call {call} asked for more {ROUNDS_MAX} times and did not decide")))
+    }
+
+    /// The answer to a question.
+    async fn find(&mut self, question: &Question) -> Result<Found, Stop> {
+        match question {
+            Question::Number { of } => {
+                let may = of.starts_with('$')
+                    || self.changes.named(of).is_some_and(|of| self.changes.record_type(of).keying == Keying::Counted);
+                if !may {
+                    return Err(Stop::Fault(format!("nothing called {of} is counted")));
+                }
+                Ok(Found::Number(self.changes.next_number(of).await?))
+            }
+            Question::Records { of, members, limit } => {
+                let of = self.named(of)?;
+                let matching = Matching { members: members.clone(), limit: limit.map(u64::from) };
+                let drafts = self.changes.matching(of, &matching).await?;
+                Ok(Found::Records(drafts.into_iter().filter_map(|draft| draft.after).map(Value::Object).collect()))
+            }
+        }
+    }
+
+    /// Makes the changes that were decided on. What concerns `subject` holds the client's own words.
+    pub(super) async fn apply(&mut self, decided: &[CallChange], subject: Option<&Subject>) -> Result<(), Stop> {
+        for change in decided {
+            match change {
+                CallChange::Put { of, members } => {
+                    let of = self.named(of)?;
+                    let before = match self.changes.key(of, members) {
+                        Ok(key) => self.changes.look(of, &key).await?.after.clone(),
+                        Err(_) => None,
+                    };
+                    let mut merged = before.clone().unwrap_or_default();
+                    merged.extend(members.clone());
+                    let completed = self.changes.complete(of, merged, before.as_ref()).await?;
+                    let key = self.changes.key(of, &completed)?;
+                    let is_sent = subject.is_some_and(|subject| *subject == (of, key));
+                    self.changes.put(of, completed, is_sent).await?;
+                }
+                CallChange::Remove { of, key } => {
+                    let of = self.named(of)?;
+                    let key = Value::Array(key.clone()).to_string();
+                    self.changes.remove(of, &key).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn named(&self, of: &str) -> Result<crate::description::RecordTypeId, Stop> {
+        self.changes.named(of).ok_or_else(|| Stop::Fault(format!("there is no record type {of}")))
+    }
+}
+
+fn stopped(error: &MapError) -> Stop {
+    match error {
+        MapError::Deadline(_) | MapError::Busy => Stop::Busy,
+        MapError::Fuel(_) | MapError::Faults(_) | MapError::Canonical => Stop::Fault(error.to_string()),
+    }
+}
+
+fn declined(decline: Decline) -> Stop {
+    let Decline { class, code, field, message } = decline;
+    let pointer = field.as_ref().map_or_else(Pointer::root, |field| Pointer::root().member(field));
+    let note = Note::new(pointer, code, message);
+    Stop::one(
+        class,
+        match field {
+            Some(field) => note.with("field", field),
+            None => note,
+        },
+    )
+}
