@@ -221,7 +221,7 @@ impl Changes<'_> {
 /// What a member has been before, the newest first.
 fn history(name: &str, member: &str, members: &Members, before: Option<&Members>) -> Value {
     let mut past = match before.and_then(|before| before.get(name)) {
-        Value::Array(past) => past.clone(),
+        Some(Value::Array(past)) => past.clone(),
         _ => Vec::new(),
     };
     if let Some(was) = before.and_then(|before| before.get(member))
