@@ -39,6 +39,8 @@ pub mod reconcile;
 
 pub mod resource;
 
+pub mod event;
+
 pub mod plan;
 
 pub mod ingest;

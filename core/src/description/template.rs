@@ -48,6 +48,13 @@ enum Node {
 }
 
 impl Template {
+    /// An object whose members are what these expressions say.
+    #[cfg(test)]
+    pub(crate) fn object(members: Vec<(&str, Expression)>) -> Self {
+        let computed = members.into_iter().map(|(name, value)| (name.to_owned(), Node::Computed(value)));
+        Self(Node::Object(computed.collect()))
+    }
+
     /// The response, filled in. What cannot be computed is left out.
     pub fn fill(&self, context: &Value) -> Value {
         self.0.fill(context).unwrap_or(Value::Null)
