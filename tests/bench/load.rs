@@ -1,0 +1,112 @@
+//! Single records under load: the same routes of both programs, called by 64 clients at once, in turn.
+//!
+//! The clients are as plain as can be, a socket and a thread each, so that what is measured is the server. Each waits for
+//! its answer before it asks again.
+
+use std::io::{BufRead, BufReader, Read, Write as _};
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// Clients at the same time.
+const CLIENTS: u64 = 64;
+
+/// How long each route is called in a round.
+const LASTS: Duration = Duration::from_secs(3);
+
+/// What was measured of one route.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Load {
+    /// Answers per second.
+    pub(crate) per_second: f64,
+    /// Milliseconds within which 99 of 100 answers came.
+    pub(crate) p99: f64,
+}
+
+/// One request, as it goes over the wire.
+#[derive(Debug, Clone)]
+pub(crate) struct Asked {
+    pub(crate) method: &'static str,
+    pub(crate) path: String,
+    pub(crate) body: String,
+    /// What it is answered with where all is well.
+    pub(crate) status: u16,
+}
+
+/// Has all clients ask `address` (`http://127.0.0.1:8080`) what `ask` makes of a number that counts up.
+pub(crate) fn load(address: &str, token: &str, ask: impl Fn(u64) -> Asked + Sync) -> Load {
+    let host = address.strip_prefix("http://").expect("it is an address");
+    let number = AtomicU64::new(0);
+    let begin = Instant::now();
+    let mut times: Vec<Duration> = std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..CLIENTS)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut client = Client::connect(host);
+                    let mut times = Vec::new();
+                    while begin.elapsed() < LASTS {
+                        let asked = ask(number.fetch_add(1, Ordering::Relaxed));
+                        let start = Instant::now();
+                        client.ask(host, token, &asked);
+                        times.push(start.elapsed());
+                    }
+                    times
+                })
+            })
+            .collect();
+        clients.into_iter().flat_map(|client| client.join().expect("a client never fails")).collect()
+    });
+    let lasted = begin.elapsed().as_secs_f64();
+    times.sort_unstable();
+    let p99 = times[times.len() * 99 / 100].as_secs_f64() * 1e3;
+    #[expect(clippy::cast_precision_loss, reason = "a figure in a table")]
+    let per_second = times.len() as f64 / lasted;
+    Load { per_second, p99 }
+}
+
+/// A client that keeps its connection.
+struct Client {
+    stream: BufReader<TcpStream>,
+    line: String,
+    body: Vec<u8>,
+}
+
+impl Client {
+    fn connect(host: &str) -> Self {
+        let stream = TcpStream::connect(host).expect("the server listens");
+        stream.set_nodelay(true).expect("it is a socket");
+        Self { stream: BufReader::new(stream), line: String::new(), body: Vec::new() }
+    }
+
+    fn ask(&mut self, host: &str, token: &str, asked: &Asked) {
+        let Asked { method, path, body, status } = asked;
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {token}\r\n\
+             content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        self.stream.get_mut().write_all(request.as_bytes()).expect("the server reads");
+        let first = self.next_line();
+        assert!(first.contains(&format!(" {status} ")), "{method} {path}: {first}");
+        let mut length = 0;
+        loop {
+            let line = self.next_line();
+            if line.is_empty() {
+                break;
+            }
+            if let Some((name, value)) = line.split_once(':')
+                && name.eq_ignore_ascii_case("content-length")
+            {
+                length = value.trim().parse().expect("a length is a number");
+            }
+        }
+        self.body.resize(length, 0);
+        self.stream.read_exact(&mut self.body).expect("the body is whole");
+    }
+
+    fn next_line(&mut self) -> String {
+        self.line.clear();
+        self.stream.read_line(&mut self.line).expect("the server answers");
+        self.line.trim_end().to_owned()
+    }
+}
