@@ -12,6 +12,7 @@ mod mapping;
 mod payload;
 mod resource;
 mod trial;
+mod webhook;
 mod work;
 
 use std::sync::Arc;

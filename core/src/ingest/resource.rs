@@ -17,7 +17,7 @@ use crate::map::CallEvent;
 use crate::note::Note;
 use crate::record::Record;
 use crate::resource::{Changes, Desk, Draft, Members, Stop, fill};
-use crate::store::{Connection, HeldRecord, Matching, NewSend, StoreError};
+use crate::store::{Connection, HeldRecord, Matching, StoreError};
 
 /// What a call says beside its body: parameters as they were read, lists as lists, cast as the description says.
 #[derive(Debug, Clone, Default)]
@@ -375,6 +375,7 @@ fn as_sent(form: &Form, asked: &Asked, class: ProblemClass, notes: Vec<Note>) ->
     Stop::Rejected(class, notes.into_iter().map(renamed).collect())
 }
 
+#[expect(clippy::boxed_local, reason = "so it comes from the check")]
 fn rejected(report: Box<Report>) -> Stop {
     Stop::Rejected(report.problem.unwrap_or(ProblemClass::Invalid), report.rejections)
 }
@@ -395,24 +396,4 @@ fn failed(message: &str) -> Report {
     let mut report = Report { problem: Some(ProblemClass::Fault), ..Report::new(Status::Failed) };
     report.faults.push(Note::new(Pointer::root(), "fault", message));
     report
-}
-
-impl Work<'_> {
-    /// What came in as a webhook.
-    #[expect(clippy::unused_async, reason = "built with the events")]
-    async fn take_in(&self, _changes: &mut Changes<'_>, _sent: Option<&Json<'_>>) -> Result<Acted, Stop> {
-        Err(Stop::Fault("webhooks are not built yet".to_owned()))
-    }
-
-    /// What goes out as one.
-    #[expect(clippy::unused_async, reason = "built with the events")]
-    async fn sends(
-        &self,
-        _connection: &Connection,
-        _changes: &Changes<'_>,
-        _events: &[CallEvent],
-        _is_received: bool,
-    ) -> Result<Vec<NewSend>, StoreError> {
-        Ok(Vec::new())
-    }
 }
