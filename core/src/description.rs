@@ -22,7 +22,7 @@ mod template;
 mod unsupported;
 
 pub use self::cast::stamp;
-pub use self::expression::{Expression, Member, Type, Unset, glob};
+pub use self::expression::{Expression, Member, Row, Type, Unset, VALUE, glob};
 pub use self::load::check;
 pub use self::messages::{Messages, Told};
 pub use self::record_type::{

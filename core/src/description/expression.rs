@@ -1,26 +1,37 @@
 //! The expression language: a typed, terminating subset of CEL. It selects and counts; it never decides business.
 //!
-//! The only loops are `list.filter(item, condition)` and `list.exists(item, condition)`, and there is none within
-//! another: what an evaluation looks at is bounded by the lists that it is given.
+//! The only loops are `filter`, `exists`, `min` and `max` of lists, and only over stored records may one stand in
+//! another, once: what an evaluation looks at is bounded by the lists that it is given.
 //!
 //! An expression is parsed by the `cel` crate, typed against what it may speak of when the description is loaded, and
 //! evaluated over JSON values afterwards. Evaluation is total: what cannot be computed is an [`Unset`], never a panic.
 //!
-//! To add a function: a variant of `Operation`, its typing in `typing.rs`, its meaning in `evaluate.rs`.
+//! Of a record, what is absent is `null`, because no client can tell the two apart; elsewhere what is absent has no
+//! value. What is done with `null` gives `null` again, but for comparing for equality, and for `&&` and `||` where the
+//! other side decides. That is what databases do, so that a [`Formula`] and its evaluation agree.
+//!
+//! To add a function: a variant of `Operation`, its typing in `typing.rs`, its meaning in `evaluate.rs`, and whether a
+//! database can compute it in `formula.rs`.
 
 mod agreement;
+mod decimal;
 mod evaluate;
 mod glob;
+mod search;
 mod typing;
 mod value_type;
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use serde_json::Value;
 
 pub(super) use self::agreement::Agreement;
 pub use self::glob::glob;
-pub use self::value_type::{Member, Type};
+pub use self::value_type::{Member, Row, Type};
+
+/// What the value of a parameter is called.
+pub const VALUE: &str = "value";
 
 /// Bytes of one expression.
 const SOURCE_BYTES_MAX: usize = 1_000;
@@ -36,10 +47,7 @@ const DEPTH_MAX: usize = 64;
 
 /// A checked expression.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Expression {
-    node: Node,
-    of: Type,
-}
+pub struct Expression(Typed);
 
 /// What is wrong with an expression, and which of its bytes are meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,31 +65,58 @@ pub struct Fault {
 #[error("the expression has no value")]
 pub struct Unset;
 
-/// A typed expression.
+/// An expression, or a part of one, and what it computes.
+#[derive(Debug, Clone, PartialEq)]
+struct Typed {
+    node: Node,
+    of: Type,
+}
+
+/// What an expression is made of.
 #[derive(Debug, Clone, PartialEq)]
 enum Node {
     Literal(Value),
+    /// What the place of the expression gives it: `options`, `value`.
     Name(String),
+    /// A member of the record at hand.
+    Own(String),
+    /// The stored records of the type of this name.
+    Records(String),
+    /// The one of these records whose member of this name, its key, is so; `null` if there is none.
+    Record(Box<Typed>, String, Box<Typed>),
     /// Whether a name stands for something.
     Given(String),
-    Member(Box<Node>, String),
-    Has(Box<Node>, String),
-    Operation(Operation, Vec<Node>),
-    List(Vec<Node>),
-    Map(Vec<(Node, Node)>),
-    /// What is done with the items of a list that fulfil a condition.
-    Loop(Loop, Box<Node>, Box<Node>),
-    /// The item that the condition of a loop is about.
-    Item,
+    Member(Box<Typed>, String, Lack),
+    Index(Box<Typed>, Box<Typed>, Lack),
+    Has(Box<Typed>, String),
+    Operation(Operation, Vec<Typed>),
+    List(Vec<Typed>),
+    Map(Vec<(Typed, Typed)>),
+    /// What is asked of the items of a list; the last part speaks of an item.
+    Loop(Loop, Box<Typed>, Box<Typed>),
+    /// The item that a loop is about: of the outer one, 0, or of the one within it, 1.
+    Item(usize, Lack),
 }
 
-/// What is done with the items that fulfil a condition. One for which it has no value does not fulfil it.
+/// What is not there: in a record `null`, elsewhere nothing that has a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lack {
+    Unset,
+    Null,
+}
+
+/// What is asked of the items of a list. A list that is `null` has none, and an item for which a condition has no value
+/// does not fulfil it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Loop {
-    /// They are what remains.
+    /// Those that fulfil a condition.
     Filter,
-    /// Whether there are any.
+    /// Whether any fulfils a condition.
     Exists,
+    /// The smallest of the values that they give; `null` if there is none.
+    Least,
+    /// The largest.
+    Greatest,
 }
 
 /// What is done with operands.
@@ -100,15 +135,25 @@ enum Operation {
     In,
     Add,
     Negate,
-    Index,
     Size,
     Text,
+    Decimal,
     Glob,
+    /// Whether a text occurs in one of the texts after it.
+    Search,
+    /// A header's value: those of the addresses in a map whose relations are named after it.
+    Links,
 }
 
 impl Expression {
     /// Parses and types `source`; `names` is what it may speak of.
     pub fn compile(source: &str, names: &[Member]) -> Result<Self, Fault> {
+        Self::compile_beside(source, &[], names)
+    }
+
+    /// Parses and types what speaks of a record: of its members by their bare names (`own`), and of `names`, which these
+    /// hide, but for [`VALUE`].
+    pub fn compile_beside(source: &str, own: &[Member], names: &[Member]) -> Result<Self, Fault> {
         let too_large = |problem| Err(Fault { problem, span: 0..source.len(), hint: None });
         if source.len() > SOURCE_BYTES_MAX {
             return too_large(format!("an expression has at most {SOURCE_BYTES_MAX} bytes"));
@@ -119,24 +164,37 @@ impl Expression {
         // An environment without macros: what is looped over is left as it is written.
         let parser = cel::Env::default().with_optional_support(false).parser().max_recursion_depth(CHOICES_MAX);
         let (tree, positions) = parser.parse_with_source_info(source).map_err(|errors| syntax(source, &errors))?;
-        let typing = typing::Typing { names, item: None, positions: &positions, source };
-        let (node, of) = typing.node(&tree, DEPTH_MAX)?;
-        Ok(Self { node, of })
+        let typing = typing::Typing { own, names, items: &[], positions: &positions, source };
+        typing.node(&tree, DEPTH_MAX).map(Self)
+    }
+
+    /// That a member of the record at hand is what [`VALUE`] says: is it, or one of its items; or, of a list, holds it,
+    /// or one of its items. `None` where the two can never be the same.
+    pub fn chosen(member: &Member, value: Type) -> Option<Self> {
+        typing::chosen(member, value).map(Self)
     }
 
     /// What it computes.
     pub fn of(&self) -> &Type {
-        &self.of
+        &self.0.of
     }
 
-    /// Computes it; `context` has a member for every name.
+    /// Whether it is a condition: true or false, or `null`, which counts as false.
+    pub fn is_condition(&self) -> bool {
+        self.of().unwrapped().fits(&Type::Boolean)
+    }
+
+    /// Computes it; `context` has a member for every name, and for every member of the record at hand that is there.
     pub fn evaluate(&self, context: &Value) -> Result<Value, Unset> {
-        evaluate::evaluate(&self.node, evaluate::Scope::of(context)).map(std::borrow::Cow::into_owned)
+        evaluate::evaluate(&self.0, evaluate::Scope::of(context)).map(Cow::into_owned)
     }
 
-    /// Whether it speaks of the name.
+    /// Whether it speaks of what has this name: a name, a member of the record at hand, or a record type.
     pub fn speaks_of(&self, name: &str) -> bool {
-        self.node.speaks_of(name)
+        self.0.any(&|node| match node {
+            Node::Name(own) | Node::Own(own) | Node::Records(own) | Node::Given(own) => own == name,
+            _ => false,
+        })
     }
 
     /// Whether it is true; what has no value is not.
@@ -145,16 +203,28 @@ impl Expression {
     }
 }
 
-impl Node {
-    fn speaks_of(&self, name: &str) -> bool {
-        match self {
-            Self::Literal(_) | Self::Item => false,
-            Self::Name(own) | Self::Given(own) => own == name,
-            Self::Member(of, _) | Self::Has(of, _) => of.speaks_of(name),
-            Self::Operation(_, nodes) | Self::List(nodes) => nodes.iter().any(|node| node.speaks_of(name)),
-            Self::Map(members) => members.iter().any(|(key, value)| key.speaks_of(name) || value.speaks_of(name)),
-            Self::Loop(_, list, condition) => list.speaks_of(name) || condition.speaks_of(name),
-        }
+impl Typed {
+    fn boolean(node: Node) -> Self {
+        Self { node, of: Type::Boolean }
+    }
+
+    /// Whether `is` so for it or a part of it.
+    fn any(&self, is: &dyn Fn(&Node) -> bool) -> bool {
+        is(&self.node)
+            || match &self.node {
+                Node::Literal(_)
+                | Node::Name(_)
+                | Node::Own(_)
+                | Node::Records(_)
+                | Node::Given(_)
+                | Node::Item(_, _) => false,
+                Node::Member(of, _, _) | Node::Has(of, _) => of.any(is),
+                Node::Record(one, _, other) | Node::Index(one, other, _) | Node::Loop(_, one, other) => {
+                    one.any(is) || other.any(is)
+                }
+                Node::Operation(_, parts) | Node::List(parts) => parts.iter().any(|part| part.any(is)),
+                Node::Map(members) => members.iter().any(|(key, value)| key.any(is) || value.any(is)),
+            }
     }
 }
 
@@ -282,6 +352,172 @@ mod tests {
             assert_eq!(expression.evaluate(&context), Ok(value.clone()), "{source}");
             assert!(expression.of().accepts(&value), "{source}: {}", expression.of());
         }
+    }
+
+    /// What a course says, and the types of record that expressions beside it may speak of.
+    fn school() -> (Vec<Member>, Vec<Member>) {
+        let text = || Type::nullable(Type::Text);
+        let course = vec![
+            Member::required("id", Type::Integer),
+            Member::required("name", Type::Text),
+            Member::optional("category_id", Type::Integer),
+            Member::optional("cost", text()),
+            Member::optional("places", Type::nullable(Type::Integer)),
+            Member::optional("is_open", Type::Boolean),
+            Member::optional("labels", Type::List(Box::new(Type::Integer))),
+            Member::optional("place", Type::Object(vec![Member::optional("city", Type::Text)])),
+            Member::optional("value", Type::Integer),
+        ];
+        let category = vec![
+            Member::required("id", Type::Integer),
+            Member::optional("parent_id", Type::Integer),
+            Member::optional("is_open", Type::Boolean),
+        ];
+        let names = vec![
+            Member::required("value", Type::Text),
+            Member::required("options", Type::Object(vec![Member::optional("url", Type::Text)])),
+            Member::required("links", Type::Map(Box::new(Type::Text))),
+            Member::required("Course", Type::records("Course", Some("id"), Type::Object(course.clone()))),
+            Member::required("Category", Type::records("Category", Some("id"), Type::Object(category))),
+            Member::required("Pair", Type::records("Pair", None, Type::Object(Vec::new()))),
+        ];
+        (course, names)
+    }
+
+    #[test]
+    fn of_a_record_what_is_absent_is_null() {
+        let (own, names) = school();
+        let courses = [
+            json!({"id": 1, "name": "Ada", "category_id": 7, "cost": "9.50", "labels": [1, 2]}),
+            json!({"id": 2, "name": "Bob", "cost": "10", "is_open": true, "place": {"city": "Oslo"}}),
+            json!({"id": 3, "name": "cy", "category_id": 8, "cost": "x", "places": 4}),
+        ];
+        let categories = [json!({"id": 7, "parent_id": 8, "is_open": true}), json!({"id": 8})];
+        let table = [
+            ("places", json!(null)),
+            ("places == null && cost != null", json!(true)),
+            ("has(places) || has(Course[3].places)", json!(true)),
+            ("has(Course[9].name)", json!(false)),
+            ("places < 3", json!(null)),
+            ("places < 3 || id == 1", json!(true)),
+            ("places < 3 && id == 2", json!(false)),
+            ("!(places < 3)", json!(null)),
+            ("places in [1, 2]", json!(false)),
+            ("is_open ? 'open' : 'closed'", json!(null)),
+            ("name + string(places)", json!(null)),
+            ("value == 'ad'", json!(true)),
+            ("place.city", json!(null)),
+            ("Course[2].place.city", json!("Oslo")),
+            ("labels[1]", json!(2)),
+            ("labels[5]", json!(null)),
+            ("2 in labels && !(2 in Course[2].labels)", json!(true)),
+            ("labels.exists(l, l == 2)", json!(true)),
+            ("Category[category_id].is_open", json!(true)),
+            ("Category[Category[category_id].parent_id].is_open", json!(null)),
+            ("Category[places].is_open", json!(null)),
+            ("Course[4] == null && Course[3] != null", json!(true)),
+            ("Course.filter(c, c.category_id == category_id)[0].name", json!("Ada")),
+            ("Course.filter(c, c.id > 7)[0].name", json!(null)),
+            ("size(Course.filter(c, c.category_id != 7))", json!(2)),
+            ("Course.exists(c, Category.exists(k, k.id == c.category_id && !has(k.parent_id)))", json!(true)),
+            ("size(Course.filter(c, c.labels.exists(l, l == id)))", json!(1)),
+            ("Course.min(c, c.cost)", json!("9.50")),
+            ("Course.max(c, c.cost)", json!("x")),
+            ("Course.filter(c, decimal(c.cost) > 0).max(c, c.cost)", json!("10")),
+            ("Course.min(c, c.places)", json!(4)),
+            ("Course.filter(c, false).min(c, c.id)", json!(null)),
+            ("decimal(cost) < 10.0 && decimal('x') == null && decimal(2) == 2", json!(true)),
+            ("search(value, name, cost)", json!(true)),
+            ("search('D', place.city)", json!(false)),
+            ("links('prev', 'next')", json!("<u>; rel=\"next\"")),
+        ];
+        for (source, value) in table {
+            let expression = Expression::compile_beside(source, &own, &names);
+            let expression = expression.unwrap_or_else(|fault| panic!("{source}: {fault:?}"));
+            let mut context = json!({
+                "value": "ad", "options": {}, "Course": courses, "Category": categories, "links": {"next": "u"}
+            });
+            let own = courses[0].as_object().unwrap().clone();
+            context.as_object_mut().unwrap().extend(own);
+            assert_eq!(expression.evaluate(&context), Ok(value.clone()), "{source}");
+            assert!(expression.of().accepts(&value) || value.is_null(), "{source}: {}", expression.of());
+        }
+    }
+
+    #[test]
+    fn what_may_be_absent_may_be_null() {
+        let (own, names) = school();
+        let table = [
+            ("places < 3", "true or false"),
+            ("is_open", "true or false or null"),
+            ("name", "text"),
+            ("cost", "text or null"),
+            ("Course[id].name", "text"),
+            ("Course[id]", "an object or null"),
+            ("Course.min(c, c.cost)", "text or null"),
+            ("place.city", "text or null"),
+            ("decimal(cost)", "a number or null"),
+            ("options.url", "text"),
+            ("Course.filter(c, c.is_open)", "a list"),
+        ];
+        for (source, of) in table {
+            let expression = Expression::compile_beside(source, &own, &names).unwrap();
+            assert_eq!(expression.of().to_string(), of, "{source}");
+        }
+        let is_condition = |source| Expression::compile_beside(source, &own, &names).unwrap().is_condition();
+        assert!(is_condition("is_open") && is_condition("id == 1") && !is_condition("name"));
+    }
+
+    #[test]
+    fn what_does_not_type_of_records_is_refused_where_it_stands() {
+        let (own, names) = school();
+        let table = [
+            ("Course['a'].name", 7..10, "expected an integer, found text"),
+            ("Pair[1]", 0..4, "`Pair` has no key that is a single member"),
+            ("Course[1].nam", 10..13, "there is no `nam` here"),
+            ("nam", 0..3, "there is no `nam` here"),
+            ("Course.exists(id, true)", 14..16, "`id` already means something here"),
+            ("Course.min(c, c.is_open)", 15..16, "expected a number or text, found true or false or null"),
+            ("labels.exists(l, labels.exists(m, m == l))", 17..23, "not supported: a loop within a loop"),
+            (
+                "Course.exists(c, Course.exists(d, Course.exists(e, e.id == c.id)))",
+                34..40,
+                "not supported: a loop within a loop",
+            ),
+            ("search(value)", 6..7, "the wrong number of arguments"),
+            ("search(value, id)", 14..16, "expected text, found an integer"),
+            ("decimal(labels)", 8..14, "expected text or a number, found a list"),
+            ("now()", 3..4, "`now()` stands alone, as the `value` of a member with `at`"),
+        ];
+        for (source, span, problem) in table {
+            let fault = Expression::compile_beside(source, &own, &names).unwrap_err();
+            assert_eq!((fault.problem.as_str(), fault.span), (problem, span), "{source}");
+        }
+    }
+
+    #[test]
+    fn a_member_is_chosen_by_what_it_is_or_holds() {
+        let (own, _) = school();
+        let list = |of| Type::List(Box::new(of));
+        let context = |value| json!({"id": 2, "name": "Ada", "labels": [1, 2], "value": value});
+        let table = [
+            ("id", Type::Integer, json!(2), true),
+            ("id", Type::Integer, json!(3), false),
+            ("id", list(Type::Integer), json!([1, 2]), true),
+            ("labels", Type::Integer, json!(2), true),
+            ("labels", list(Type::Integer), json!([7, 1]), true),
+            ("labels", list(Type::Integer), json!([7]), false),
+            ("places", list(Type::Integer), json!([1]), false),
+            ("cost", Type::Text, json!("1"), false),
+        ];
+        for (name, of, value, chosen) in table {
+            let member = own.iter().find(|member| member.name == name).unwrap();
+            let expression = Expression::chosen(member, of).unwrap();
+            assert_eq!(expression.evaluate(&context(value)), Ok(json!(chosen)), "{name}");
+        }
+        let member = |name: &str| own.iter().find(|member| member.name == name).unwrap();
+        assert_eq!(Expression::chosen(member("id"), Type::Text), None);
+        assert_eq!(Expression::chosen(member("labels"), Type::Text), None);
     }
 
     #[test]

@@ -17,7 +17,19 @@ pub(super) fn compile(
     names: &[Member],
     findings: &mut Findings<'_>,
 ) -> Option<Expression> {
-    match Expression::compile(source, names) {
+    compile_beside(document, at, source, &[], names, findings)
+}
+
+/// Compiles what speaks of a record: of its members (`own`) and of `names`, see [`Expression::compile_beside`].
+pub(super) fn compile_beside(
+    document: &Document,
+    at: &Pointer,
+    source: &str,
+    own: &[Member],
+    names: &[Member],
+    findings: &mut Findings<'_>,
+) -> Option<Expression> {
+    match Expression::compile_beside(source, own, names) {
         Ok(expression) => Some(expression),
         Err(fault) => {
             let place = document.place(at).from_offset(fault.span.start, fault.span.len().max(1));

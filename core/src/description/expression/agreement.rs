@@ -1,6 +1,6 @@
 //! Reads an expression as a list of members that agree, for whoever looks records up by it.
 
-use super::{Expression, Node, Operation};
+use super::{Expression, Node, Operation, Typed};
 
 /// Two members that agree: one of the expression's own names, and one of another thing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,13 +18,13 @@ impl Expression {
     /// `other.a == b` and `glob(other.a, b)`, joined by `&&`.
     pub fn agreements(&self, other: &str) -> Option<Vec<Agreement>> {
         let mut agreements = Vec::new();
-        collect(&self.node, other, &mut agreements)?;
+        collect(&self.0, other, &mut agreements)?;
         Some(agreements)
     }
 }
 
-fn collect(node: &Node, other: &str, agreements: &mut Vec<Agreement>) -> Option<()> {
-    let Node::Operation(operation, operands) = node else { return None };
+fn collect(typed: &Typed, other: &str, agreements: &mut Vec<Agreement>) -> Option<()> {
+    let Node::Operation(operation, operands) = &typed.node else { return None };
     let [one, two] = operands.as_slice() else { return None };
     match operation {
         Operation::And => {
@@ -42,7 +42,7 @@ fn collect(node: &Node, other: &str, agreements: &mut Vec<Agreement>) -> Option<
 }
 
 /// That a member of the other thing equals one of the own.
-fn agreement(theirs: &Node, own: &Node, other: &str) -> Option<Agreement> {
+fn agreement(theirs: &Typed, own: &Typed, other: &str) -> Option<Agreement> {
     let (theirs, own) = (way(theirs)?, way(own)?);
     let (first, theirs) = theirs.split_first()?;
     let is_theirs = first == other && !theirs.is_empty() && own.first().is_none_or(|name| name != other);
@@ -50,10 +50,10 @@ fn agreement(theirs: &Node, own: &Node, other: &str) -> Option<Agreement> {
 }
 
 /// The names that lead to a member.
-fn way(node: &Node) -> Option<Vec<String>> {
-    match node {
-        Node::Name(name) => Some(vec![name.clone()]),
-        Node::Member(of, name) => {
+fn way(typed: &Typed) -> Option<Vec<String>> {
+    match &typed.node {
+        Node::Name(name) | Node::Own(name) => Some(vec![name.clone()]),
+        Node::Member(of, name, _) => {
             let mut way = way(of)?;
             way.push(name.clone());
             Some(way)

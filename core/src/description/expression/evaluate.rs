@@ -6,31 +6,49 @@ use std::cmp::Ordering;
 
 use serde_json::{Map, Value};
 
-use super::{Loop, Node, Operation, Unset, glob};
+use super::search::occurs;
+use super::{Lack, Loop, Node, Operation, Typed, Unset, decimal, glob};
 
 type Computed<'v> = Result<Cow<'v, Value>, Unset>;
+
+/// Loops that may stand in one another.
+pub(super) const LOOPS_MAX: usize = 2;
 
 /// What names stand for.
 #[derive(Clone, Copy)]
 pub(super) struct Scope<'v> {
     /// Has a member for every name.
     context: &'v Value,
-    /// What the condition of a loop is about.
-    item: Option<&'v Value>,
+    /// What the loops around are about, the outer one first.
+    items: [Option<&'v Value>; LOOPS_MAX],
+    /// How many of them there are.
+    depth: usize,
 }
 
 impl<'v> Scope<'v> {
     pub(super) fn of(context: &'v Value) -> Self {
-        Self { context, item: None }
+        Self { context, items: [None; LOOPS_MAX], depth: 0 }
+    }
+
+    /// Within a loop that is about `item`.
+    fn within(mut self, item: &'v Value) -> Self {
+        if let Some(place) = self.items.get_mut(self.depth) {
+            *place = Some(item);
+        }
+        self.depth += 1;
+        self
     }
 }
 
-pub(super) fn evaluate<'v>(node: &'v Node, scope: Scope<'v>) -> Computed<'v> {
-    match node {
+pub(super) fn evaluate<'v>(typed: &'v Typed, scope: Scope<'v>) -> Computed<'v> {
+    match &typed.node {
         Node::Literal(value) => Ok(Cow::Borrowed(value)),
-        Node::Name(name) => scope.context.get(name).map(Cow::Borrowed).ok_or(Unset),
+        Node::Name(name) | Node::Records(name) => scope.context.get(name).map(Cow::Borrowed).ok_or(Unset),
+        Node::Own(name) => Ok(scope.context.get(name).map_or(Cow::Owned(Value::Null), Cow::Borrowed)),
+        Node::Record(list, key, wanted) => record(evaluate(list, scope)?, key, &*evaluate(wanted, scope)?),
         Node::Given(name) => Ok(Cow::Owned(Value::Bool(scope.context.get(name).is_some()))),
-        Node::Member(operand, name) => member(evaluate(operand, scope)?, name),
+        Node::Member(operand, name, lack) => lacking(member(evaluate(operand, scope)?, name), *lack),
+        Node::Index(operand, index, lack) => lacking(item(evaluate(operand, scope)?, &*evaluate(index, scope)?), *lack),
         Node::Has(operand, name) => {
             let has = evaluate(operand, scope).is_ok_and(|operand| operand.get(name).is_some());
             Ok(Cow::Owned(Value::Bool(has)))
@@ -48,13 +66,21 @@ pub(super) fn evaluate<'v>(node: &'v Node, scope: Scope<'v>) -> Computed<'v> {
             Ok(Cow::Owned(Value::Object(map)))
         }
         Node::Operation(operation, operands) => operate(*operation, operands, scope),
-        Node::Loop(of, list, condition) => over(*of, evaluate(list, scope)?, condition, scope),
-        Node::Item => scope.item.map(Cow::Borrowed).ok_or(Unset),
+        Node::Loop(of, list, about) => over(*of, &*evaluate(list, scope)?, about, scope),
+        Node::Item(depth, _) => scope.items.get(*depth).copied().flatten().map(Cow::Borrowed).ok_or(Unset),
     }
 }
 
-fn owned(node: &Node, scope: Scope<'_>) -> Result<Value, Unset> {
-    evaluate(node, scope).map(Cow::into_owned)
+fn owned(typed: &Typed, scope: Scope<'_>) -> Result<Value, Unset> {
+    evaluate(typed, scope).map(Cow::into_owned)
+}
+
+/// What is there, or what it counts as that it is not.
+fn lacking(found: Computed<'_>, lack: Lack) -> Computed<'_> {
+    match lack {
+        Lack::Unset => found,
+        Lack::Null => Ok(found.unwrap_or(Cow::Owned(Value::Null))),
+    }
 }
 
 fn member<'v>(operand: Cow<'v, Value>, name: &str) -> Computed<'v> {
@@ -64,57 +90,155 @@ fn member<'v>(operand: Cow<'v, Value>, name: &str) -> Computed<'v> {
     }
 }
 
-/// What is done with the items of `list` that fulfil `condition`.
-fn over<'v>(of: Loop, list: Cow<'v, Value>, condition: &Node, scope: Scope<'_>) -> Computed<'v> {
-    let fulfils = |item: &Value| truth(condition, Scope { context: scope.context, item: Some(item) }) == Ok(true);
-    let result = match (of, list) {
-        (Loop::Exists, list) => Value::Bool(list.as_array().ok_or(Unset)?.iter().any(fulfils)),
-        (Loop::Filter, Cow::Borrowed(list)) => {
-            list.as_array().ok_or(Unset)?.iter().filter(|item| fulfils(item)).cloned().collect()
+/// The record in a list whose member `key` is what is wanted.
+fn record<'v>(list: Cow<'v, Value>, key: &str, wanted: &Value) -> Computed<'v> {
+    let is_wanted = |record: &Value| record.get(key).is_some_and(|own| equal(own, wanted));
+    let found = match list {
+        Cow::Borrowed(list) => list.as_array().ok_or(Unset)?.iter().find(|record| is_wanted(record)).map(Cow::Borrowed),
+        Cow::Owned(Value::Array(records)) => records.into_iter().find(is_wanted).map(Cow::Owned),
+        Cow::Owned(_) => return Err(Unset),
+    };
+    Ok(found.unwrap_or(Cow::Owned(Value::Null)))
+}
+
+/// What is asked of the items of `list`.
+fn over<'v>(of: Loop, list: &Value, about: &Typed, scope: Scope<'_>) -> Computed<'v> {
+    let fulfils = |item: &Value| truth(about, scope.within(item)) == Ok(Some(true));
+    let items = match list {
+        Value::Array(items) => items.as_slice(),
+        Value::Null => &[],
+        _ => return Err(Unset),
+    };
+    let result = match of {
+        Loop::Exists => Value::Bool(items.iter().any(fulfils)),
+        Loop::Filter => items.iter().filter(|item| fulfils(item)).cloned().collect(),
+        Loop::Least | Loop::Greatest => {
+            let values = items.iter().filter_map(|item| owned(about, scope.within(item)).ok());
+            let values = values.filter(|value| !value.is_null());
+            let extreme = match of {
+                Loop::Least => values.min_by(rank),
+                _ => values.max_by(rank),
+            };
+            extreme.unwrap_or(Value::Null)
         }
-        (Loop::Filter, Cow::Owned(Value::Array(items))) => items.into_iter().filter(fulfils).collect(),
-        (Loop::Filter, Cow::Owned(_)) => return Err(Unset),
     };
     Ok(Cow::Owned(result))
 }
 
-fn operate<'v>(operation: Operation, operands: &'v [Node], scope: Scope<'v>) -> Computed<'v> {
-    let boolean = |value: bool| Ok(Cow::Owned(Value::Bool(value)));
+/// Which of two values of one type is the smaller: texts that are decimals are compared as numbers.
+fn rank(one: &Value, other: &Value) -> Ordering {
+    match (one, other) {
+        (Value::String(one), Value::String(other)) => decimal::order(one, other),
+        _ => order(one, other).unwrap_or(Ordering::Equal),
+    }
+}
+
+fn operate<'v>(operation: Operation, operands: &'v [Typed], scope: Scope<'v>) -> Computed<'v> {
+    let truth_value = |truth: Option<bool>| Ok(Cow::Owned(truth.map_or(Value::Null, Value::Bool)));
     match (operation, operands) {
-        (Operation::And, [one, other]) => boolean(truth(one, scope)? && truth(other, scope)?),
-        (Operation::Or, [one, other]) => boolean(truth(one, scope)? || truth(other, scope)?),
-        (Operation::Not, [one]) => boolean(!truth(one, scope)?),
-        (Operation::Choose, [condition, one, other]) => {
-            evaluate(if truth(condition, scope)? { one } else { other }, scope)
-        }
-        (Operation::Negate, [one]) => negated(&*evaluate(one, scope)?),
-        (Operation::Size, [one]) => size(&*evaluate(one, scope)?),
-        (Operation::Text, [one]) => text(&*evaluate(one, scope)?),
-        (operation, [one, other]) => pair(operation, evaluate(one, scope)?, &*evaluate(other, scope)?),
+        (Operation::And, [one, other]) => truth_value(decided(one, other, false, scope)?),
+        (Operation::Or, [one, other]) => truth_value(decided(one, other, true, scope)?),
+        (Operation::Not, [one]) => truth_value(truth(one, scope)?.map(|truth| !truth)),
+        (Operation::Choose, [condition, one, other]) => match truth(condition, scope)? {
+            Some(true) => evaluate(one, scope),
+            Some(false) => evaluate(other, scope),
+            None => Ok(Cow::Owned(Value::Null)),
+        },
+        (Operation::Search, [wanted, texts @ ..]) => search(wanted, texts, scope),
+        (Operation::Links, [links, relations @ ..]) => header(&*evaluate(links, scope)?, relations, scope),
+        (operation, [one]) => single(operation, evaluate(one, scope)?),
+        (operation, [one, other]) => pair(operation, &*evaluate(one, scope)?, &*evaluate(other, scope)?),
         _ => Err(Unset),
     }
 }
 
-fn pair<'v>(operation: Operation, one: Cow<'v, Value>, other: &Value) -> Computed<'v> {
-    let ordering = || order(&one, other).ok_or(Unset);
+/// `&&`, which a `false` decides on either side, or `||`, which a `true` does: what the other side is does not matter
+/// then, nor whether it has a value.
+fn decided(one: &Typed, other: &Typed, by: bool, scope: Scope<'_>) -> Result<Option<bool>, Unset> {
+    let one = truth(one, scope);
+    if one == Ok(Some(by)) {
+        return one;
+    }
+    let other = truth(other, scope);
+    if other == Ok(Some(by)) {
+        return other;
+    }
+    Ok(one?.and(other?))
+}
+
+fn single(operation: Operation, one: Cow<'_, Value>) -> Computed<'_> {
+    if one.is_null() {
+        return Ok(one);
+    }
+    match operation {
+        Operation::Negate => negated(&one),
+        Operation::Size => size(&one),
+        Operation::Text => text(&one),
+        Operation::Decimal => match &*one {
+            Value::String(text) => Ok(Cow::Owned(decimal::decimal(text).map_or(Value::Null, Value::from))),
+            Value::Number(_) => Ok(one),
+            _ => Err(Unset),
+        },
+        _ => Err(Unset),
+    }
+}
+
+fn pair<'v>(operation: Operation, one: &Value, other: &Value) -> Computed<'v> {
     let result = match operation {
-        Operation::Equal => equal(&one, other),
-        Operation::Unequal => !equal(&one, other),
-        Operation::Less => ordering()?.is_lt(),
-        Operation::AtMost => ordering()?.is_le(),
-        Operation::Greater => ordering()?.is_gt(),
-        Operation::AtLeast => ordering()?.is_ge(),
-        Operation::In => contains(other, &one),
-        Operation::Add => return sum(&one, other),
-        Operation::Index => return item(one, other),
+        Operation::Equal => equal(one, other),
+        Operation::Unequal => !equal(one, other),
+        Operation::In => contains(other, one),
+        _ if one.is_null() || other.is_null() => return Ok(Cow::Owned(Value::Null)),
+        Operation::Add => return sum(one, other),
         Operation::Glob => glob(one.as_str().ok_or(Unset)?, other.as_str().ok_or(Unset)?),
-        _ => return Err(Unset),
+        operation => {
+            let ordering = order(one, other).ok_or(Unset)?;
+            match operation {
+                Operation::Less => ordering.is_lt(),
+                Operation::AtMost => ordering.is_le(),
+                Operation::Greater => ordering.is_gt(),
+                Operation::AtLeast => ordering.is_ge(),
+                _ => return Err(Unset),
+            }
+        }
     };
     Ok(Cow::Owned(Value::Bool(result)))
 }
 
-fn truth(node: &Node, scope: Scope<'_>) -> Result<bool, Unset> {
-    evaluate(node, scope)?.as_bool().ok_or(Unset)
+/// Whether it is true; `None` where it is `null`.
+fn truth(typed: &Typed, scope: Scope<'_>) -> Result<Option<bool>, Unset> {
+    match &*evaluate(typed, scope)? {
+        Value::Null => Ok(None),
+        Value::Bool(truth) => Ok(Some(*truth)),
+        _ => Err(Unset),
+    }
+}
+
+/// Whether a text occurs in one of others; one that is absent holds nothing.
+fn search<'v>(wanted: &Typed, texts: &[Typed], scope: Scope<'_>) -> Computed<'v> {
+    let wanted = evaluate(wanted, scope)?;
+    if wanted.is_null() {
+        return Ok(Cow::Owned(Value::Null));
+    }
+    let wanted = wanted.as_str().ok_or(Unset)?;
+    let mut found = false;
+    for text in texts {
+        found |= evaluate(text, scope)?.as_str().is_some_and(|text| occurs(wanted, text));
+    }
+    Ok(Cow::Owned(Value::Bool(found)))
+}
+
+/// `<url>; rel="next", <…>; rel="last"`, of the relations that `links` has; unset if it has none.
+fn header<'v>(links: &Value, relations: &[Typed], scope: Scope<'_>) -> Computed<'v> {
+    let mut parts = Vec::new();
+    for relation in relations {
+        let relation = evaluate(relation, scope)?;
+        let relation = relation.as_str().ok_or(Unset)?;
+        if let Some(address) = links.get(relation).and_then(Value::as_str) {
+            parts.push(format!("<{address}>; rel=\"{relation}\""));
+        }
+    }
+    if parts.is_empty() { Err(Unset) } else { Ok(Cow::Owned(Value::String(parts.join(", ")))) }
 }
 
 fn equal(one: &Value, other: &Value) -> bool {

@@ -1,6 +1,7 @@
 //! What expressions compute: JSON's own types, as JSON Schema tells them.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -33,6 +34,21 @@ pub enum Type {
     Object(Vec<Member>),
     /// The type, or `null`.
     Nullable(Box<Type>),
+    /// The stored records of a type, as a list; `X[key]` is the one with that key.
+    Records(Arc<Row>),
+    /// One of them: an object whose absent members are `null`.
+    Record(Arc<Row>),
+}
+
+/// What the stored records of a type look like.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    /// The record type's name.
+    pub name: String,
+    /// The member that is its key; `None` where that is not a single member of its own.
+    pub key: Option<String>,
+    /// What one says: derived members too.
+    pub of: Type,
 }
 
 /// A member of an object, or a name.
@@ -66,6 +82,11 @@ impl Type {
             Self::Any | Self::Null | Self::Nullable(_) => of,
             of => Self::Nullable(Box::new(of)),
         }
+    }
+
+    /// The stored records of the type `name`, each of which looks like `of` and is told apart by the member `key`.
+    pub fn records(name: &str, key: Option<&str>, of: Self) -> Self {
+        Self::Records(Arc::new(Row { name: name.to_owned(), key: key.map(str::to_owned), of }))
     }
 
     /// What a schema describes; [`Type::Any`] where it leaves that open.
@@ -113,6 +134,11 @@ impl Type {
             (Self::Nullable(own), Self::Nullable(other))
             | (Self::List(own), Self::List(other))
             | (Self::Map(own), Self::Map(other)) => own.fits(other),
+            (Self::Record(own), Self::Record(other)) | (Self::Records(own), Self::Records(other)) => {
+                own.name == other.name
+            }
+            (Self::Records(own), Self::List(other)) => own.of.fits(other),
+            (Self::Record(own), other @ (Self::Object(_) | Self::Map(_))) => own.of.fits(other),
             (own, Self::Nullable(other)) => own.fits(other),
             (Self::Object(own), Self::Object(other)) => other.iter().all(|wanted| {
                 let found = own.iter().find(|member| member.name == wanted.name);
@@ -133,6 +159,8 @@ impl Type {
             (Self::Integer, value) => value.is_i64(),
             (Self::Nullable(of), value) => of.accepts(value),
             (Self::List(of), Value::Array(items)) => items.iter().all(|item| of.accepts(item)),
+            (Self::Records(row), Value::Array(items)) => items.iter().all(|item| row.of.accepts(item)),
+            (Self::Record(row), value) => row.of.accepts(value),
             (Self::Map(of), Value::Object(members)) => members.values().all(|member| of.accepts(member)),
             (Self::Object(known), Value::Object(members)) => known
                 .iter()
@@ -194,9 +222,9 @@ impl fmt::Display for Type {
             Self::Integer => f.write_str("an integer"),
             Self::Number => f.write_str("a number"),
             Self::Text => f.write_str("text"),
-            Self::List(_) => f.write_str("a list"),
+            Self::List(_) | Self::Records(_) => f.write_str("a list"),
             Self::Map(_) => f.write_str("a map"),
-            Self::Object(_) => f.write_str("an object"),
+            Self::Object(_) | Self::Record(_) => f.write_str("an object"),
             Self::Nullable(of) => write!(f, "{of} or null"),
         }
     }
