@@ -13,6 +13,8 @@
 mod complete;
 mod form;
 mod settle;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -165,7 +167,7 @@ impl<'d> Changes<'d> {
         Ok(&self.drafts[self.places[&name]])
     }
 
-    /// The stored records that match, as they will be; those that no longer match, and new ones, left out or in.
+    /// The records that match as they will be: stored ones, and those that were spoken of.
     pub async fn matching(&mut self, of: RecordTypeId, matching: &Matching) -> Result<Vec<Draft>, Stop> {
         let store = self.desk.store;
         let held = store.records_matching(self.desk.connection, self.desk.partner, of, matching).await?;
@@ -173,7 +175,9 @@ impl<'d> Changes<'d> {
         for held in held {
             found.push(self.look_at(held).await?.clone());
         }
-        let own: Vec<_> = self.drafts.iter().filter(|draft| draft.of == of && draft.held.is_none()).cloned().collect();
+        let is_found = |draft: &Draft| found.iter().any(|other| other.key == draft.key);
+        let own = self.drafts.iter().filter(|draft| draft.of == of && !is_found(draft));
+        let own: Vec<_> = own.cloned().collect();
         found.extend(own);
         found.retain(|draft| draft.after.as_ref().is_some_and(|members| fits(members, matching)));
         Ok(found)
