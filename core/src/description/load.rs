@@ -69,7 +69,7 @@ fn partner_name(file: &Path) -> String {
     if named_by_folder { folder() } else { stem() }.unwrap_or_default()
 }
 
-fn read(
+pub(super) fn read(
     file: &Path,
     name: &str,
     canonical: &Canonical,

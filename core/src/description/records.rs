@@ -1,17 +1,28 @@
 //! Turns schemas with a `key` into record types.
 
+mod blank;
 mod computed;
+mod derived;
 mod fields;
+mod fresh;
+mod functions;
+mod indexes;
 mod members;
 mod references;
+mod rows;
 mod rules;
 mod shapes;
+mod stored;
+#[cfg(test)]
+mod tests;
 
-use std::collections::HashMap;
+use std::cell::OnceCell;
+use std::collections::{BTreeSet, HashMap};
 
 use serde_json::Value;
 
 pub(super) use self::shapes::{Contents, Marks};
+use super::expression::Type;
 use super::findings::Findings;
 use super::outline::Outline;
 use super::{RecordType, RecordTypeId};
@@ -32,6 +43,10 @@ pub(super) struct Records<'a> {
     outline: &'a Outline,
     drafts: Vec<Draft>,
     by_place: HashMap<Pointer, RecordTypeId>,
+    /// The record types that snapshots and merges hold.
+    held: BTreeSet<RecordTypeId>,
+    /// What records look like to expressions, by type.
+    rows: OnceCell<Vec<rows::Row>>,
 }
 
 /// A record type on its way.
@@ -47,7 +62,14 @@ struct Draft {
 impl<'a> Records<'a> {
     /// All record types of the document, none of them reached yet.
     pub(super) fn new(document: &'a Document, outline: &'a Outline, findings: &mut Findings<'_>) -> Self {
-        let mut records = Self { document, outline, drafts: Vec::new(), by_place: HashMap::new() };
+        let mut records = Self {
+            document,
+            outline,
+            drafts: Vec::new(),
+            by_place: HashMap::new(),
+            held: BTreeSet::new(),
+            rows: OnceCell::new(),
+        };
         for (id, at) in (0..).map(RecordTypeId).zip(&outline.records) {
             let name = name_of(at).unwrap_or_else(|| {
                 let problem = Diagnostic::at(document.key_place(&at.member(EXTENSION)), "this record has no name");
@@ -61,12 +83,19 @@ impl<'a> Records<'a> {
             records.by_place.insert(at.clone(), id);
             records.drafts.push(Draft { name, at: at.clone(), found: None, cut_out: Vec::new() });
         }
+        records.held = records.held(outline);
         records
+    }
+
+    /// All record types.
+    fn ids(&self) -> impl Iterator<Item = RecordTypeId> + use<> {
+        let number = u16::try_from(self.drafts.len()).unwrap_or(u16::MAX);
+        (0..number).map(RecordTypeId)
     }
 
     /// The record type called `name`.
     pub(super) fn id(&self, name: &str) -> Option<RecordTypeId> {
-        (0..).map(RecordTypeId).zip(&self.drafts).find(|(_, draft)| draft.name == name).map(|(id, _)| id)
+        self.ids().zip(&self.drafts).find(|(_, draft)| draft.name == name).map(|(id, _)| id)
     }
 
     /// The names of all record types.
@@ -104,53 +133,42 @@ impl<'a> Records<'a> {
         self.parent(id).is_some()
     }
 
-    /// The record types that no body reaches, those that are nested in another of them left out.
-    pub(super) fn unreached(&self) -> Vec<RecordTypeId> {
-        let ids = (0..).map(RecordTypeId).zip(&self.drafts);
-        let unreached: Vec<_> = ids.filter(|(_, draft)| draft.found.is_none()).collect();
-        let is_nested = |at: &Pointer| {
-            let others = unreached.iter().map(|(_, draft)| &draft.at).filter(|other| *other != at);
-            others.into_iter().any(|other| self.leads_to(other, at, 0))
-        };
-        unreached.iter().filter(|(_, draft)| !is_nested(&draft.at)).map(|(id, _)| *id).collect()
-    }
-
-    /// Whether the schema at `wanted` stands somewhere in the one at `from`.
-    fn leads_to(&self, from: &Pointer, wanted: &Pointer, depth: usize) -> bool {
-        let Some((from, schema)) = self.document.resolve(from).filter(|_| depth < DEPTH_MAX) else { return false };
-        from == *wanted || words::subschemas(&from, schema).iter().any(|inner| self.leads_to(inner, wanted, depth + 1))
-    }
-
     fn parent(&self, id: RecordTypeId) -> Option<RecordTypeId> {
         self.drafts[usize::from(id.0)].found.as_ref().and_then(|(parent, _)| *parent)
     }
 
     /// The record types, now that all bodies have been walked.
     pub(super) fn finish(self, partner: &str, canonical: &Canonical, findings: &mut Findings<'_>) -> Vec<RecordType> {
-        let ids = (0..).map(RecordTypeId).zip(&self.drafts);
+        let ids = self.ids().zip(&self.drafts);
         let types = ids.map(|(id, draft)| self.record_type(id, draft, partner, canonical, findings));
         let mut types: Vec<_> = types.collect();
         let mut all = Vec::new();
-        for (id, draft) in (0..).map(RecordTypeId).zip(&self.drafts) {
-            let references = self.references(draft, &self.members(draft), findings);
+        for (id, draft) in self.ids().zip(&self.drafts) {
+            let references = self.references(id, draft, &self.members(draft), findings);
             all.extend(references.into_iter().map(|(reference, place)| (id, reference, place)));
         }
-        if let Some(place) = references::circle(&all) {
-            let problem = Diagnostic::at(place.clone(), "not supported yet: references in a circle");
-            findings.report(problem.hint("this one leads back to the record that it starts from"));
-        }
+        self.refuse_circles_of_references(&all, findings);
         for (RecordTypeId(id), reference, _) in all {
             types[usize::from(id)].references.push(reference);
         }
-        for (id, record) in (0..).map(RecordTypeId).zip(&types).filter(|(id, _)| !self.stands_alone(*id)) {
-            self.refuse_words_of_nested(id, record, findings);
+        let of_operator = self.of_operator();
+        for ((id, draft), record) in self.ids().zip(&self.drafts).zip(&mut types) {
+            if self.is_blank(id) {
+                record.indexes = indexes::indexes(record);
+            }
+            if self.is_blank(id) && !of_operator.contains(&id) {
+                self.refuse_nested_in_blank(draft, findings);
+            }
+            if !self.stands_alone(id) {
+                self.refuse_words_of_nested(id, record, findings);
+            }
         }
         types
     }
 
     /// Whether neither records of this type are nested in others, nor others in them.
     pub(super) fn stands_alone(&self, id: RecordTypeId) -> bool {
-        let mut others = (0..).map(RecordTypeId).take(self.drafts.len());
+        let mut others = self.ids();
         !self.is_nested(id) && !others.any(|other| self.parent(other) == Some(id))
     }
 
@@ -208,13 +226,18 @@ impl<'a> Records<'a> {
             known_kind(canonical, kind, place).inspect_err(|problem| findings.report(problem.clone())).ok()
         });
         let kinds: Vec<_> = kinds.collect();
-        let own = properties(self.document, &draft.at);
-        let has_column = |name: &String| !draft.cut_out.contains(name) && !self.is_alias(draft, name);
-        let own = own.iter().filter(|property| has_column(&property.name));
-        let columns = columns(own.map(|property| (property.name.as_str(), self.column_form(&property.at))));
         let members = self.members(draft);
+        let derived = self.derived_names(id);
+        let is_blank = self.is_blank(id);
+        let counted = if is_blank { self.counted(&members, findings) } else { Vec::new() };
+        let aliases = self.aliases(&members, findings);
+        let is_alias = |name: &String| aliases.iter().any(|(sent, _)| sent == name);
+        let own = properties(self.document, &draft.at);
+        let has_column = |name: &String| !draft.cut_out.contains(name) && !is_alias(name) && !derived.contains(name);
+        let own = own.iter().filter(|property| has_column(&property.name));
+        let columns = columns(own.map(|property| (property.name.as_str(), self.column_form(&property.at, is_blank))));
         findings.understand(at("changes"));
-        let (rules, singles) = self.rules(draft, findings);
+        let (rules, singles) = self.rules(id, draft, findings);
         RecordType {
             name: draft.name.clone(),
             key,
@@ -222,24 +245,40 @@ impl<'a> Records<'a> {
             with,
             kinds,
             table: Table { name: table_name(&["record", partner, &draft.name]), columns },
-            schema: self.schema(id, draft, findings),
-            aliases: self.aliases(&members, findings),
-            computed: self.computed(&members, findings),
+            schema: self.schema(id, draft, &derived, findings),
+            computed: self.computed(id, draft, &members, &counted, findings),
             piecemeal: self.piecemeal(&members, findings),
             changes: keys.changes.clone().unwrap_or_default(),
             singles,
             rules,
             references: Vec::new(),
-            ..RecordType::default()
+            keying: self.keying(id, draft),
+            blank: is_blank,
+            derived: self.derived(id, draft, &members, findings),
+            defaults: if is_blank { self.defaults(&members, findings) } else { serde_json::Map::new() },
+            counted,
+            indexes: Vec::new(),
+            aliases,
         }
     }
 
     /// What a record must look like by itself, where neither it is nested in another nor another in it.
-    fn schema(&self, id: RecordTypeId, draft: &Draft, findings: &mut Findings<'_>) -> Schema {
+    fn schema(
+        &self,
+        id: RecordTypeId,
+        draft: &Draft,
+        derived: &BTreeSet<String>,
+        findings: &mut Findings<'_>,
+    ) -> Schema {
         if !self.stands_alone(id) {
             return Schema::default();
         }
-        Schema::compile(self.document.root(), draft.at.as_str()).unwrap_or_else(|reason| {
+        let schema = if self.is_blank(id) {
+            Schema::compile(&stored::stored(self.document, &draft.at, derived), "")
+        } else {
+            Schema::compile(self.document.root(), draft.at.as_str())
+        };
+        schema.unwrap_or_else(|reason| {
             // What is wrong with a schema has been said already, better; only if nothing has, this is all there is.
             if findings.problems.is_empty() {
                 let place = self.document.key_place(&draft.at);
@@ -249,7 +288,10 @@ impl<'a> Records<'a> {
         })
     }
 
-    fn column_form(&self, at: &Pointer) -> ColumnForm {
+    fn column_form(&self, at: &Pointer, is_blank: bool) -> ColumnForm {
+        if is_blank {
+            return blank_column_form(&Type::of_schema(self.document, at));
+        }
         let Some((_, schema)) = self.document.resolve(at) else { return ColumnForm::Json };
         match type_names(schema).as_slice() {
             ["string"] => ColumnForm::Text,
@@ -259,6 +301,17 @@ impl<'a> Records<'a> {
             // `null` is a value that a typed column could not tell from an absent one.
             _ => ColumnForm::Json,
         }
+    }
+}
+
+/// The column of a member that is never `null`, because that is as good as absent.
+fn blank_column_form(of: &Type) -> ColumnForm {
+    match of.unwrapped() {
+        Type::Text => ColumnForm::Text,
+        Type::Integer => ColumnForm::Integer,
+        Type::Number => ColumnForm::Number,
+        Type::Boolean => ColumnForm::Boolean,
+        _ => ColumnForm::Json,
     }
 }
 

@@ -57,6 +57,7 @@ pub(super) fn left_over(document: &Document, outline: &Outline, findings: &mut F
             ("at", keys.at.is_some()),
             ("as", keys.written.is_some()),
             ("delete", keys.delete.is_some()),
+            ("match", keys.matched.is_some()),
             ("changes", keys.changes.is_some()),
         ];
         for (word, _) in words.into_iter().filter(|(_, used)| *used) {
@@ -87,6 +88,7 @@ fn useless(word: &str) -> (String, &'static str) {
         "at" => "it belongs on a field of a record, beside `value`",
         "as" => "it belongs on a record's own fields",
         "changes" => "it belongs on a record, beside its `key`",
+        "match" => "it belongs on the lists of records that clients write one by one",
         _ => "it belongs on a record's own lists",
     };
     (format!("nothing makes use of `{word}` here"), hint)

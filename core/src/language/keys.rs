@@ -389,8 +389,14 @@ pub struct RefersWith {
 pub struct RefersBy {
     /// The field that names the type.
     pub by: String,
-    /// Its words, and the records they stand for.
+    /// Its words, and the records they stand for. A word that is not among them refers to nothing.
     pub to: BTreeMap<String, String>,
+    /// When the target is not there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missing: Option<Missing>,
+    /// When the target is deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gone: Option<Gone>,
 }
 
 /// What happens when a reference's target is not there.

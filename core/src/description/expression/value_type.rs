@@ -118,7 +118,7 @@ impl Type {
                 }
             }
             _ if schema.get("properties").is_some() => object(schema, &at, &inner),
-            _ => of_words(schema),
+            _ => or_null(schema, &at).map_or_else(|| of_words(schema), |at| Self::nullable(inner(&at))),
         }
     }
 
@@ -180,7 +180,7 @@ impl Type {
     }
 
     /// The type itself, where it may be `null`.
-    pub(super) fn unwrapped(&self) -> &Self {
+    pub(in crate::description) fn unwrapped(&self) -> &Self {
         if let Self::Nullable(of) = self { of } else { self }
     }
 }
@@ -196,6 +196,18 @@ fn object(schema: &Value, at: &Pointer, inner: &dyn Fn(&Pointer) -> Type) -> Typ
         required: is_required(name),
     });
     Type::Object(members.collect())
+}
+
+/// The schema that is given beside `null` in a choice of two: `anyOf: [{$ref: …}, {type: 'null'}]`.
+fn or_null(schema: &Value, at: &Pointer) -> Option<Pointer> {
+    let word = ["anyOf", "oneOf"].into_iter().find(|word| schema.get(word).is_some())?;
+    let is_null = |form: &Value| form.get("type") == Some(&"null".into());
+    let nth = match schema.get(word)?.as_array()?.as_slice() {
+        [form, null] if is_null(null) && !is_null(form) => 0,
+        [null, form] if is_null(null) && !is_null(form) => 1,
+        _ => return None,
+    };
+    Some(at.member(word).item(nth))
 }
 
 /// The type of an `enum`'s or a `const`'s words.

@@ -11,8 +11,8 @@ use crate::validate::Schema;
 impl Operations<'_, '_, '_> {
     /// An operation for each record type that no body reaches, now that all bodies have been walked.
     pub(in crate::description) fn of_operator(&mut self) -> Vec<Operation> {
-        let unreached = self.records.unreached();
-        unreached.into_iter().filter_map(|id| self.written(id)).collect()
+        let of_operator = self.records.of_operator();
+        of_operator.into_iter().filter_map(|id| self.written(id)).collect()
     }
 
     /// A merge of records of one type: one of them, or a list.

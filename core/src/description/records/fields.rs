@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{Draft, Records};
-use crate::description::{FieldPath, RecordTypeId};
+use crate::description::{FieldPath, Keying, RecordTypeId};
 use crate::json::Pointer;
 use crate::language::schema::{properties, property, type_names};
 use crate::language::{Diagnostic, Place};
@@ -19,7 +19,7 @@ impl Records<'_> {
         if !matches!(type_names(schema).as_slice(), ["string" | "integer"]) {
             return Err(refuse(format!("the key `{path}` is neither text nor an integer")));
         }
-        if !required {
+        if !required && !self.is_made_by_server(draft, path) {
             return Err(refuse(format!("the key `{path}` may be absent")).hint("add it to `required`"));
         }
         Ok(field)
@@ -74,6 +74,12 @@ impl Records<'_> {
         }
         let path = steps[up..].iter().map(|&step| step.to_owned()).collect();
         Ok((FieldPath { up, path }, at, required))
+    }
+
+    /// Whether the server makes the key, so that it is always there.
+    fn is_made_by_server(&self, draft: &Draft, path: &str) -> bool {
+        let id = self.by_place.get(&draft.at);
+        !path.contains('.') && id.is_some_and(|id| self.keying(*id, draft) != Keying::Sent)
     }
 
     /// Whether a member is computed where it is absent.

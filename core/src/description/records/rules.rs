@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::{Draft, Records};
 use crate::description::expression::Type;
 use crate::description::findings::Findings;
-use crate::description::{Constraint, Rule, Single, scope};
+use crate::description::{Constraint, RecordTypeId, Rule, Single, scope};
 use crate::json::Pointer;
 use crate::language::schema::{property, type_names};
 use crate::language::{Diagnostic, EXTENSION, keys};
@@ -17,7 +17,12 @@ const KINDS: &str = "unique, disjoint, determines, one-to-one, single";
 
 impl Records<'_> {
     /// What must hold over all records of this type, and what at most one of them is.
-    pub(super) fn rules(&self, draft: &Draft, findings: &mut Findings<'_>) -> (Vec<Rule>, Vec<Single>) {
+    pub(super) fn rules(
+        &self,
+        id: RecordTypeId,
+        draft: &Draft,
+        findings: &mut Findings<'_>,
+    ) -> (Vec<Rule>, Vec<Single>) {
         let at = draft.at.member(EXTENSION).member("rules");
         let (mut rules, mut singles) = (Vec::new(), Vec::new());
         for (nth, rule) in self.outline.schema(self.document, &draft.at).rules.iter().flatten().enumerate() {
@@ -45,7 +50,7 @@ impl Records<'_> {
                     findings.report(Diagnostic::at(place, "not supported yet: `must` as a rule"));
                 }
                 "single" => singles.extend(self.single(draft, &at, rule, findings)),
-                kind => rules.extend(self.rule(draft, &at, kind, rule, findings)),
+                kind => rules.extend(self.rule(id, draft, &at, kind, rule, findings)),
             }
         }
         (rules, singles)
@@ -53,6 +58,7 @@ impl Records<'_> {
 
     fn rule(
         &self,
+        id: RecordTypeId,
         draft: &Draft,
         at: &Pointer,
         kind: &str,
@@ -73,7 +79,7 @@ impl Records<'_> {
         match &constraint {
             Constraint::Unique(fields) | Constraint::Disjoint(fields) => {
                 for (nth, field) in fields.iter().enumerate() {
-                    self.check_field(draft, field, &fields_at.item(nth), findings);
+                    self.check_field(id, draft, field, &fields_at.item(nth), findings);
                 }
                 let least = if matches!(constraint, Constraint::Disjoint(_)) { 2 } else { 1 };
                 if fields.len() < least {
@@ -84,8 +90,8 @@ impl Records<'_> {
             Constraint::Determines(pairs) | Constraint::OneToOne(pairs) => {
                 for (nth, [one, other]) in pairs.iter().enumerate() {
                     let pair = fields_at.item(nth);
-                    self.check_field(draft, one, &pair.item(0), findings);
-                    self.check_field(draft, other, &pair.item(1), findings);
+                    self.check_field(id, draft, one, &pair.item(0), findings);
+                    self.check_field(id, draft, other, &pair.item(1), findings);
                 }
             }
         }
@@ -93,7 +99,7 @@ impl Records<'_> {
     }
 
     /// A rule's field is one of the record's own, and text, a number or a boolean.
-    fn check_field(&self, draft: &Draft, name: &str, at: &Pointer, findings: &mut Findings<'_>) {
+    fn check_field(&self, id: RecordTypeId, draft: &Draft, name: &str, at: &Pointer, findings: &mut Findings<'_>) {
         let place = self.document.place(at);
         let found = property(self.document, &draft.at, name).filter(|_| !self.is_alias(draft, name));
         let Some(found) = found else {
@@ -102,15 +108,24 @@ impl Records<'_> {
             findings.report(problem.did_you_mean(name, known.iter().map(String::as_str)));
             return;
         };
-        if !self.is_scalar(&found.at) {
-            let problem = Diagnostic::at(place, format!("`{name}` is neither text nor a number nor a boolean"));
-            findings.report(problem.related(self.document.key_place(&found.at), "the field stands here"));
-        }
+        let problem = if self.derived_names(id).contains(name) {
+            format!("`{name}` is computed when it is read, and no rule can hold it")
+        } else if !self.is_scalar(&found.at, self.is_blank(id)) {
+            format!("`{name}` is neither text nor a number nor a boolean")
+        } else {
+            return;
+        };
+        let problem = Diagnostic::at(place, problem);
+        findings.report(problem.related(self.document.key_place(&found.at), "the field stands here"));
     }
 
-    /// Whether a schema describes text, a number or a boolean.
-    pub(super) fn is_scalar(&self, at: &Pointer) -> bool {
+    /// Whether a schema describes text, a number or a boolean; in a blank record it may be `null` too.
+    pub(super) fn is_scalar(&self, at: &Pointer, is_blank: bool) -> bool {
         let Some((_, schema)) = self.document.resolve(at) else { return false };
+        if is_blank {
+            let of = Type::of_schema(self.document, at);
+            return matches!(of.unwrapped(), Type::Text | Type::Integer | Type::Number | Type::Boolean);
+        }
         let by_type = matches!(type_names(schema).as_slice(), ["string" | "integer" | "number" | "boolean"]);
         let words = schema.get("enum").and_then(Value::as_array);
         let by_words = words.is_some_and(|words| words.iter().all(|word| !word.is_array() && !word.is_object()));
@@ -123,10 +138,7 @@ impl Records<'_> {
             let place = self.document.key_place(&at.member("code"));
             findings.report(Diagnostic::at(place, "a `single` makes room for the new one, and has no problem to name"));
         }
-        let names = match self.row(draft) {
-            Type::Object(members) => members,
-            _ => Vec::new(),
-        };
+        let names = self.stored_members(draft);
         let when = scope::compile(self.document, &word, rule.single.as_ref()?, &names, findings)?;
         if !when.of().fits(&Type::Boolean) {
             let problem = format!("a condition is true or false, this is {}", when.of());
