@@ -22,7 +22,7 @@ pub(super) use self::record::{
     RECORD_PARAMETERS, contributions, held_records, insert_record, record_body, record_by_key, record_values,
     records_by_id, records_count, records_page, remove_record, update_record,
 };
-use crate::table::{Column, ColumnForm, Table};
+use crate::table::{Column, ColumnForm, Table, table_name};
 
 /// A statement that was made in this module.
 #[derive(Debug, Clone)]
@@ -134,6 +134,29 @@ pub(super) fn add_column(table: &Table, column: &Column) -> Sql {
 /// What adds one of the store's own columns to a table that an earlier version made.
 pub(super) fn add_own_column(table: &Table, name: &'static str, of: &'static str) -> Sql {
     Sql(format!("alter table {} add column {name} {of}", quoted(&table.name)))
+}
+
+/// What makes an index by which records of a connection are found, sorted and chosen by what they say in some members:
+/// its name, and the statement. The record's number stands last, so that what is alike comes in the order of arrival.
+/// There is none where a member is nested or is kept as it was spelled, for such are not compared as they are stored.
+pub(super) fn record_index(table: &Table, members: &[String]) -> Option<(String, Sql)> {
+    let mut columns = "_connection".to_owned();
+    for member in members {
+        let column = table.columns.iter().find(|column| column.property == *member)?;
+        if matches!(column.form, ColumnForm::Json | ColumnForm::Number) {
+            return None;
+        }
+        push(&mut columns, format_args!(", {}", quoted(&column.name)));
+    }
+    let parts: Vec<_> = ["index", &table.name].into_iter().chain(members.iter().map(String::as_str)).collect();
+    let name = table_name(&parts);
+    let (index, table) = (quoted(&name), quoted(&table.name));
+    Some((name, Sql(format!("create index if not exists {index} on {table} ({columns}, _id)"))))
+}
+
+/// Drops an index.
+pub(super) fn drop_index(name: &str) -> Sql {
+    Sql(format!("drop index {}", quoted(name)))
 }
 
 /// Parameters of [`insert_entity`] and [`update_entity`] before those of the fields: tenant, connection, modified,

@@ -3,6 +3,7 @@
 use super::sample::{ORG, ORG_FIELDS, Plan, World, canonical, id, kind, org, partner, partner_with, record, text};
 use super::{Database, SqliteFile, conformance};
 use crate::canonical::Canonical;
+use crate::description::{FieldPath, RecordType};
 use crate::digest::Digest;
 use crate::store::{EntityStep, StoreError};
 use crate::table::ColumnForm;
@@ -14,6 +15,7 @@ conformance!(
     what_does_not_only_add_is_refused_by_name,
     two_owners_never_share_a_table,
     two_properties_never_share_a_column,
+    indexes_come_and_go_as_they_are_declared,
 );
 
 /// Also checks that only the file's owner may read it and that what a newer version wrote is refused.
@@ -113,4 +115,28 @@ async fn two_properties_never_share_a_column(database: &dyn Database) {
 
 fn with_org_kind() -> crate::canonical::Kind {
     kind("org", ORG_FIELDS)
+}
+
+async fn indexes_come_and_go_as_they_are_declared(database: &dyn Database) {
+    let world = World::new(database).await;
+    let without = database.shape();
+    let properties = [("id", ColumnForm::Integer), ("students", ColumnForm::Json), ("openedAt", ColumnForm::Text)];
+    let indexed = |blank, members: &[&[&str]]| {
+        let list = |members: &&[&str]| members.iter().map(|member| (*member).to_owned()).collect();
+        let key = vec![FieldPath { up: 0, path: vec!["id".to_owned()] }];
+        let indexes = members.iter().map(list).collect();
+        RecordType { key, blank, indexes, ..record("Course", &properties) }
+    };
+    let prepared = async |record| {
+        world.store.prepare_partner(&partner_with(vec![record])).await.unwrap();
+        let added =
+            database.shape().into_iter().filter(|line| line.starts_with("index index__") && !without.contains(line));
+        let columns = added.map(|line| line.rsplit(' ').next().unwrap_or_default().to_owned());
+        columns.collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(prepared(indexed(false, &[])).await, "");
+    assert_eq!(prepared(indexed(true, &[])).await, "_connection _id id");
+    let by_two = indexed(false, &[&["openedAt", "id"], &["openedAt", "id"], &["students"], &["nothing"]]);
+    assert_eq!(prepared(by_two).await, "_connection _id id opened_at");
+    assert_eq!(prepared(indexed(false, &[])).await, "");
 }

@@ -1,11 +1,11 @@
-//! Turns the tables of schemas into tables of the database. Only ever adds: a table, a column.
+//! Turns the tables of schemas into tables of the database. Only ever adds: a table, a column. Indexes come and go.
 
 use std::collections::BTreeSet;
 
 use rusqlite::{OptionalExtension as _, Transaction, params};
 
 use crate::canonical::Canonical;
-use crate::description::Partner;
+use crate::description::{FieldPath, Partner, RecordType};
 use crate::store::StoreError;
 use crate::store::contributors::damaged;
 use crate::store::sql::{self, Holds};
@@ -32,8 +32,38 @@ pub(super) fn partner(transaction: &Transaction<'_>, partner: &Partner) -> Resul
     for record in &partner.records {
         let owner = Owner { holds: Holds::Records, partner: &partner.name, of: &record.name };
         prepare(transaction, owner, &record.table)?;
+        indexes(transaction, record)?;
     }
     Ok(())
+}
+
+/// Makes the indexes that the record type declares, and drops those that it does not declare any more.
+fn indexes(transaction: &Transaction<'_>, record: &RecordType) -> Result<(), StoreError> {
+    let mut surplus = {
+        // What a table's own constraints made has no statement.
+        let mut statement = transaction.prepare_cached(
+            "select name from sqlite_schema where type = 'index' and tbl_name = ?1 and sql is not null",
+        )?;
+        let names = statement.query_map([&record.table.name], |row| row.get(0))?;
+        names.collect::<Result<BTreeSet<String>, _>>()?
+    };
+    for members in key_index(record).iter().chain(&record.indexes) {
+        if let Some((name, create)) = sql::record_index(&record.table, members) {
+            transaction.execute_batch(&create)?;
+            surplus.remove(&name);
+        }
+    }
+    for name in surplus {
+        transaction.execute_batch(&sql::drop_index(&name))?;
+    }
+    Ok(())
+}
+
+/// The member that is the key of records that clients handle one by one: others refer to it, it is sorted by, and the
+/// largest is looked for when the next one is counted.
+fn key_index(record: &RecordType) -> Option<Vec<String>> {
+    let [FieldPath { up: 0, path }] = record.key.as_slice() else { return None };
+    (record.blank && path.len() == 1).then(|| path.clone())
 }
 
 fn prepare(transaction: &Transaction<'_>, owner: Owner<'_>, table: &Table) -> Result<(), StoreError> {
