@@ -9,9 +9,9 @@
 mod format;
 mod violation;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use jsonschema::{PatternOptions, Validator};
+use jsonschema::{Draft, PatternOptions, Registry, RegistryBuilder, Validator};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 
@@ -38,30 +38,9 @@ pub struct Violations {
 }
 
 impl Schema {
-    /// Compiles the schema at `pointer` of `document`. Every `$ref` in the document must be local to it; nothing is
-    /// ever fetched. `pattern`s run in linear time, `format`s are checked.
-    ///
-    /// Fails with a sentence about what is wrong with the schema.
+    /// Compiles the schema at `pointer` of `document`; of several schemas in one document, see [`Schemas`].
     pub fn compile(document: &Value, pointer: &str) -> Result<Self, String> {
-        // The document is bundled as a resource of its own: what its root demands is not demanded of its parts.
-        let mut bundled = document.as_object().cloned().unwrap_or_default();
-        bundled.insert("$id".to_owned(), DOCUMENT.into());
-        let root = json!({
-            "$schema": "https://json-schema.org/draft/2020-12/schema",
-            "$ref": format!("{DOCUMENT}#{}", fragment(pointer)),
-            "$defs": {"document": bundled},
-        });
-        let mut options = jsonschema::options_for::<Instance>()
-            .with_draft(jsonschema::Draft::Draft202012)
-            .with_pattern_options(PatternOptions::regex())
-            .should_validate_formats(true)
-            .should_ignore_unknown_formats(true)
-            .offline();
-        for (name, format) in Format::ours_in(document) {
-            options = options.with_format(name, move |text: &str| format.fits(text));
-        }
-        let validator = options.build(&root).map_err(|error| error.masked().to_string())?;
-        Ok(Self { validator, known: Known::read(document, pointer) })
+        Schemas::of(document)?.compile(pointer)
     }
 
     /// Compiles the schema at `pointer` of `document` as if the schemas at the places in `open` let anything through.
@@ -104,6 +83,47 @@ impl Schema {
         let mut unknown = Violations::default();
         self.known.walk(Known::ROOT, json, &mut Pointer::root(), limit, &mut unknown);
         unknown
+    }
+}
+
+/// The schemas of one document, looked through once.
+#[derive(Debug)]
+pub struct Schemas<'d> {
+    document: &'d Value,
+    registry: Registry<'d>,
+    formats: BTreeMap<String, Format>,
+}
+
+impl<'d> Schemas<'d> {
+    /// Those in `document`. Every `$ref` in it must be local; nothing is ever fetched.
+    pub fn of(document: &'d Value) -> Result<Self, String> {
+        // The document is a resource of its own: what its root demands is not demanded of its parts.
+        let registry = Registry::new().draft(Draft::Draft202012).add(DOCUMENT, document);
+        let registry = registry.and_then(RegistryBuilder::prepare).map_err(|error| error.to_string())?;
+        Ok(Self { document, registry, formats: Format::ours_in(document) })
+    }
+
+    /// Compiles the schema at `pointer`. `pattern`s run in linear time, `format`s are checked.
+    ///
+    /// Fails with a sentence about what is wrong with the schema.
+    pub fn compile(&self, pointer: &str) -> Result<Schema, String> {
+        let root = json!({
+            "$schema": "https://json-schema.org/draft/2020-12/schema",
+            "$ref": format!("{DOCUMENT}#{}", fragment(pointer)),
+        });
+        let mut options = jsonschema::options_for::<Instance>()
+            .with_draft(Draft::Draft202012)
+            .with_pattern_options(PatternOptions::regex())
+            .should_validate_formats(true)
+            .should_ignore_unknown_formats(true)
+            .with_registry(&self.registry)
+            .offline();
+        for (name, format) in &self.formats {
+            let format = format.clone();
+            options = options.with_format(name, move |text: &str| format.fits(text));
+        }
+        let validator = options.build(&root).map_err(|error| error.masked().to_string())?;
+        Ok(Schema { validator, known: Known::read(self.document, pointer) })
     }
 }
 
