@@ -259,7 +259,6 @@ impl School {
             received: None,
             numbers: Vec::new(),
             sends: Vec::new(),
-            is_synced_later: false,
         }
     }
 

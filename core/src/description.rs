@@ -7,6 +7,7 @@ mod expression;
 mod findings;
 #[cfg(test)]
 mod golden;
+mod indexes;
 mod load;
 mod messages;
 pub mod meta_schema;
@@ -20,6 +21,7 @@ pub mod scope;
 mod status;
 mod template;
 mod unsupported;
+mod webhook;
 
 pub use self::cast::stamp;
 pub use self::expression::{Expression, Member, Row, Type, Unset, VALUE, glob};
@@ -194,6 +196,13 @@ pub enum Listed {
         of: RecordTypeId,
         /// What is called.
         call: String,
+    },
+    /// The items of a list of one record's.
+    Items {
+        /// Whose: exactly one, or the call asks for something unknown.
+        of: Box<Selection>,
+        /// Its list.
+        list: String,
     },
     /// What was sent, or is to be sent, to the subscription whose key is the value of this path parameter.
     Sends {

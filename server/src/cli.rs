@@ -11,7 +11,6 @@ mod record;
 mod serve;
 mod test;
 mod token;
-mod webhook;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -47,7 +46,6 @@ enum Command {
     Push(push::Push),
     Record(record::Record),
     Token(token::Token),
-    Webhook(webhook::Webhook),
     Completions(completions::Completions),
 }
 
@@ -88,7 +86,6 @@ impl Cli {
             Command::Push(command) => command.run(),
             Command::Record(command) => command.run(),
             Command::Token(command) => command.run(),
-            Command::Webhook(command) => command.run(),
             Command::Completions(command) => Ok(command.run()),
         }
     }

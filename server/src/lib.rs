@@ -25,5 +25,4 @@ pub mod routes;
 pub mod server;
 pub mod start;
 pub mod turn;
-pub mod webhook;
 pub mod worker;

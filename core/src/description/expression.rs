@@ -14,6 +14,7 @@
 //! database can compute it in `formula.rs`.
 
 mod agreement;
+mod compared;
 mod decimal;
 mod evaluate;
 mod glob;
@@ -27,6 +28,7 @@ use std::ops::Range;
 use serde_json::Value;
 
 pub(super) use self::agreement::Agreement;
+pub(super) use self::compared::Compared;
 pub use self::glob::glob;
 pub use self::value_type::{Member, Row, Type};
 
@@ -187,6 +189,11 @@ impl Expression {
     /// Computes it; `context` has a member for every name, and for every member of the record at hand that is there.
     pub fn evaluate(&self, context: &Value) -> Result<Value, Unset> {
         evaluate::evaluate(&self.0, evaluate::Scope::of(context)).map(Cow::into_owned)
+    }
+
+    /// The name that it is, if it is nothing but that.
+    pub(super) fn name(&self) -> Option<&str> {
+        if let Node::Name(name) = &self.0.node { Some(name) } else { None }
     }
 
     /// Whether it speaks of what has this name: a name, a member of the record at hand, or a record type.

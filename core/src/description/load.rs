@@ -10,11 +10,11 @@ use super::operations::Operations;
 use super::outline::Outline;
 use super::records::Records;
 use super::route::Routes;
-use super::{Partner, codes, unsupported};
+use super::{Partner, codes, indexes, unsupported, webhook};
 use crate::canonical::Canonical;
 use crate::json::Pointer;
-use crate::language::{Diagnostic, Document, EXTENSION};
-use crate::validate::Schema;
+use crate::language::{Diagnostic, Document, EXTENSION, keys};
+use crate::validate::{Schema, Schemas};
 
 /// The version of the language that this is.
 const LANGUAGE_VERSION: u32 = 1;
@@ -85,24 +85,32 @@ pub(super) fn read(
     unsupported::check(&document, &outline, problems);
     check_keys_fit(&document, &outline, problems);
     let options = options(&document, problems);
+    let schemas = match Schemas::of(document.root()) {
+        Ok(schemas) => schemas,
+        Err(reason) => {
+            let problem = Diagnostic::at(document.place(&Pointer::root()), format!("not a document: {reason}"));
+            problems.extend(problems.is_empty().then_some(problem));
+            return None;
+        }
+    };
     let mut findings = Findings::new(problems);
     let mut records = Records::new(&document, &outline, &mut findings);
-    let mut operations = Vec::new();
-    for operation in &outline.operations {
+    let operations = {
         let (records, findings) = (&mut records, &mut findings);
-        let mut builder = Operations { document: &document, outline: &outline, records, findings };
-        operations.extend(builder.build(operation));
-    }
+        Operations { document: &document, outline: &outline, schemas: &schemas, records, findings }.all()
+    };
+    let webhooks = webhook::webhooks(&document, &outline, &schemas, &records, &mut findings);
     // What should have led to a record may be among what is wrong already.
     let operator = if findings.problems.is_empty() {
         let (records, findings) = (&mut records, &mut findings);
-        Operations { document: &document, outline: &outline, records, findings }.of_operator()
+        Operations { document: &document, outline: &outline, schemas: &schemas, records, findings }.of_operator()
     } else {
         Vec::new()
     };
-    let records = records.finish(name, canonical, &mut findings);
+    let mut records = records.finish(name, canonical, &mut findings);
+    indexes::add(&operations, &mut records);
     // Whatever is wrong with an operation hides what it makes use of.
-    let is_whole = !has_gaps && operations.len() == outline.operations.len();
+    let is_whole = !has_gaps && operations.len() >= outline.operations.len();
     let messages = codes::messages(&document, &outline, &operations, &records, &mut findings);
     if is_whole {
         unsupported::left_over(&document, &outline, &mut findings);
@@ -132,8 +140,8 @@ pub(super) fn read(
         operations,
         operator,
         messages,
-        webhooks: None,
-        refuses_unknown: false,
+        webhooks,
+        refuses_unknown: outline.root.is_some_and(|root| matches!(root.unknown, Some(keys::Unknown::Refuse))),
         records,
         options,
         document,

@@ -5,33 +5,63 @@
 mod answers;
 mod bodies;
 mod conditions;
+mod form;
 mod operator;
 mod paging;
 mod parameters;
 mod security;
+mod selection;
 mod verbs;
 
 use serde_json::Value;
 
 use super::findings::Findings;
-use super::outline::{OperationOutline, Outline};
+use super::outline::{METHODS, OperationOutline, Outline};
 use super::records::Records;
 use super::{Operation, Paging};
 use crate::json::Pointer;
-use crate::language::{Diagnostic, Document};
-use crate::validate::Schema;
+use crate::language::{Diagnostic, Document, EXTENSION};
+use crate::validate::{Schema, Schemas};
 
 /// Builds the operations of one document.
 pub(super) struct Operations<'a, 'p, 'f> {
     pub(super) document: &'a Document,
     pub(super) outline: &'a Outline,
+    pub(super) schemas: &'p Schemas<'a>,
     pub(super) records: &'p mut Records<'a>,
     pub(super) findings: &'p mut Findings<'f>,
 }
 
 impl Operations<'_, '_, '_> {
+    /// All operations, in the document's order.
+    pub(super) fn all(mut self) -> Vec<Operation> {
+        self.outline.operations.iter().flat_map(|outline| self.under_all(outline)).collect()
+    }
+
+    /// An operation under its own method, and the same under those that it names beside (`also`).
+    fn under_all(&mut self, outline: &OperationOutline) -> Vec<Operation> {
+        let mut operations: Vec<_> = self.build(outline).into_iter().collect();
+        for (word, method) in outline.keys.also.iter().flatten().enumerate() {
+            let at = outline.at.member(EXTENSION).member("also").item(word);
+            let is_free = self.document.get(&outline.path_item.member(method)).is_none();
+            if !METHODS.contains(&method.as_str()) || !is_free {
+                let problem = if is_free { "there is no method" } else { "this path has an operation of its own for" };
+                let problem = Diagnostic::at(self.document.place(&at), format!("{problem} `{method}`"));
+                self.report(problem);
+                continue;
+            }
+            let same = self.build(outline);
+            operations.extend(same.map(|operation| Operation {
+                id: format!("{}.{method}", operation.id),
+                method: method.to_ascii_uppercase(),
+                ..operation
+            }));
+        }
+        operations
+    }
+
     /// One operation; none if something is wrong with it.
-    pub(super) fn build(&mut self, outline: &OperationOutline) -> Option<Operation> {
+    fn build(&mut self, outline: &OperationOutline) -> Option<Operation> {
         let at = &outline.at;
         let id = self.id(at);
         let parameters = self.parameters(outline);
@@ -40,7 +70,7 @@ impl Operations<'_, '_, '_> {
         let body = self.body(outline, word, &mut paging);
         let verb = word.and_then(|word| self.verb(outline, word, &body.contents));
         self.parameter_roles(outline, verb.as_ref(), &mut paging);
-        let security = self.security(at);
+        let security = self.security(outline);
         let names = self.request_names(&parameters);
         let must = self.must(outline, &names);
         let answers = self.answers(outline, verb.as_ref());
@@ -74,7 +104,7 @@ impl Operations<'_, '_, '_> {
     }
 
     fn compile(&mut self, at: &Pointer) -> Option<Schema> {
-        let schema = Schema::compile(self.document.root(), at.as_str());
+        let schema = self.schemas.compile(at.as_str());
         self.compiled(at, schema)
     }
 

@@ -115,6 +115,89 @@ pub fn records_answer(record: Type) -> Vec<Member> {
     vec![Member::required("records", list(record)), Member::required("total", Type::Integer)]
 }
 
+/// What the answer about one record with these members speaks of: of the members by their names, of the options, and of
+/// what the partner's own logic told. A member hides another name.
+///
+/// ```json
+/// {"code": "B7", "title": "…", "options": {"sandbox": true}, "told": {"location": "…"}}
+/// ```
+pub fn record_answer(members: Vec<Member>, options: Type) -> Vec<Member> {
+    let mut names = members;
+    for name in [Member::required("options", options), told()] {
+        if !names.iter().any(|member| member.name == name.name) {
+            names.push(name);
+        }
+    }
+    names
+}
+
+/// What a list of such records speaks of, where parameters choose them.
+///
+/// ```json
+/// {"records": [{…}], "total": 40, "links": {"next": "https://…"}, "options": {"sandbox": true}, "told": {}}
+/// ```
+pub fn selected_answer(record: Type, options: Type) -> Vec<Member> {
+    let mut names = records_answer(record);
+    names.push(Member::required("links", Type::Map(Box::new(Type::Text))));
+    names.push(Member::required("options", options));
+    names.push(told());
+    names
+}
+
+/// What the list of all that a subscription was told speaks of.
+///
+/// ```json
+/// {"sends": [{"id": "…", "event": "book.created", "body": {…}, "status": "retry", "at": "2026-08-30T07:00:00.000Z",
+///    "attempts": [{"at": "2026-08-30T07:00:01.000Z", "took": 130, "status": 503, "problem": null}]}], "total": 1,
+///  "links": {}, "options": {"sandbox": true}}
+/// ```
+pub fn sends_answer(options: Type) -> Vec<Member> {
+    let attempt = vec![
+        Member::required("at", Type::Text),
+        Member::required("took", Type::Integer),
+        Member::required("status", Type::nullable(Type::Integer)),
+        Member::required("problem", Type::nullable(Type::Text)),
+    ];
+    let mut send: Vec<_> = ["id", "event", "status", "at"].map(|name| Member::required(name, Type::Text)).into();
+    send.push(Member::required("body", Type::Any));
+    send.push(Member::required("attempts", list(Type::Object(attempt))));
+    vec![
+        Member::required("sends", list(Type::Object(send))),
+        Member::required("total", Type::Integer),
+        Member::required("links", Type::Map(Box::new(Type::Text))),
+        Member::required("options", options),
+    ]
+}
+
+/// What the answer to something received from elsewhere speaks of.
+///
+/// ```json
+/// {"delivery": {"id": "…", "status": "applied"}, "options": {"sandbox": true}}
+/// ```
+pub fn received_answer(options: Type) -> Vec<Member> {
+    let delivery = vec![Member::required("id", Type::nullable(Type::Text)), Member::required("status", Type::Text)];
+    vec![Member::required("delivery", Type::Object(delivery)), Member::required("options", options)]
+}
+
+/// What a subscriber is told speaks of: what it is called, the record that it happened to, and what that said before.
+///
+/// ```json
+/// {"event": "book.updated", "record": {…}, "before": {…}, "options": {"sandbox": true}}
+/// ```
+pub fn event(options: Type) -> Vec<Member> {
+    vec![
+        Member::required("event", Type::Text),
+        Member::required("record", Type::Any),
+        Member::optional("before", Type::Any),
+        Member::required("options", options),
+    ]
+}
+
+/// What the partner's own logic adds to an answer, by name.
+fn told() -> Member {
+    Member::required("told", Type::Map(Box::new(Type::Any)))
+}
+
 /// What the log of a delivery speaks of.
 ///
 /// ```json

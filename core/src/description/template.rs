@@ -1,9 +1,16 @@
 //! An answer is its own response schema, filled in: a property with a `value` is what its expression computes; a list of
 //! the operation's records holds those that it took, or lists; anything else is `null` where its type allows that and
 //! left out elsewhere.
+//!
+//! In the answer to a call about single records, and in the items of a list that parameters choose, a property without a
+//! `value` shows the record's member of its name: see [`view`].
+
+mod view;
 
 use serde_json::{Map, Value};
 
+use self::view::View;
+pub(super) use self::view::{Shown, Which};
 use super::Expression;
 use super::expression::{Member, Type};
 use super::findings::Findings;
@@ -23,6 +30,15 @@ pub(super) struct Speech {
     pub(super) names: Vec<Member>,
     /// What a list of the operation's records holds.
     pub(super) records: Option<OwnRecords>,
+    /// Whose members it shows by their names.
+    pub(super) shown: Option<Shown>,
+}
+
+impl Speech {
+    /// What speaks of these names, and of nothing by itself.
+    pub(super) fn of(names: Vec<Member>) -> Self {
+        Self { names, records: None, shown: None }
+    }
 }
 
 /// The records of an operation.
@@ -45,6 +61,10 @@ enum Node {
     /// A list, and what becomes of each item, which is called `it`.
     Each(Expression, Box<Node>),
     Object(Vec<(String, Node)>),
+    /// The record that the context is.
+    Row(View),
+    /// Each record of a list.
+    Rows(Expression, View),
 }
 
 impl Template {
@@ -58,6 +78,18 @@ impl Template {
     /// The response, filled in. What cannot be computed is left out.
     pub fn fill(&self, context: &Value) -> Value {
         self.0.fill(context).unwrap_or(Value::Null)
+    }
+
+    /// The same, of a context that nobody needs any more: what it holds is moved where that is possible.
+    pub fn fill_with(&self, mut context: Value) -> Value {
+        match &self.0 {
+            Node::Row(view) => view.take(context),
+            Node::Rows(list, view) => match list.name().and_then(|name| Some(context.get_mut(name)?.take())) {
+                Some(Value::Array(rows)) => view.take_each(rows, &context),
+                _ => self.fill(&context),
+            },
+            _ => self.fill(&context),
+        }
     }
 
     /// Whether it speaks of this name, which then has to be in its context.
@@ -74,7 +106,8 @@ impl Template {
         findings: &mut Findings<'_>,
     ) -> Option<Self> {
         let found = findings.problems.len();
-        let mut compiler = Compiler { document, outline, records: &speech.records, findings };
+        let (records, shown) = (speech.records.as_ref(), speech.shown.as_ref());
+        let mut compiler = Compiler { document, outline, records, shown, findings };
         let node = compiler.node(at, &speech.names, DEPTH_MAX);
         if node.is_none() && findings.problems.len() == found {
             let problem = Diagnostic::at(document.key_place(at), "nothing fills this answer in");
@@ -91,6 +124,8 @@ impl Node {
             Self::Computed(expression) => expression.speaks_of(name),
             Self::Each(list, item) => list.speaks_of(name) || item.speaks_of(name),
             Self::Object(members) => members.iter().any(|(_, node)| node.speaks_of(name)),
+            Self::Row(view) => view.speaks_of(name),
+            Self::Rows(list, view) => list.speaks_of(name) || view.speaks_of(name),
         }
     }
 
@@ -116,6 +151,11 @@ impl Node {
                 let filled = members.iter().filter_map(|(name, node)| Some((name.clone(), node.fill(context)?)));
                 Some(Value::Object(filled.collect::<Map<_, _>>()))
             }
+            Self::Row(view) => Some(view.take(context.clone())),
+            Self::Rows(list, view) => match list.evaluate(context) {
+                Ok(Value::Array(rows)) => Some(view.take_each(rows, context)),
+                _ => None,
+            },
         }
     }
 }
@@ -123,7 +163,8 @@ impl Node {
 struct Compiler<'a, 'f> {
     document: &'a Document,
     outline: &'a Outline,
-    records: &'a Option<OwnRecords>,
+    records: Option<&'a OwnRecords>,
+    shown: Option<&'a Shown>,
     findings: &'a mut Findings<'f>,
 }
 
@@ -138,9 +179,12 @@ impl Compiler<'_, '_> {
         if let Some(constant) = schema.get("const") {
             return Some(Node::Constant(constant.clone()));
         }
+        if let Ok(node) = self.shown(&here, schema, names, depth) {
+            return node;
+        }
         let items = self.document.resolve(&here.member("items")).map(|(items, _)| items);
         if let Some(items) = items.filter(|items| self.outline.schema(self.document, items).key.is_some()) {
-            let own = self.records.as_ref().filter(|own| own.places.contains(&items));
+            let own = self.records.filter(|own| own.places.contains(&items));
             if own.is_none() {
                 let place = self.document.key_place(at);
                 let problem = Diagnostic::at(place, "nothing fills this list of records in");
@@ -184,6 +228,10 @@ impl Compiler<'_, '_> {
         let value_at = self.outline.word(self.document, at, "value");
         self.findings.understand(value_at.clone());
         let expression = compile(self.document, &value_at, source, names, self.findings)?;
+        if let Some(shown) = self.shown.filter(|shown| shown.which.list() == Some(&expression)) {
+            let view = self.view(&here.member("items"), Some(&shown.at), names, depth)?;
+            return Some(Node::Rows(expression, view));
+        }
         if let (Type::List(of), true) = (expression.of(), self.fills(&here.member("items"), depth)) {
             // The item of the innermost list hides those of the lists around it.
             let it = Member::required("it", of.as_ref().clone());

@@ -6,7 +6,7 @@
 use super::findings::Findings;
 use super::outline::Outline;
 use crate::json::Pointer;
-use crate::language::{Diagnostic, Document, EXTENSION, keys};
+use crate::language::{Diagnostic, Document, EXTENSION};
 
 /// Reports every word that is designed and not built.
 pub(super) fn check(document: &Document, outline: &Outline, problems: &mut Vec<Diagnostic>) {
@@ -16,33 +16,9 @@ pub(super) fn check(document: &Document, outline: &Outline, problems: &mut Vec<D
             problems.push(Diagnostic::at(place, format!("not supported yet: `{word}`")));
         }
     };
-    if let Some(root) = &outline.root {
-        let refuses = matches!(root.unknown, Some(keys::Unknown::Refuse));
-        refuse(&Pointer::root(), &[("unknown", refuses)]);
-    }
     for operation in &outline.operations {
-        refuse(&operation.at, &of_operation(&operation.keys));
+        refuse(&operation.at, &[("scope", operation.keys.scope.is_some())]);
     }
-    for (at, schema) in outline.schemas() {
-        refuse(at, &[("cast", schema.cast.is_some())]);
-    }
-    for (at, header) in sorted(&outline.headers) {
-        refuse(at, &[("value", header.value.is_some())]);
-    }
-    for (at, webhook) in sorted(&outline.webhooks) {
-        refuse(at, &[("emit", webhook.emit.is_some()), ("to", webhook.to.is_some())]);
-    }
-    let webhooks = Pointer::root().member("webhooks");
-    if document.get(&webhooks).is_some() {
-        problems.push(Diagnostic::at(document.key_place(&webhooks), "not supported yet: `webhooks`"));
-    }
-}
-
-fn of_operation(keys: &keys::Operation) -> Vec<(&'static str, bool)> {
-    const BUILT: [&str; 5] = ["snapshot", "merge", "clear", "list", "get"];
-    let verbs = keys.verbs().into_iter().map(|verb| (verb, !BUILT.contains(&verb)));
-    let modifiers = [("scope", keys.scope.is_some()), ("call", keys.call.is_some()), ("also", keys.also.is_some())];
-    verbs.chain(modifiers).collect()
 }
 
 /// Reports the words on schemas that nothing made use of, because they stand where they say nothing.
@@ -56,6 +32,7 @@ pub(super) fn left_over(document: &Document, outline: &Outline, findings: &mut F
             ("ref", keys.refers.is_some()),
             ("at", keys.at.is_some()),
             ("as", keys.written.is_some()),
+            ("cast", keys.cast.is_some()),
             ("delete", keys.delete.is_some()),
             ("match", keys.matched.is_some()),
             ("changes", keys.changes.is_some()),
@@ -81,21 +58,16 @@ fn useless(word: &str) -> (String, &'static str) {
         "must" => "it is built for operations, parameters, and members of a body outside of records and lists",
         "use" => {
             "`change` and `as-of` belong on members of a merge's body, outside of records; `page`, `limit` and `offset` \
-             on what a list is asked with"
+             on what a list is asked with; `remove` on the items of a list that are written one by one"
         }
         "change" => "it belongs on a list of records in the body of a `merge`",
         "ref" => "it belongs on a field of a record, or on bare keys under `change: delete`",
         "at" => "it belongs on a field of a record, beside `value`",
-        "as" => "it belongs on a record's own fields",
+        "as" => "it belongs on a record's own fields, or on those of a request about one record",
+        "cast" => "it belongs on parameters, and on the fields of a request about one record",
         "changes" => "it belongs on a record, beside its `key`",
         "match" => "it belongs on the lists of records that clients write one by one",
         _ => "it belongs on a record's own lists",
     };
     (format!("nothing makes use of `{word}` here"), hint)
-}
-
-fn sorted<T>(by_place: &std::collections::HashMap<Pointer, T>) -> Vec<(&Pointer, &T)> {
-    let mut sorted: Vec<_> = by_place.iter().collect();
-    sorted.sort_by_key(|(at, _)| *at);
-    sorted
 }

@@ -11,7 +11,6 @@
 mod checkpoint;
 mod commit;
 mod delivery;
-mod disk;
 mod entry;
 mod gone;
 mod held;
@@ -40,7 +39,6 @@ use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions};
 use uuid::Uuid;
 
-use self::disk::Disk;
 use self::writer::Writer;
 use super::{
     Attempt, Commit, Connection, DueSend, Gone, HeldEntity, HeldRecord, Matching, Queue, Queued, RecordId, SendOutcome,
@@ -95,8 +93,6 @@ impl Default for SqliteOptions {
 #[derive(Debug)]
 pub struct SqliteStore {
     writer: Writer,
-    disk: Disk,
-    durability: Durability,
     readers: SqlitePool,
 }
 
@@ -113,12 +109,11 @@ impl SqliteStore {
             .busy_timeout(BUSY_TIMEOUT);
         migrate(&connect).await?;
         let writer = Writer::open(path, options.durability)?;
-        let disk = Disk::start(path)?;
         let readers = SqlitePoolOptions::new()
             .max_connections(options.readers_max)
             .connect_with(connect.pragma("query_only", "on"))
             .await?;
-        Ok(Self { writer, disk, durability: options.durability, readers })
+        Ok(Self { writer, readers })
     }
 
     /// Lets go of the file; whatever is asked afterwards fails.
@@ -338,13 +333,6 @@ impl Store for SqliteStore {
 
     async fn note_attempt(&self, send: Uuid, attempt: &Attempt, outcome: SendOutcome) -> Result<(), StoreError> {
         self.writer.write(Durability::Full, |transaction| send::note_attempt(transaction, send, attempt, outcome))
-    }
-
-    async fn synced(&self) -> Result<(), StoreError> {
-        if self.durability == Durability::Normal {
-            return Ok(());
-        }
-        self.disk.synced().await
     }
 
     async fn commit(&self, canonical: &Canonical, partner: &Partner, commit: Commit<'_>) -> Result<i64, StoreError> {

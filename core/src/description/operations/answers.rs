@@ -5,9 +5,10 @@ use serde_json::Value;
 use super::{Operations, is_json};
 use crate::description::expression::{Expression, Member, Type};
 use crate::description::outline::OperationOutline;
-use crate::description::template::{OwnRecords, Speech};
+use crate::description::template::{OwnRecords, Shown, Speech, Which};
 use crate::description::{Answer, Listed, ProblemClass, RecordTypeId, Template, Verb, scope};
 use crate::json::Pointer;
+use crate::language::schema::property;
 use crate::language::{Diagnostic, EXTENSION};
 
 impl Operations<'_, '_, '_> {
@@ -59,6 +60,9 @@ impl Operations<'_, '_, '_> {
         let keys = self.outline.responses.get(&here).cloned().unwrap_or_default();
         let mut answer =
             Answer { status, problems: keys.problems.unwrap_or_default(), content: None, headers: Vec::new() };
+        let problem = Speech::of(scope::problem_answer());
+        let speech = if answer.is_success() { success } else { &problem };
+        answer.headers = self.headers(&here, &speech.names);
         let content = here.member("content");
         let types: Vec<_> = response.get("content").and_then(Value::as_object).into_iter().flatten().collect();
         if let Some((second, _)) = types.get(1) {
@@ -68,8 +72,6 @@ impl Operations<'_, '_, '_> {
         if let Some((media_type, _)) = types.first() {
             let at = content.member(media_type);
             if is_json(media_type) {
-                let problem = Speech { names: scope::problem_answer(), records: None };
-                let speech = if answer.is_success() { success } else { &problem };
                 let schema = at.member("schema");
                 let template = Template::compile(self.document, self.outline, &schema, speech, self.findings);
                 answer.content = template.map(|template| ((*media_type).clone(), template));
@@ -81,15 +83,34 @@ impl Operations<'_, '_, '_> {
         Some(answer)
     }
 
+    /// The headers that the response at `at` declares with a value.
+    fn headers(&mut self, at: &Pointer, names: &[Member]) -> Vec<(String, Expression)> {
+        let declared = at.member("headers");
+        let known: Vec<_> = self.document.get(&declared).and_then(Value::as_object).into_iter().flatten().collect();
+        let mut headers = Vec::new();
+        for (name, _) in known {
+            let Some((here, _)) = self.document.resolve(&declared.member(name)) else { continue };
+            let Some(source) = self.outline.headers.get(&here).and_then(|keys| keys.value.clone()) else { continue };
+            let word = here.member(EXTENSION).member("value");
+            let Some(value) = scope::compile(self.document, &word, &source, names, self.findings) else { continue };
+            let fits = [Type::Text, Type::Number, Type::Boolean].iter().any(|of| value.of().unwrapped().fits(of));
+            if !fits {
+                let problem = format!("a header is text or a number, this is {}", value.of());
+                self.report(Diagnostic::at(self.document.place(&word), problem));
+            }
+            headers.push((name.clone(), value));
+        }
+        headers
+    }
+
     /// What the answer to a call that went well speaks of.
     fn speech(&self, verb: Option<&Verb>, is_asynchronous: bool) -> Speech {
-        let Some(verb) = verb else { return Speech { names: scope::ingest_answer(), records: None } };
+        let Some(verb) = verb else { return Speech::of(scope::ingest_answer()) };
+        let options = || scope::options(self.document);
         match verb {
-            Verb::Snapshot { .. } | Verb::Merge { .. } if is_asynchronous => {
-                Speech { names: scope::queued_answer(), records: None }
-            }
+            Verb::Snapshot { .. } | Verb::Merge { .. } if is_asynchronous => Speech::of(scope::queued_answer()),
             Verb::Snapshot { records, .. } if records.iter().any(|id| !self.records.stands_alone(*id)) => {
-                Speech { names: scope::whole_answer(), records: None }
+                Speech::of(scope::whole_answer())
             }
             Verb::Snapshot { records, .. } | Verb::Merge { records, .. } | Verb::Clear { records } => {
                 let of = if let [id] = records.as_slice() { self.records.row_of(*id) } else { Type::Any };
@@ -98,22 +119,53 @@ impl Operations<'_, '_, '_> {
             Verb::List(Listed::Records { of, .. }) => {
                 self.with_records(scope::records_answer(self.records.row_of(*of)), "records", &[*of])
             }
-            // Not built yet, and so not read.
-            Verb::List(Listed::Selected(_) | Listed::Called { .. } | Listed::Sends { .. })
-            | Verb::Resource(_)
-            | Verb::Receive => Speech { names: Vec::new(), records: None },
-            Verb::List(Listed::Log { .. }) => Speech { names: scope::log_answer(), records: None },
-            Verb::Connection => {
-                let names = scope::connection_answer(scope::options(self.document));
-                Speech { names, records: None }
+            Verb::List(Listed::Selected(selection)) => {
+                let at = self.records.place_of(selection.of).clone();
+                self.showing(self.records.name(selection.of), at, true)
             }
+            Verb::List(Listed::Called { of, .. }) => {
+                self.showing(self.records.name(*of), self.records.place_of(*of).clone(), false)
+            }
+            Verb::List(Listed::Items { of, list }) => {
+                let at = property(self.document, self.records.place_of(of.of), list).map(|property| property.at);
+                let items = at.and_then(|at| self.document.resolve(&at)).map(|(at, _)| at.member("items"));
+                let items = items.and_then(|items| self.document.resolve(&items)).map(|(at, _)| at);
+                self.showing(list, items.unwrap_or_else(Pointer::root), true)
+            }
+            Verb::List(Listed::Sends { .. }) => Speech::of(scope::sends_answer(options())),
+            Verb::List(Listed::Log { .. }) => Speech::of(scope::log_answer()),
+            Verb::Resource(resource) => {
+                let at = self.records.place_of(resource.of).clone();
+                let names = scope::record_answer(self.records.read_members(resource.of), options());
+                let name = self.records.name(resource.of).to_owned();
+                let shown = Shown { name, at, names: names.clone(), which: Which::One, is_closed: true };
+                Speech { names, records: None, shown: Some(shown) }
+            }
+            Verb::Receive => Speech::of(scope::received_answer(options())),
+            Verb::Connection => Speech::of(scope::connection_answer(options())),
         }
+    }
+
+    /// A list of what is described at `at` shows members by their names.
+    fn showing(&self, name: &str, at: Pointer, is_closed: bool) -> Speech {
+        let options = scope::options(self.document);
+        let row = Type::of_schema(self.document, &at);
+        let names = scope::record_answer(members_of(row.clone()), options.clone());
+        let of_list = scope::selected_answer(row, options);
+        let which = Expression::compile("records", &of_list).map(Which::Each);
+        let shown = which.ok().map(|which| Shown { name: name.to_owned(), at, names, which, is_closed });
+        Speech { names: of_list, records: None, shown }
     }
 
     /// A list of these records is filled in with what `name` names.
     fn with_records(&self, names: Vec<Member>, name: &str, records: &[RecordTypeId]) -> Speech {
         let places = records.iter().map(|id| self.records.place_of(*id).clone()).collect();
         let list = Expression::compile(name, &names);
-        Speech { records: list.ok().map(|list| OwnRecords { places, list }), names }
+        Speech { records: list.ok().map(|list| OwnRecords { places, list }), names, shown: None }
     }
+}
+
+/// What expressions about a record may name.
+fn members_of(row: Type) -> Vec<Member> {
+    if let Type::Object(members) = row { members } else { Vec::new() }
 }

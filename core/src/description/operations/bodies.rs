@@ -4,6 +4,7 @@
 use serde_json::Value;
 
 use super::{Operations, is_json};
+use crate::description::expression::Type;
 use crate::description::outline::OperationOutline;
 use crate::description::records::{Contents, Marks};
 use crate::description::{Body, Media, Must, Paging, PagingPlace, RecordTypeId, Shape};
@@ -23,6 +24,10 @@ enum Taken {
     Records(Marks),
     /// Takes what chooses a part of what it reads.
     Members,
+    /// Takes members of one record.
+    Form,
+    /// Takes what the document's webhooks describe.
+    Webhook,
     /// Takes none.
     Nothing,
     /// The verb is not built, or not there.
@@ -49,6 +54,8 @@ impl Taken {
             Some("snapshot") => Self::Records(Marks::Refused),
             Some("merge") => Self::Records(Marks::Taken),
             Some("list" | "get") => Self::Members,
+            Some("create" | "update" | "upsert" | "delete") => Self::Form,
+            Some("receive") => Self::Webhook,
             Some("clear") => Self::Nothing,
             _ => Self::Unknown,
         }
@@ -65,7 +72,9 @@ impl Operations<'_, '_, '_> {
     ) -> BodyWithContents {
         let taken = Taken::by(verb);
         let none = BodyWithContents { body: None, contents: Contents::default() };
-        let Some((at, body)) = self.document.resolve(&outline.at.member("requestBody")) else {
+        let declared = outline.at.member("requestBody");
+        let declared = if taken == Taken::Webhook { self.webhook_body().unwrap_or(declared) } else { declared };
+        let Some((at, body)) = self.document.resolve(&declared) else {
             if matches!(taken, Taken::Records(_)) {
                 let place = self.document.key_place(&outline.at);
                 let problem = Diagnostic::at(place, "an operation that takes records in needs a body");
@@ -79,7 +88,11 @@ impl Operations<'_, '_, '_> {
             self.report(problem.hint("it removes all records of this type"));
             return none;
         }
-        let required = body.get("required") == Some(&Value::Bool(true));
+        if verb == Some("delete") && outline.keys.call.is_none() {
+            let problem = Diagnostic::at(self.document.key_place(&declared), "nothing is done with this body");
+            self.report(problem.hint("a `delete` takes one for the partner's own logic only: add a `call`"));
+        }
+        let required = taken == Taken::Webhook || body.get("required") == Some(&Value::Bool(true));
         if !required && matches!(taken, Taken::Records(_)) {
             let problem = Diagnostic::at(self.document.key_place(&at), "a body that may be absent says nothing");
             self.report(problem.hint("add `required: true`"));
@@ -109,8 +122,14 @@ impl Operations<'_, '_, '_> {
                 self.report(Diagnostic::at(self.document.key_place(&at), "a body has a `schema`"));
                 continue;
             }
-            let marks = if let Taken::Records(marks) = taken { marks } else { Marks::Refused };
-            let contents = self.records.contents(&at, marks, self.findings);
+            let contents = match taken {
+                Taken::Records(marks) => self.records.contents(&at, marks, self.findings),
+                // What is sent of one record is described anew, or by the record's own schema: that holds no others.
+                Taken::Form | Taken::Webhook => Contents::default(),
+                Taken::Members | Taken::Nothing | Taken::Unknown => {
+                    self.records.contents(&at, Marks::Refused, self.findings)
+                }
+            };
             if taken == Taken::Members {
                 self.check_reading_body(&at, &contents);
             }
@@ -121,6 +140,20 @@ impl Operations<'_, '_, '_> {
             all.add(contents);
         }
         (media, all)
+    }
+
+    /// Where the schema of an operation's body stands; of the first of its forms.
+    pub(super) fn body_schema(&self, outline: &OperationOutline) -> Option<Pointer> {
+        let (at, body) = self.document.resolve(&outline.at.member("requestBody"))?;
+        let (media_type, _) = body.get("content")?.as_object()?.iter().next()?;
+        Some(at.member("content").member(media_type).member("schema"))
+    }
+
+    /// Where the body of what is told to subscribers is declared.
+    fn webhook_body(&self) -> Option<Pointer> {
+        let mut webhooks: Vec<_> = self.outline.webhooks.keys().collect();
+        webhooks.sort();
+        webhooks.first().map(|at| at.member("requestBody"))
     }
 
     fn media(
@@ -135,7 +168,11 @@ impl Operations<'_, '_, '_> {
         let one_by_one = !contents.reached.is_empty() && !contents.reached.iter().any(nested);
         let open = contents.reached.iter().map(|id| self.records.place_of(*id).as_str());
         let open: Vec<_> = if one_by_one { open.collect() } else { Vec::new() };
-        let schema = Schema::compile_around(self.document.root(), at.as_str(), &open);
+        let schema = if open.is_empty() {
+            self.schemas.compile(at.as_str())
+        } else {
+            Schema::compile_around(self.document.root(), at.as_str(), &open)
+        };
         let schema = self.compiled(at, schema)?;
         let (media_type, shape) = (media_type.to_ascii_lowercase(), contents.shape.clone());
         Some(Media { media_type, schema, one_by_one, shape, as_of, must })
@@ -175,7 +212,8 @@ impl Operations<'_, '_, '_> {
         let keys = self.outline.schema(self.document, at);
         if keys.must.is_some() && !self.records.is_record(at) {
             let word = self.outline.word(self.document, at, "must");
-            let conditions = self.value_conditions(&word, keys.must.as_ref(), at);
+            let value = Type::of_schema(self.document, at);
+            let conditions = self.value_conditions(&word, keys.must.as_ref(), value);
             members.must.extend(conditions.into_iter().map(|must| (way.to_vec(), must)));
             self.findings.understand(word);
         }

@@ -14,17 +14,17 @@ impl Operations<'_, '_, '_> {
         self.conditions(&at, outline.keys.must.as_ref(), names, ProblemClass::Forbidden)
     }
 
-    /// The conditions on one value, which is described at `schema`; `word` is where they stand.
+    /// The conditions on one value of this type; `word` is where they stand.
     pub(super) fn value_conditions(
         &mut self,
         word: &Pointer,
         conditions: Option<&keys::Conditions>,
-        schema: &Pointer,
+        value: Type,
     ) -> Vec<Must> {
         if conditions.is_none() {
             return Vec::new();
         }
-        let names = scope::value(Type::of_schema(self.document, schema), scope::options(self.document));
+        let names = scope::value(value, scope::options(self.document));
         self.conditions(word, conditions, &names, ProblemClass::Invalid)
     }
 

@@ -11,6 +11,15 @@ use crate::language::schema::type_names;
 use crate::language::{Diagnostic, EXTENSION};
 use crate::validate::Schema;
 
+/// Whether a schema describes text, numbers or booleans only, by its types or its words.
+fn is_scalar(schema: &Value) -> bool {
+    let types = type_names(schema);
+    let words = schema.get("enum").and_then(Value::as_array);
+    let is_plain = |of: &&str| matches!(*of, "string" | "integer" | "number" | "boolean");
+    let is_word = |word: &Value| word.is_string() || word.is_number() || word.is_boolean();
+    (!types.is_empty() && types.iter().all(is_plain)) || words.is_some_and(|words| words.iter().all(is_word))
+}
+
 /// Headers that OpenAPI says are not described as parameters.
 const HEADERS_IGNORED: [&str; 3] = ["accept", "content-type", "authorization"];
 
@@ -77,25 +86,25 @@ impl Operations<'_, '_, '_> {
         }
         let keys = self.outline.parameters.get(at).cloned().unwrap_or_default();
         let word = at.member(EXTENSION).member("must");
-        let must = self.value_conditions(&word, keys.must.as_ref(), &at.member("schema"));
-        let schema = self.parameter_schema(at)?;
-        Some(Parameter { name, location, required, schema, many: false, cast: None, must })
+        let value = self.value_type(at, keys.cast);
+        let must = self.value_conditions(&word, keys.must.as_ref(), value);
+        let many = self.is_list(&at.member("schema"));
+        let schema = self.parameter_schema(at, many && location == Location::Query)?;
+        Some(Parameter { name, location, required, schema, many, cast: keys.cast, must })
     }
 
-    fn parameter_schema(&mut self, at: &Pointer) -> Option<Schema> {
+    fn parameter_schema(&mut self, at: &Pointer, may_be_list: bool) -> Option<Schema> {
         let at = at.member("schema");
         let Some((resolved, schema)) = self.document.resolve(&at) else {
             self.report(Diagnostic::at(self.document.key_place(&at), "a parameter has a `schema`"));
             return None;
         };
-        let words = schema.get("enum").and_then(Value::as_array);
-        let is_scalar = matches!(type_names(schema).as_slice(), ["string" | "integer" | "number" | "boolean"]);
-        if !is_scalar && !words.is_some_and(|words| words.iter().all(Value::is_string)) {
-            let place = self.document.key_place(&resolved);
-            self.report(Diagnostic::at(
-                place,
-                "not supported yet: a parameter that is not text, a number or a boolean",
-            ));
+        let items = resolved.member("items");
+        let items = self.document.resolve(&items).filter(|_| may_be_list && type_names(schema) == ["array"]);
+        let (one_at, one) = items.unwrap_or((resolved, schema));
+        if !is_scalar(one) {
+            let problem = "not supported yet: a parameter that is not text, a number or a boolean, or a list of them";
+            self.report(Diagnostic::at(self.document.key_place(&one_at), problem));
         }
         self.compile(&at)
     }

@@ -4,8 +4,10 @@ use serde_json::Value;
 
 use super::Operations;
 use crate::description::Credential;
+use crate::description::outline::OperationOutline;
 use crate::json::Pointer;
-use crate::language::Diagnostic;
+use crate::language::keys::Role;
+use crate::language::{Diagnostic, EXTENSION};
 
 /// A credential's place, or that none is needed.
 enum Requirement {
@@ -15,7 +17,12 @@ enum Requirement {
 
 impl Operations<'_, '_, '_> {
     /// Where a credential of the operation may stand.
-    pub(super) fn security(&mut self, operation: &Pointer) -> Vec<Credential> {
+    pub(super) fn security(&mut self, outline: &OperationOutline) -> Vec<Credential> {
+        let in_path = self.credential_in_path(outline);
+        if let Some(credential) = in_path {
+            return vec![credential];
+        }
+        let operation = &outline.at;
         let own = operation.member("security");
         let at = if self.document.get(&own).is_some() { own } else { Pointer::root().member("security") };
         let alternatives = self.document.get(&at).and_then(Value::as_array).map_or(0, Vec::len);
@@ -32,6 +39,26 @@ impl Operations<'_, '_, '_> {
             Some(Requirement::None) | None => None,
         });
         credentials.collect()
+    }
+
+    /// The parameter that is the credential itself; there is no other then.
+    fn credential_in_path(&mut self, outline: &OperationOutline) -> Option<Credential> {
+        let mut found = None;
+        for at in self.declared_parameters(outline) {
+            let keys = self.outline.parameters.get(&at);
+            if keys.is_none_or(|keys| keys.role != Some(Role::Credential)) {
+                continue;
+            }
+            let word = |word: &str| self.document.get(&at.member(word)).and_then(Value::as_str).unwrap_or_default();
+            let (name, is_in_path) = (word("name").to_owned(), word("in") == "path");
+            if !is_in_path {
+                let place = self.document.key_place(&at.member(EXTENSION).member("use"));
+                let problem = Diagnostic::at(place, "not supported yet: a credential that is such a parameter");
+                self.report(problem.hint("`securitySchemes` describe headers and the query; this is for the path"));
+            }
+            found = Some(Credential::Path(name));
+        }
+        found
     }
 
     fn requirement(&mut self, at: &Pointer) -> Option<Requirement> {

@@ -8,9 +8,14 @@ use super::Operations;
 use crate::description::expression::{Expression, Member, Type};
 use crate::description::outline::OperationOutline;
 use crate::description::records::Contents;
-use crate::description::{Accept, Listed, RecordTypeId, Verb, scope};
+use crate::description::{Accept, Action, Listed, RecordTypeId, Resource, Selection, Verb};
 use crate::json::Pointer;
+use crate::language::keys::Role;
+use crate::language::schema::properties;
 use crate::language::{Diagnostic, EXTENSION, Place};
+
+/// The verbs that logic of the partner's own may stand beside.
+const CALLED: [&str; 6] = ["list", "get", "create", "update", "delete", "upsert"];
 
 /// All verbs of the language.
 const VERBS: &str = "snapshot, merge, list, get, create, update, delete, upsert, clear, receive";
@@ -60,8 +65,11 @@ impl Operations<'_, '_, '_> {
             let problem = Diagnostic::at(at(verb), "anyone with a credential could remove everything");
             problems.push(problem.hint("say when it may be called: `must: [{that: options.sandbox}]`"));
         }
-        if keys.only.is_some() && verb != "list" {
+        if keys.only.is_some() && !["list", "get", "update", "delete"].contains(&verb) {
             problems.push(Diagnostic::at(at("where"), format!("not supported yet: `where` beside `{verb}`")));
+        }
+        if keys.call.is_some() && !CALLED.contains(&verb) {
+            problems.push(Diagnostic::at(at("call"), format!("not supported yet: `call` beside `{verb}`")));
         }
         for problem in problems {
             self.report(problem);
@@ -90,12 +98,8 @@ impl Operations<'_, '_, '_> {
             }
             "list" => self.listed(outline, &at, keys.list.as_deref()?).map(Verb::List),
             "get" if keys.get.as_deref() == Some("$connection") => Some(Verb::Connection),
-            "get" => {
-                let problem = Diagnostic::at(self.document.place(&at), "not supported yet: `get` of a record");
-                self.report(problem.hint("supported is `get: $connection`"));
-                None
-            }
-            _ => None,
+            "receive" => Some(Verb::Receive),
+            word => self.resource(outline, word, &at).map(|resource| Verb::Resource(Box::new(resource))),
         }
     }
 
@@ -143,6 +147,66 @@ impl Operations<'_, '_, '_> {
         }
     }
 
+    /// What is done to one record.
+    fn resource(&mut self, outline: &OperationOutline, word: &str, at: &Pointer) -> Option<Resource> {
+        let keys = &outline.keys;
+        let name = match word {
+            "get" => keys.get.as_ref(),
+            "create" => keys.create.as_ref(),
+            "update" => keys.update.as_ref(),
+            "delete" => keys.delete.as_ref(),
+            _ => keys.upsert.as_ref(),
+        };
+        let name = name?;
+        let place = self.document.place(at);
+        if name.starts_with('$') || name.contains('.') {
+            self.report(Diagnostic::at(place, format!("not supported yet: `{word}` of `{name}`")));
+            return None;
+        }
+        let of = self.records.named(name, place.clone(), self.findings)?;
+        if word != "get" && !self.records.is_blank(of) {
+            let problem = format!("not supported yet: `{word}` of records that a `snapshot` or a `merge` takes in");
+            self.report(Diagnostic::at(place, problem));
+        }
+        let body = self.body_schema(outline);
+        let form = body.as_ref().filter(|_| word != "get").map(|body| self.form(body, of, keys.call.as_deref()));
+        let form = form.unwrap_or_default();
+        let action = match word {
+            "get" => Action::Get,
+            "create" => Action::Create,
+            "update" => Action::Update,
+            "delete" => Action::Delete,
+            _ => Action::Upsert(self.found_by(&body.unwrap_or_else(Pointer::root), &form, of, at)?),
+        };
+        let selection = match action {
+            Action::Create | Action::Upsert(_) => {
+                self.check_path_members(outline, of);
+                Selection { of, ..Selection::default() }
+            }
+            Action::Get | Action::Update | Action::Delete => self.selection(outline, of),
+        };
+        Some(Resource { of, action, selection, form, call: keys.call.clone() })
+    }
+
+    /// What stands in the path of a `create` becomes a member of its name.
+    fn check_path_members(&mut self, outline: &OperationOutline, of: RecordTypeId) {
+        let members = self.records.read_members(of);
+        for at in self.declared_parameters(outline) {
+            let word = |word: &str| self.document.get(&at.member(word)).and_then(Value::as_str).unwrap_or_default();
+            let keys = self.outline.parameters.get(&at);
+            let is_free = keys.is_none_or(|keys| keys.role.is_none() && keys.only.is_none());
+            let is_known = members.iter().any(|member| member.name == word("name"));
+            if word("in") == "path" && is_free && !is_known && outline.keys.call.is_none() {
+                let problem =
+                    format!("`{}` has no member `{}` that this could become", self.records.name(of), word("name"));
+                let known = members.iter().map(|member| member.name.as_str());
+                let problem = Diagnostic::at(self.document.place(&at.member("name")), problem);
+                let problem = problem.did_you_mean(word("name"), known);
+                self.report(problem);
+            }
+        }
+    }
+
     /// What a `list` lists.
     fn listed(&mut self, outline: &OperationOutline, at: &Pointer, name: &str) -> Option<Listed> {
         match name {
@@ -153,35 +217,100 @@ impl Operations<'_, '_, '_> {
                 }
                 self.log_parameter(outline, at).map(|delivery| Listed::Log { delivery })
             }
+            "$outbox" => self.sends(outline, at),
             name if name.starts_with('$') => {
                 let problem = Diagnostic::at(self.document.place(at), format!("not supported yet: a list of `{name}`"));
-                self.report(problem.hint("supported are records, and `$log`"));
+                self.report(problem.hint("supported are records, `$log` and `$outbox`"));
                 None
             }
-            name => {
-                let place = self.document.place(at);
-                let of = self.records.named(name, place, self.findings)?;
-                Some(Listed::Records { of, waiting: self.waiting(outline) })
-            }
+            name => match name.split_once('.') {
+                Some((owner, list)) => self.items_listed(outline, at, owner, list),
+                None => self.records_listed(outline, at, name),
+            },
         }
     }
 
-    /// Whether a list shows records that wait, or those that do not; all of them where it does not say.
-    fn waiting(&mut self, outline: &OperationOutline) -> Option<bool> {
-        let source = outline.keys.only.as_ref()?;
-        let at = outline.at.member(EXTENSION).member("where");
-        let names = [Member::required("parked", Type::Boolean)];
-        let only = scope::compile(self.document, &at, source, &names, self.findings)?;
-        let is = |source: &str| Expression::compile(source, &names).as_ref() == Ok(&only);
-        match (is("parked"), is("!parked")) {
-            (true, _) => Some(true),
-            (_, true) => Some(false),
-            _ => {
-                let problem = Diagnostic::at(self.document.place(&at), "not supported yet: this condition of a list");
-                self.report(problem.hint("supported are `parked` and `'!parked'`"));
-                None
+    fn records_listed(&mut self, outline: &OperationOutline, at: &Pointer, name: &str) -> Option<Listed> {
+        let of = self.records.named(name, self.document.place(at), self.findings)?;
+        if let Some(call) = outline.keys.call.clone() {
+            if outline.keys.only.is_some() {
+                let place = self.document.key_place(&outline.at.member(EXTENSION).member("where"));
+                self.report(Diagnostic::at(
+                    place,
+                    "nothing is chosen here: the partner's own logic says what is listed",
+                ));
             }
+            return Some(Listed::Called { of, call });
         }
+        if let Some(waiting) = waiting(outline) {
+            return Some(Listed::Records { of, waiting: Some(waiting) });
+        }
+        let selection = self.selection(outline, of);
+        let selects = selection.only.is_some() || !selection.filters.is_empty() || selection.sort.is_some();
+        if selects || self.records.is_blank(of) || self.has_role(outline, Role::Cursor) {
+            return Some(Listed::Selected(Box::new(selection)));
+        }
+        Some(Listed::Records { of, waiting: None })
+    }
+
+    /// The items of a list of one record's, which the path names.
+    fn items_listed(&mut self, outline: &OperationOutline, at: &Pointer, owner: &str, list: &str) -> Option<Listed> {
+        let place = self.document.place(at);
+        let of = self.records.named(owner, place.clone(), self.findings)?;
+        let known = properties(self.document, self.records.place_of(of));
+        let found = known.iter().find(|property| property.name == list);
+        if found.is_none_or(|found| !self.is_list(&found.at)) {
+            let lists =
+                known.iter().filter(|property| self.is_list(&property.at)).map(|property| property.name.as_str());
+            let problem = Diagnostic::at(place, format!("`{owner}` has no list `{list}`")).did_you_mean(list, lists);
+            self.report(problem);
+            return None;
+        }
+        Some(Listed::Items { of: Box::new(self.selection(outline, of)), list: list.to_owned() })
+    }
+
+    /// What a subscription was, or is to be, told.
+    fn sends(&mut self, outline: &OperationOutline, at: &Pointer) -> Option<Listed> {
+        let failed = match outline.keys.only.as_deref().map(str::trim) {
+            None => false,
+            Some("status == 'failed'") => true,
+            Some(_) => {
+                let place = self.document.place(&outline.at.member(EXTENSION).member("where"));
+                let problem = Diagnostic::at(place, "not supported yet: this condition of what was told");
+                self.report(problem.hint("supported is `status == 'failed'`"));
+                false
+            }
+        };
+        let subscription = self.subscriber(outline);
+        if subscription.is_none() {
+            let problem = Diagnostic::at(self.document.key_place(at), "whose this lists is not said");
+            self.report(problem.hint("a path parameter says it: `x-rollcall: {where: subscriber == value}`"));
+        }
+        Some(Listed::Sends { subscription: subscription?, failed })
+    }
+
+    /// The path parameter that says whose sends are listed.
+    fn subscriber(&self, outline: &OperationOutline) -> Option<String> {
+        let names = ["subscriber", "value"].map(|name| Member::required(name, Type::Any));
+        let wanted = ["subscriber == value", "value == subscriber"].map(|source| Expression::compile(source, &names));
+        let declared = self.declared_parameters(outline);
+        let found = declared.iter().find(|at| {
+            let source = self.outline.parameters.get(at).and_then(|keys| keys.only.as_deref());
+            source.is_some_and(|source| wanted.contains(&Expression::compile(source, &names)))
+        });
+        self.document.get(&found?.member("name")).and_then(Value::as_str).map(str::to_owned)
+    }
+}
+
+/// Whether a list shows records that wait, or those that do not; `None` where it does not speak of that.
+fn waiting(outline: &OperationOutline) -> Option<bool> {
+    let names = [Member::required("parked", Type::Boolean)];
+    let only = Expression::compile(outline.keys.only.as_ref()?, &names).ok()?;
+    let is = |source: &str| Expression::compile(source, &names).as_ref() == Ok(&only);
+    match (is("parked"), is("!parked")) {
+        (true, _) => Some(true),
+        (_, true) => Some(false),
+        _ => None,
     }
 }
 

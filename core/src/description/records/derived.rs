@@ -57,7 +57,8 @@ impl Records<'_> {
                 Diagnostic::at(self.document.key_place(&at), "what is computed when it is read refers to nothing");
             findings.report(problem.related(self.document.key_place(&word), "computed here"));
         }
-        let value = scope::compile(self.document, &word, member.keys.value.as_deref()?, &self.names_of(id), findings)?;
+        let (source, own, around) = (member.keys.value.as_deref()?, self.read_members(id), self.stored_around());
+        let value = scope::compile_beside(self.document, &word, source, &own, &around, findings)?;
         let wanted = Type::of_schema(self.document, &member.at);
         if !value.of().fits(&wanted) {
             let problem = format!("expected {wanted}, found {}", value.of());

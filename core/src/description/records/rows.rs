@@ -22,16 +22,22 @@ impl Records<'_> {
         self.rows().get(usize::from(id.0)).map_or(Type::Any, |row| row.read.clone())
     }
 
-    /// What may be said of records of this type in a condition that the store looks at, or of what it computes: their
-    /// members, derived ones among them, the connection's options, and all record types as lists of their records.
-    pub(in crate::description) fn names_of(&self, id: RecordTypeId) -> Vec<Member> {
-        let Type::Object(own) = self.row_of(id) else { return Vec::new() };
-        let options = Member::required("options", scope::options(self.document));
-        let rows = self.drafts.iter().zip(self.rows());
-        let rows = rows.map(|(draft, row)| Member::required(&draft.name, Type::List(Box::new(row.read.clone()))));
-        let beside = std::iter::once(options).chain(rows);
-        let beside: Vec<_> = beside.filter(|name| !own.iter().any(|member| member.name == name.name)).collect();
-        own.into_iter().chain(beside).collect()
+    /// The members of a record of this type, for whoever reads it.
+    pub(in crate::description) fn read_members(&self, id: RecordTypeId) -> Vec<Member> {
+        if let Type::Object(members) = self.row_of(id) { members } else { Vec::new() }
+    }
+
+    /// What may be said beside the members of a record: the connection's options, and all stored records by their type.
+    pub(in crate::description) fn stored_around(&self) -> Vec<Member> {
+        let key_of = |draft: &Draft| match self.outline.schema(self.document, &draft.at).key?.as_slice() {
+            [name] if !name.contains('.') => Some(name.clone()),
+            _ => None,
+        };
+        let rows = self.drafts.iter().zip(self.rows()).map(|(draft, row)| {
+            let records = Type::records(&draft.name, key_of(draft).as_deref(), row.read.clone());
+            Member::required(&draft.name, records)
+        });
+        std::iter::once(Member::required("options", scope::options(self.document))).chain(rows).collect()
     }
 
     /// What is stored of a record.

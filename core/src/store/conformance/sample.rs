@@ -180,7 +180,6 @@ impl World {
             received: None,
             numbers: Vec::new(),
             sends: Vec::new(),
-            is_synced_later: false,
         }
     }
 }

@@ -50,7 +50,7 @@ impl Call {
                 let records: Vec<_> = found.rows.into_iter().map(|row| row.body).collect();
                 Ok(read(json!({"records": records, "total": found.total})))
             }
-            Listed::Selected(_) | Listed::Called { .. } | Listed::Sends { .. } => {
+            Listed::Selected(_) | Listed::Items { .. } | Listed::Called { .. } | Listed::Sends { .. } => {
                 Err(Problem::unavailable("not-built", "this is not built yet"))
             }
             Listed::Log { delivery } => {
