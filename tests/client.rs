@@ -43,6 +43,11 @@ impl Client {
         Self { agent: config.new_agent(), address: address.to_owned() }
     }
 
+    /// Where the server is, `http://127.0.0.1:8080`.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
     /// Gets `path` with a bearer token.
     pub fn get(&self, path: &str, token: &str) -> Answer {
         self.send("GET", path, &[("authorization", &format!("Bearer {token}"))], SendBody::none())

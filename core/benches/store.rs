@@ -259,6 +259,7 @@ impl School {
             received: None,
             numbers: Vec::new(),
             sends: Vec::new(),
+            is_synced_later: false,
         }
     }
 

@@ -41,6 +41,18 @@ pub struct Limits {
     /// Seconds before a queued delivery that failed for a passing reason is begun again. The first wait is a second,
     /// each further one twice as long, up to this.
     pub queued_retry_seconds_max: u64,
+    /// Webhooks that are being sent at the same time.
+    pub sends_in_progress_max: u32,
+    /// How many of these may go to one subscription; one, while it does not take them.
+    pub sends_per_subscription_max: u32,
+    /// How often a webhook is sent before it is given up, and the next one about the same record is sent.
+    pub send_attempts_max: u32,
+    /// Seconds before a webhook that was not taken is sent again for the first time. Each further wait is twice as long.
+    pub send_retry_seconds_min: u64,
+    /// The longest of these waits, in seconds.
+    pub send_retry_seconds_max: u64,
+    /// Bytes that are read, and kept, of what a subscriber answers.
+    pub send_response_bytes_max: usize,
     /// Deliveries of one partner that are mapped at the same time.
     pub partner_mappings_max: usize,
     /// What the sandbox grants to a mapper.
@@ -100,6 +112,12 @@ impl Default for Limits {
             queue_deliveries_max: 32,
             queued_attempts_max: 20,
             queued_retry_seconds_max: 60,
+            sends_in_progress_max: 64,
+            sends_per_subscription_max: 4,
+            send_attempts_max: 16,
+            send_retry_seconds_min: 10,
+            send_retry_seconds_max: 6 * 60 * 60,
+            send_response_bytes_max: 1_024,
             partner_mappings_max: 4,
             mapper: MapperLimits::default(),
         }

@@ -255,6 +255,8 @@ pub struct Commit<'a> {
     pub numbers: Vec<(String, i64)>,
     /// What subscribers are to be told.
     pub sends: Vec<NewSend>,
+    /// Whether the caller waits for the disk afterwards, together with others: [`Store::synced`].
+    pub is_synced_later: bool,
 }
 
 /// Something that a subscriber is to be told.
@@ -489,6 +491,9 @@ pub trait Store: Send + Sync {
 
     /// Notes, durably, how an attempt ended.
     async fn note_attempt(&self, send: Uuid, attempt: &Attempt, outcome: SendOutcome) -> Result<(), StoreError>;
+
+    /// Waits until everything that was committed before survives a power cut.
+    async fn synced(&self) -> Result<(), StoreError>;
 
     /// Applies a plan in one transaction; says the feed's new end.
     async fn commit(&self, canonical: &Canonical, partner: &Partner, commit: Commit<'_>) -> Result<i64, StoreError>;

@@ -17,6 +17,7 @@ use crate::metrics::Metrics;
 use crate::problem::Problem;
 use crate::registry::Registry;
 use crate::turn::Turns;
+use crate::webhook::Courier;
 
 /// Everything that a request handler needs.
 pub struct App {
@@ -32,6 +33,8 @@ pub struct App {
     pub turns: Turns,
     /// Rung when a delivery was queued.
     pub bell: Notify,
+    /// What tells subscribers what happened.
+    pub courier: Courier,
     /// What is counted.
     pub metrics: Metrics,
     /// What links in answers start with; what the caller used, where it is `None`.

@@ -11,6 +11,7 @@ mod record;
 mod serve;
 mod test;
 mod token;
+mod webhook;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -46,6 +47,7 @@ enum Command {
     Push(push::Push),
     Record(record::Record),
     Token(token::Token),
+    Webhook(webhook::Webhook),
     Completions(completions::Completions),
 }
 
@@ -86,6 +88,7 @@ impl Cli {
             Command::Push(command) => command.run(),
             Command::Record(command) => command.run(),
             Command::Token(command) => command.run(),
+            Command::Webhook(command) => command.run(),
             Command::Completions(command) => Ok(command.run()),
         }
     }

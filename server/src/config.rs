@@ -18,6 +18,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::credential::CredentialDigest;
+use crate::webhook::guard::Destination;
 
 /// Everything that a server can be told.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -44,6 +45,8 @@ pub struct Config {
     pub credential_key: Secret,
     /// Every limit of the runtime.
     pub limits: Limits,
+    /// What is sent to subscribers.
+    pub webhooks: Webhooks,
     /// Who owns data, by name.
     pub tenants: BTreeMap<Name, Tenant>,
     /// Who may do everything, by name: the digests of their tokens.
@@ -68,6 +71,15 @@ pub enum LogFormat {
     Pretty,
     /// One JSON object per line.
     Json,
+}
+
+/// What is sent to subscribers.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Webhooks {
+    /// Where may be sent to though it is not public: networks (`10.20.0.0/16`), addresses, and names of hosts. Whoever may
+    /// subscribe reaches these through this server.
+    pub allow: Vec<Destination>,
 }
 
 /// Someone who owns data.
@@ -232,6 +244,7 @@ impl Default for Config {
             log: Log::default(),
             credential_key: Secret::default(),
             limits: Limits::default(),
+            webhooks: Webhooks::default(),
             tenants: BTreeMap::new(),
             operators: BTreeMap::new(),
         }

@@ -12,9 +12,13 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::config::Secret;
+use crate::webhook::signature::SigningSecret;
 
 /// What BLAKE3 derives the key for. Never change it: every configured digest depends on it.
 const CONTEXT: &str = "rollcall credential digest v1";
+
+/// What BLAKE3 derives the key of signing secrets for. Never change it: subscribers check signatures by what follows.
+const SIGNING_CONTEXT: &str = "rollcall webhook signing secret v1";
 
 /// What a new credential starts with, so that it is recognised where it should not be.
 const PREFIX: &str = "rollcall_";
@@ -24,19 +28,29 @@ const PREFIX: &str = "rollcall_";
 #[serde(try_from = "String")]
 pub struct CredentialDigest(#[schemars(with = "String", regex(pattern = "^[0-9a-f]{64}$"))] [u8; 32]);
 
-/// The server's key, ready to digest credentials with.
+/// The server's key, ready to digest credentials and to sign with.
 #[derive(Clone)]
-pub struct Keyring([u8; 32]);
+pub struct Keyring {
+    digests: [u8; 32],
+    signing: [u8; 32],
+}
 
 impl Keyring {
     /// Derives the key from the configured text.
     pub fn new(key: &Secret) -> Self {
-        Self(blake3::derive_key(CONTEXT, key.expose().as_bytes()))
+        let derive = |context| blake3::derive_key(context, key.expose().as_bytes());
+        Self { digests: derive(CONTEXT), signing: derive(SIGNING_CONTEXT) }
     }
 
     /// The digest of a credential.
     pub fn digest(&self, credential: &str) -> CredentialDigest {
-        CredentialDigest(*blake3::keyed_hash(&self.0, credential.as_bytes()).as_bytes())
+        CredentialDigest(*blake3::keyed_hash(&self.digests, credential.as_bytes()).as_bytes())
+    }
+
+    /// What a connection's webhooks are signed with. No name has a slash in it.
+    pub fn signing_secret(&self, tenant: &str, connection: &str) -> SigningSecret {
+        let name = format!("{tenant}/{connection}");
+        SigningSecret::new(*blake3::keyed_hash(&self.signing, name.as_bytes()).as_bytes())
     }
 }
 
@@ -94,6 +108,15 @@ mod tests {
     fn digests_never_change() {
         let digest = Keyring::new(&Secret::from("example-key-example-key-example-key".to_owned())).digest("token");
         assert_eq!(digest.to_string(), "a67fc6e39c1f98041722dbbaec76530793a9f27428fd5c55571f96e3c56aa2c2");
+    }
+
+    #[test]
+    fn signing_secrets_never_change_and_every_connection_has_its_own() {
+        let keyring = Keyring::new(&Secret::from("example-key-example-key-example-key".to_owned()));
+        let secret = |tenant, connection| keyring.signing_secret(tenant, connection).expose();
+        assert_eq!(secret("north", "school"), "whsec_ANv1+jeQc3H3xATn2CK/HZIe6GkCSIDuGcc6unfqRcQ=");
+        assert_ne!(secret("north", "school"), secret("north", "annex"));
+        assert_ne!(secret("north", "school"), secret("south", "school"));
     }
 
     #[test]

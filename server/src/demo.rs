@@ -34,6 +34,9 @@ pub struct Demo {
 pub struct DemoConnection {
     /// What its client sends to be let in. For demonstrations only.
     pub credential: Secret,
+    /// What a sender of webhooks puts into their path to be let in, where the partner has any.
+    #[serde(default)]
+    pub webhook_secret: Option<Secret>,
     /// What it chooses.
     #[serde(default)]
     pub options: Option<Value>,
@@ -90,6 +93,12 @@ impl Demo {
         let demo =
             serde_yaml::from_slice(&text).map_err(|error| DemoError::Invalid { path, message: error.to_string() })?;
         Ok(Some(demo))
+    }
+
+    /// Everything that lets a client of the connection in.
+    pub fn credentials(&self) -> impl Iterator<Item = &Secret> {
+        let DemoConnection { credential, webhook_secret, .. } = &self.connection;
+        [credential].into_iter().chain(webhook_secret)
     }
 
     /// What the connection chooses.

@@ -25,4 +25,5 @@ pub mod routes;
 pub mod server;
 pub mod start;
 pub mod turn;
+pub mod webhook;
 pub mod worker;

@@ -9,6 +9,7 @@ use ::metrics::{Unit, counter, describe_counter, describe_gauge, describe_histog
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use rollcall_core::delivery::Report;
 use rollcall_core::ingest::Sender;
+use rollcall_core::store::{DueSend, SendOutcome};
 
 const REQUESTS: &str = "rollcall_http_requests_total";
 const REQUEST_SECONDS: &str = "rollcall_http_request_duration_seconds";
@@ -19,6 +20,8 @@ const ENTITIES: &str = "rollcall_entity_changes_total";
 const RECORDS: &str = "rollcall_bad_records_total";
 const WORKING: &str = "rollcall_deliveries_in_progress";
 const QUEUED: &str = "rollcall_deliveries_queued";
+const SENDS: &str = "rollcall_webhook_attempts_total";
+const SEND_SECONDS: &str = "rollcall_webhook_attempt_duration_seconds";
 
 /// Upper bounds of the duration buckets, in seconds.
 const SECONDS: &[f64] = &[0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 120.0];
@@ -51,12 +54,14 @@ impl Metrics {
     }
 
     fn build() -> Result<Self, String> {
-        let builder =
-            [REQUEST_SECONDS, STAGE_SECONDS].into_iter().try_fold(PrometheusBuilder::new(), |builder, name| {
+        let builder = [REQUEST_SECONDS, STAGE_SECONDS, SEND_SECONDS].into_iter().try_fold(
+            PrometheusBuilder::new(),
+            |builder, name| {
                 builder
                     .set_buckets_for_metric(Matcher::Full(name.to_owned()), SECONDS)
                     .map_err(|error| error.to_string())
-            })?;
+            },
+        )?;
         let recorder = builder.build_recorder();
         let handle = recorder.handle();
         ::metrics::set_global_recorder(recorder).map_err(|error| error.to_string())?;
@@ -69,6 +74,8 @@ impl Metrics {
         describe_counter!(RECORDS, "Records that were rejected, refused, parked, or that the mapper trapped on.");
         describe_gauge!(WORKING, "Deliveries that are being worked on.");
         describe_gauge!(QUEUED, "Deliveries that were acknowledged and have not been worked on.");
+        describe_counter!(SENDS, "Attempts to send a webhook: it was taken, is tried again, or is given up.");
+        describe_histogram!(SEND_SECONDS, Unit::Seconds, "How long subscribers take to answer, or not to.");
         Ok(Self(handle))
     }
 
@@ -130,6 +137,23 @@ pub fn delivery(sender: &Sender, partner: &str, bytes: u64, report: &Report) {
             counter!(RECORDS, &with("outcome", outcome.to_owned())).increment(notes.len() as u64);
         }
     }
+}
+
+/// Counts an attempt to send a webhook.
+pub fn sent(send: &DueSend, outcome: SendOutcome, took: Duration) {
+    let outcome = match outcome {
+        SendOutcome::Succeeded => "succeeded",
+        SendOutcome::Retry(_) => "retried",
+        SendOutcome::Failed => "failed",
+    };
+    let labels = [
+        ("tenant", send.tenant.clone()),
+        ("connection", send.connection.clone()),
+        ("partner", send.partner.clone()),
+        ("outcome", outcome.to_owned()),
+    ];
+    counter!(SENDS, &labels).increment(1);
+    histogram!(SEND_SECONDS, &labels[..3]).record(took);
 }
 
 /// Counts one more delivery in progress until the guard is dropped.

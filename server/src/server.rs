@@ -1,4 +1,4 @@
-//! Serves an [`App`] on a socket and works on what is queued, until it is told to stop; what has been begun finishes
+//! Serves an [`App`] on a socket, works on what is queued and sends what subscribers are to be told, until it is told to stop; what has been begun finishes
 //! first.
 
 use std::future::Future;
@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use crate::app::App;
 use crate::routes::router;
-use crate::worker;
+use crate::{webhook, worker};
 
 /// How often measured durations are folded into their buckets.
 const UPKEEP: Duration = Duration::from_secs(5);
@@ -25,7 +25,8 @@ pub async fn serve(
 ) -> io::Result<()> {
     let upkeep = tokio::spawn(keep_up(Arc::clone(&app)));
     let (ending, ended) = watch::channel(false);
-    let worker = tokio::spawn(worker::work(Arc::clone(&app), ended));
+    let worker = tokio::spawn(worker::work(Arc::clone(&app), ended.clone()));
+    let courier = tokio::spawn(webhook::work(Arc::clone(&app), ended));
     let stopping = {
         let app = Arc::clone(&app);
         async move {
@@ -43,6 +44,7 @@ pub async fn serve(
     let served = axum::serve(listener, router(app)).with_graceful_shutdown(stopping).await;
     upkeep.abort();
     worker.await.map_err(io::Error::other)?;
+    courier.await.map_err(io::Error::other)?;
     served
 }
 

@@ -20,6 +20,7 @@ use crate::metrics::{Metrics, MetricsError};
 use crate::partners::{Folders, PartnersError, host};
 use crate::registry::Registry;
 use crate::turn::Turns;
+use crate::webhook::Courier;
 
 /// Violations that are named per connection.
 const VIOLATIONS_MAX: usize = 10;
@@ -42,6 +43,9 @@ pub enum StartError {
     /// A connection's options are not what its partner's description allows.
     #[error("the configuration's connections do not fit their partners:\n{0}")]
     Connections(String),
+    /// Nothing could be sent over `https`.
+    #[error("failed to set up TLS")]
+    Tls(#[from] tokio_rustls::rustls::Error),
     /// The metrics cannot be set up.
     #[error(transparent)]
     Metrics(#[from] MetricsError),
@@ -84,6 +88,7 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<App>, S
         reader: store,
         turns: Turns::new(&config.limits),
         bell: Notify::new(),
+        courier: Courier::new(config)?,
         metrics,
         public_url: config.public_url.clone(),
         ready: AtomicBool::new(false),

@@ -61,7 +61,7 @@ pub async fn work(app: Arc<App>, mut stop: watch::Receiver<bool>) {
 }
 
 /// Whether nothing more is to be begun: somebody said so, or nobody is there to say it.
-fn is_over(stop: &watch::Receiver<bool>) -> bool {
+pub(crate) fn is_over(stop: &watch::Receiver<bool>) -> bool {
     *stop.borrow() || stop.has_changed().is_err()
 }
 
@@ -293,7 +293,7 @@ async fn expire(app: &Arc<App>) {
 }
 
 /// Runs work that computes and waits for disks on a thread where that harms no one; an error is a panic's message.
-async fn blocking<F>(work: F) -> Result<F::Output, String>
+pub(crate) async fn blocking<F>(work: F) -> Result<F::Output, String>
 where
     F: Future + Send + 'static,
     F::Output: Send,

@@ -3,10 +3,14 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use crate::load::Load;
+
 /// What is measured. Each sample belongs to a round: the nth of one measure was taken beside the nth of every other.
 #[derive(Debug, Default)]
 pub(crate) struct Figures {
     measures: Vec<(Measure, Vec<f64>)>,
+    /// Milliseconds within which 99 of 100 answers came, under load.
+    slowest: Vec<(Measure, f64)>,
 }
 
 /// One thing that is measured.
@@ -24,6 +28,18 @@ pub(crate) enum Measure {
     Shuffled,
     /// The same by the peer.
     PeerShuffled,
+    /// One record made, under load.
+    Made,
+    /// The same by the peer.
+    PeerMade,
+    /// One record shown, under load.
+    Shown,
+    /// The same by the peer.
+    PeerShown,
+    /// A page of 100 records listed, chosen by a filter, under load.
+    Listed,
+    /// The same by the peer.
+    PeerListed,
     /// Most memory resident, in MB.
     Memory,
     /// The same by the peer.
@@ -37,6 +53,9 @@ const COMPARISONS: &[(&str, &str, Measure, Measure)] = &[
     ("B2", "identical resync against the peer's", Measure::PeerIdentical, Measure::Identical),
     ("B3", "one student changed, shuffled, against the own first sync", Measure::First, Measure::Shuffled),
     ("B3", "one student changed, shuffled, against the peer's", Measure::PeerShuffled, Measure::Shuffled),
+    ("R1", "GET of one record, answers per second against the peer's", Measure::Shown, Measure::PeerShown),
+    ("R2", "list of 100 with a filter, answers per second against the peer's", Measure::Listed, Measure::PeerListed),
+    ("R3", "POST of one record, answers per second against the peer's", Measure::Made, Measure::PeerMade),
     ("memory", "peak resident memory, Rollcall's against the peer's", Measure::Memory, Measure::PeerMemory),
 ];
 
@@ -44,6 +63,12 @@ impl Figures {
     /// Adds a sample of time.
     pub(crate) fn took(&mut self, measure: Measure, time: Duration) {
         self.add(measure, time.as_secs_f64() * 1e3);
+    }
+
+    /// Adds what was measured under load.
+    pub(crate) fn loaded(&mut self, measure: Measure, load: Load) {
+        self.add(measure, load.per_second);
+        self.slowest.push((measure, load.p99));
     }
 
     /// Adds a sample in the measure's own unit.
@@ -60,6 +85,10 @@ impl Figures {
         for (measure, samples) in &self.measures {
             let (name, unit) = measure.named();
             write_row(&mut text, &format!("{name} | {unit}"), samples, 1);
+            let slowest: Vec<_> = self.slowest.iter().filter(|(of, _)| of == measure).map(|(_, p99)| *p99).collect();
+            if !slowest.is_empty() {
+                write_row(&mut text, &format!("{name}, 99 of 100 within | ms"), &slowest, 1);
+            }
         }
         text.push_str("\n| goal | compared within each round | min | median | every round |\n|---|---|---|---|---|\n");
         for (goal, name, above, below) in COMPARISONS {
@@ -86,6 +115,12 @@ impl Measure {
             Self::PeerIdentical => ("identical resync, peer", "ms"),
             Self::Shuffled => ("one student changed, shuffled", "ms"),
             Self::PeerShuffled => ("one student changed, shuffled, peer", "ms"),
+            Self::Made => ("POST of one record, 64 clients", "1/s"),
+            Self::PeerMade => ("POST of one record, 64 clients, peer", "1/s"),
+            Self::Shown => ("GET of one record, 64 clients", "1/s"),
+            Self::PeerShown => ("GET of one record, 64 clients, peer", "1/s"),
+            Self::Listed => ("list of 100 with a filter, 64 clients", "1/s"),
+            Self::PeerListed => ("list of 100 with a filter, 64 clients, peer", "1/s"),
             Self::Memory => ("peak resident memory", "MB"),
             Self::PeerMemory => ("peak resident memory, peer", "MB"),
         }

@@ -1,6 +1,7 @@
 //! Single records under load: the same routes of both programs, called by 64 clients at once, in turn.
 //!
-//! The clients are as plain as can be, a socket and a thread each, so that what is measured is the server. Each waits for
+//! Labels are what is asked for: they refer to nothing, so that both programs do the same but for what Rollcall keeps and
+//! maps beside. The clients are as plain as can be, a socket and a thread each, so that what is measured is the server. Each waits for
 //! its answer before it asks again.
 
 use std::io::{BufRead, BufReader, Read, Write as _};
@@ -8,11 +9,25 @@ use std::net::TcpStream;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use rollcall_tests::site::Site;
+
+use crate::figures::{Figures, Measure};
+use crate::rounds::Peer;
+
 /// Clients at the same time.
 const CLIENTS: u64 = 64;
 
-/// How long each route is called in a round.
-const LASTS: Duration = Duration::from_secs(3);
+/// How many records are made; a sixth of them is chosen by the filter.
+const MADE: u64 = 6_000;
+
+/// How often one record is asked for.
+const SHOWN: u64 = 20_000;
+
+/// How often a page of 100 records is asked for, chosen by a filter.
+const LISTED: u64 = 6_000;
+
+/// What labels are for, and how the filter chooses them.
+const MODELS: [&str; 6] = ["Account", "Lead", "Order", "Teacher", "User", "Catalog::Product"];
 
 /// What was measured of one route.
 #[derive(Debug, Clone, Copy)]
@@ -33,8 +48,45 @@ pub(crate) struct Asked {
     pub(crate) status: u16,
 }
 
-/// Has all clients ask `address` (`http://127.0.0.1:8080`) what `ask` makes of a number that counts up.
-pub(crate) fn load(address: &str, token: &str, ask: impl Fn(u64) -> Asked + Sync) -> Load {
+/// Measures all routes of both programs in turn, each from a fresh start.
+pub(crate) fn of_records(figures: &mut Figures) {
+    let site = Site::new(env!("CARGO_BIN_EXE_rollcall"), env!("CARGO_TARGET_TMPDIR"), "eduframe");
+    let server = site.start();
+    let peer = Peer::start(&site);
+    let rollcall = |count, ask: fn(&str, u64) -> Asked| {
+        load(server.address(), "north-school", count, |number| ask("/eduframe", number))
+    };
+    let other = |count, ask: fn(&str, u64) -> Asked| load(peer.address(), "bench", count, |number| ask("", number));
+    let measures = [
+        (MADE, make as fn(&str, u64) -> Asked, Measure::Made, Measure::PeerMade),
+        (SHOWN, show, Measure::Shown, Measure::PeerShown),
+        (LISTED, list, Measure::Listed, Measure::PeerListed),
+    ];
+    for (count, ask, own, peers) in measures {
+        figures.loaded(peers, other(count, ask));
+        figures.loaded(own, rollcall(count, ask));
+    }
+}
+
+fn make(base: &str, number: u64) -> Asked {
+    let model = MODELS[usize::try_from(number % 6).unwrap_or_default()];
+    let body = format!(r##"{{"name": "Label {number}", "color": "#aa0011", "model_type": "{model}"}}"##);
+    Asked { method: "POST", path: format!("{base}/api/v1/labels"), body, status: 201 }
+}
+
+fn show(base: &str, number: u64) -> Asked {
+    let path = format!("{base}/api/v1/labels/{}", 1 + number % MADE);
+    Asked { method: "GET", path, body: String::new(), status: 200 }
+}
+
+fn list(base: &str, number: u64) -> Asked {
+    let page = 1 + number % (MADE / 600);
+    let path = format!("{base}/api/v1/labels?model_type=Lead&per_page=100&page={page}");
+    Asked { method: "GET", path, body: String::new(), status: 200 }
+}
+
+/// Has all clients together ask `address` (`http://127.0.0.1:8080`) `count` times what `ask` makes of the numbers from 0.
+fn load(address: &str, token: &str, count: u64, ask: impl Fn(u64) -> Asked + Sync) -> Load {
     let host = address.strip_prefix("http://").expect("it is an address");
     let number = AtomicU64::new(0);
     let begin = Instant::now();
@@ -44,8 +96,9 @@ pub(crate) fn load(address: &str, token: &str, ask: impl Fn(u64) -> Asked + Sync
                 scope.spawn(|| {
                     let mut client = Client::connect(host);
                     let mut times = Vec::new();
-                    while begin.elapsed() < LASTS {
-                        let asked = ask(number.fetch_add(1, Ordering::Relaxed));
+                    while let Some(asked) =
+                        Some(number.fetch_add(1, Ordering::Relaxed)).filter(|it| *it < count).map(&ask)
+                    {
                         let start = Instant::now();
                         client.ask(host, token, &asked);
                         times.push(start.elapsed());

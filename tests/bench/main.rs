@@ -6,6 +6,7 @@
 #![expect(clippy::print_stderr, clippy::print_stdout, reason = "it talks to the person at the terminal")]
 
 mod figures;
+mod load;
 mod rounds;
 
 use std::fmt::Write as _;
@@ -25,11 +26,17 @@ const STAGES: [(&str, &str); 2] = [("B4: mapping in the sandbox and natively", "
 /// How often everything is measured.
 const ROUNDS: usize = 15;
 
+/// How often single records are measured under load.
+const LOADS: usize = 5;
+
 fn main() {
     let mut figures = Figures::default();
     for round in 1..=ROUNDS {
         eprintln!("round {round} of {ROUNDS}");
         rounds::over_http(&mut figures);
+        if round <= LOADS {
+            load::of_records(&mut figures);
+        }
     }
     let mut table = format!("{}\n\n{}", machine(), figures.to_markdown());
     for (title, name) in STAGES {

@@ -59,13 +59,18 @@ impl Rollcall {
     }
 }
 
-struct Peer(Process);
+pub(crate) struct Peer(Process);
 
 impl Peer {
-    fn start(site: &Site) -> Self {
+    pub(crate) fn start(site: &Site) -> Self {
         let program = project().join("tests/bench/peer/server.js");
         let mut command = Command::new("node");
         Self(Process::start(command.arg(program).arg(site.path()).arg(SYNCHRONOUS), &site.path().join("peer.log")))
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> &str {
+        self.0.address()
     }
 
     fn post(&self, body: &[u8]) -> Duration {

@@ -56,7 +56,8 @@ impl Ingest {
     /// Does what a [`Verb::Resource`] or [`Verb::Receive`] says with a body, and keeps both in one transaction. With
     /// `dry_run` nothing is stored.
     ///
-    /// One delivery of a connection at a time. Must run on a thread that may block.
+    /// One delivery of a connection at a time. Must run on a thread that may block. Nobody may be told of it before
+    /// [`synced`](Self::synced) has returned, which needs no turn.
     pub async fn write(
         &self,
         sender: &Sender,
@@ -68,6 +69,11 @@ impl Ingest {
     ) -> Result<Written, IngestError> {
         let connection = self.connect(sender, loaded).await?;
         self.work(sender, loaded, operation, &received, dry_run).write(connection, asked, received).await
+    }
+
+    /// Waits until all that was written survives a power cut; calls that come at the same time wait together.
+    pub async fn synced(&self) -> Result<(), IngestError> {
+        Ok(self.store.synced().await?)
     }
 
     /// Asks the partner's own logic for the rows of a list

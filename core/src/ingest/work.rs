@@ -457,6 +457,7 @@ impl Work<'_> {
             received,
             numbers: changed.numbers().chain(beside.numbers).collect(),
             sends: beside.sends,
+            is_synced_later: received.is_some(),
         };
         self.ingest.store.commit(&self.ingest.canonical, &self.loaded.partner, commit).await?;
         Ok((report, entries))

@@ -233,8 +233,10 @@ impl Library {
             received: Some(&received),
             numbers: changes.numbers().clone().into_iter().collect(),
             sends: Vec::new(),
+            is_synced_later: true,
         };
         self.store.commit(&self.canonical, &self.partner, commit).await.unwrap();
+        self.store.synced().await.unwrap();
     }
 
     /// What is stored of a record.

@@ -11,6 +11,7 @@
 mod checkpoint;
 mod commit;
 mod delivery;
+mod disk;
 mod entry;
 mod gone;
 mod held;
@@ -39,6 +40,7 @@ use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions};
 use uuid::Uuid;
 
+use self::disk::Disk;
 use self::writer::Writer;
 use super::{
     Attempt, Commit, Connection, DueSend, Gone, HeldEntity, HeldRecord, Matching, Queue, Queued, RecordId, SendOutcome,
@@ -93,6 +95,8 @@ impl Default for SqliteOptions {
 #[derive(Debug)]
 pub struct SqliteStore {
     writer: Writer,
+    disk: Disk,
+    durability: Durability,
     readers: SqlitePool,
 }
 
@@ -109,11 +113,12 @@ impl SqliteStore {
             .busy_timeout(BUSY_TIMEOUT);
         migrate(&connect).await?;
         let writer = Writer::open(path, options.durability)?;
+        let disk = Disk::start(path)?;
         let readers = SqlitePoolOptions::new()
             .max_connections(options.readers_max)
             .connect_with(connect.pragma("query_only", "on"))
             .await?;
-        Ok(Self { writer, readers })
+        Ok(Self { writer, disk, durability: options.durability, readers })
     }
 
     /// Lets go of the file; whatever is asked afterwards fails.
@@ -333,6 +338,13 @@ impl Store for SqliteStore {
 
     async fn note_attempt(&self, send: Uuid, attempt: &Attempt, outcome: SendOutcome) -> Result<(), StoreError> {
         self.writer.write(Durability::Full, |transaction| send::note_attempt(transaction, send, attempt, outcome))
+    }
+
+    async fn synced(&self) -> Result<(), StoreError> {
+        if self.durability == Durability::Normal {
+            return Ok(());
+        }
+        self.disk.synced().await
     }
 
     async fn commit(&self, canonical: &Canonical, partner: &Partner, commit: Commit<'_>) -> Result<i64, StoreError> {

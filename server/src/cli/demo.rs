@@ -10,12 +10,13 @@ use rollcall_core::delivery::Report;
 use rollcall_core::description::Verb;
 use rollcall_server::app::App;
 use rollcall_server::client::{Call, Client};
-use rollcall_server::config::{Config, Connection, Log, Name, Tenant};
+use rollcall_server::config::{Config, Connection, Log, Name, Tenant, Webhooks};
 use rollcall_server::credential::{Keyring, new_credential};
 use rollcall_server::demo::{Demo as Script, DemoCall, quoted};
 use rollcall_server::partners::Folders;
 use rollcall_server::server::{asked_to_stop, serve};
 use rollcall_server::start::start;
+use rollcall_server::webhook::guard::Destination;
 use serde::Deserialize;
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
@@ -103,7 +104,7 @@ impl Demo {
         for (partner, script) in scripts {
             let connection = Connection {
                 partner: name(partner)?,
-                credentials: vec![keyring.digest(script.connection.credential.expose())],
+                credentials: script.credentials().map(|credential| keyring.digest(credential.expose())).collect(),
                 options: script.options(),
             };
             tenant.connections.insert(name(partner)?, connection);
@@ -116,12 +117,18 @@ impl Demo {
             mappers_dir: self.folders.mappers.clone(),
             cache_dir: Some(self.folders.cache.clone()),
             credential_key,
+            // Whoever tries it out subscribes on the same machine.
+            webhooks: Webhooks { allow: loopback().map_err(anyhow::Error::msg)? },
             ..Config::default()
         };
         config.tenants.insert(name(TENANT)?, tenant);
         config.operators.insert(name(ADMIN)?, vec![keyring.digest(ADMIN)]);
         Ok(config)
     }
+}
+
+fn loopback() -> Result<Vec<Destination>, &'static str> {
+    ["127.0.0.0/8", "::1"].map(|network| Destination::try_from(network.to_owned())).into_iter().collect()
 }
 
 /// Every partner that has a demonstration.

@@ -31,6 +31,7 @@ use crate::credential::Keyring;
 use crate::metrics::Metrics;
 use crate::registry::Registry;
 use crate::turn::Turns;
+use crate::webhook::Courier;
 
 const ID: &str = "b719ee5d-dd9f-5e92-b91c-fef06dd6cbf7";
 
@@ -184,6 +185,7 @@ impl Server {
             reader: Arc::clone(&reader) as Arc<dyn Reader>,
             turns: Turns::new(&Limits::default()),
             bell: tokio::sync::Notify::new(),
+            courier: Courier::new(&config).unwrap(),
             metrics: Metrics::install().unwrap(),
             public_url: None,
             ready: AtomicBool::new(true),

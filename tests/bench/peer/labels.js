@@ -8,9 +8,8 @@ const body = {
   required: ["name", "model_type"],
   properties: { name: { type: "string" }, color, model_type: model },
 };
-const page = { type: "integer", minimum: 1, default: 1 };
-const perPage = { type: "integer", minimum: 1, maximum: 100, default: 25 };
-const query = { type: "object", properties: { model_type: model, page, per_page: perPage } };
+const number = { type: "string", pattern: "^[1-9][0-9]*$" };
+const query = { type: "object", properties: { model_type: model, page: number, per_page: number } };
 
 export function labels(app, database) {
   database.exec(`create table label (id integer primary key, name text not null, color text not null,
@@ -26,7 +25,7 @@ export function labels(app, database) {
     if (request.headers.authorization === "Bearer bench") return done();
     reply.code(403).send({ errors: {}, code: 403, message: "Forbidden" });
   };
-  const options = { preHandler: guard, ajv: { customOptions: { coerceTypes: true } } };
+  const options = { preHandler: guard };
 
   app.post("/api/v1/labels", { ...options, schema: { body } }, (request, reply) => {
     const { name, color, model_type } = request.body;
@@ -38,7 +37,9 @@ export function labels(app, database) {
     return found ? reply.send(found) : reply.code(404).send({ errors: {}, code: 404, message: "Not found" });
   });
   app.get("/api/v1/labels", { ...options, schema: { querystring: query } }, (request, reply) => {
-    const { model_type, page, per_page } = request.query;
+    const { model_type } = request.query;
+    const [page, per_page] = [Number(request.query.page ?? 1), Number(request.query.per_page ?? 25)];
+    if (per_page > 100) return reply.code(400).send({ errors: {}, code: 400, message: "Bad request" });
     const { total } = count.get(model_type);
     const last = Math.max(1, Math.ceil(total / per_page));
     const link = (page, rel) =>

@@ -3,6 +3,7 @@
 
 import Fastify from "fastify";
 
+import { labels } from "./labels.js";
 import { map } from "./map.js";
 import { mirror } from "./schema.js";
 import { open } from "./store.js";
@@ -27,5 +28,7 @@ app.post("/fresh", (_request, reply) => {
   store = open(`${folder}/peer-${opened}.db`, synchronous);
   return reply.send({});
 });
+
+labels(app, store.database);
 
 process.stdout.write(`listening on ${await app.listen({ host: "127.0.0.1", port: 0 })}\n`);

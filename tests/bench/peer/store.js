@@ -31,7 +31,7 @@ export function open(path, synchronous) {
     }
     return counts;
   });
-  return { write, close: () => database.close() };
+  return { database, write, close: () => database.close() };
 }
 
 function upsert(table, columns) {

@@ -180,6 +180,7 @@ impl World {
             received: None,
             numbers: Vec::new(),
             sends: Vec::new(),
+            is_synced_later: false,
         }
     }
 }

@@ -1,0 +1,48 @@
+//! `rollcall webhook`: what subscribers need to know.
+
+use std::path::PathBuf;
+
+use anyhow::ensure;
+use rollcall_server::config::{Config, Overrides};
+use rollcall_server::credential::Keyring;
+
+use super::Outcome;
+
+/// Tell subscribers what they need to know
+#[derive(Debug, clap::Args)]
+pub(super) struct Webhook {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    Secret(Secret),
+}
+
+/// Print what a connection's webhooks are signed with
+///
+/// Subscribers check the header `webhook-signature` with it, as Standard Webhooks has it (standardwebhooks.com). Whoever
+/// knows it can pretend to be this server. It follows from the configuration's `credential_key` and the two names.
+#[derive(Debug, clap::Args)]
+struct Secret {
+    /// Tenant
+    tenant: String,
+    /// Connection of the tenant
+    connection: String,
+    /// Configuration whose key is used
+    #[arg(long, env = "ROLLCALL_CONFIG", value_name = "FILE", default_value = "rollcall.yaml")]
+    config: PathBuf,
+}
+
+impl Webhook {
+    pub(super) fn run(self) -> anyhow::Result<Outcome> {
+        let Command::Secret(Secret { tenant, connection, config }) = self.command;
+        let config = Config::load(&config, Overrides::default().with_environment())?;
+        let mut connections = config.connections();
+        let is_there = connections.any(|(of, name, _)| of.as_str() == tenant && name.as_str() == connection);
+        ensure!(is_there, "the configuration has no connection `{connection}` of a tenant `{tenant}`");
+        println!("{}", Keyring::new(&config.credential_key).signing_secret(&tenant, &connection).expose());
+        Ok(Outcome::Done)
+    }
+}
