@@ -53,6 +53,7 @@ pub(crate) fn generate(file: &Path) -> Result<String, GenerateError> {
         print::structure(&types, name, body, Way::In, &mut out)?;
     }
     union(&records, &bodies, &types, &mut out)?;
+    keys(&records, &mut out)?;
     Ok(out)
 }
 
@@ -224,4 +225,13 @@ fn union(
          match name {{\n{arms}            _ => Err(ReadError::unknown()),\n        }}\n    }}\n}}\n"
     )?;
     Ok(())
+}
+
+/// The table `KEYS`: what identifies the records of each type that stands by itself, mapped or not.
+fn keys(records: &BTreeMap<String, Record>, out: &mut String) -> fmt::Result {
+    writeln!(out, "\n/// Record types and the members of their keys.\npub const KEYS: Keys = &[")?;
+    for (name, record) in records.iter().filter(|(_, record)| record.parent.is_none()) {
+        writeln!(out, "    ({name:?}, &{:?}),", key(&record.schema).unwrap_or_default())?;
+    }
+    writeln!(out, "];")
 }

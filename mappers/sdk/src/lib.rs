@@ -26,6 +26,7 @@
 pub mod canonical;
 mod contribution;
 mod foreign;
+pub mod logic;
 pub mod name;
 mod native;
 #[doc(hidden)]
@@ -59,15 +60,44 @@ macro_rules! partner {
     () => {
         /// The partner's records, made from its description.
         pub mod partner {
+            use $crate::logic::Keys;
             use $crate::{Foreign, Number, ReadError, RecordType, Text, read};
             include!(concat!(env!("OUT_DIR"), "/partner.rs"));
         }
     };
 }
 
-/// Makes the crate a component when it is built for WebAssembly. Elsewhere it stays a plain library.
+/// Makes the crate a component when it is built for WebAssembly. Elsewhere it stays a plain library. A mapper that is
+/// [`Logic`](logic::Logic) too is exported as `export_mapper!(School, logic)`.
 #[macro_export]
 macro_rules! export_mapper {
+    ($mapper:ty, logic) => {
+        $crate::export_mapper!($mapper);
+
+        /// The component's export beside the mapping.
+        #[cfg(target_arch = "wasm32")]
+        mod component_logic {
+            struct Component;
+
+            impl $crate::wasm::logic::Guest for Component {
+                fn names() -> Vec<String> {
+                    $crate::wasm::logic::names::<$mapper>()
+                }
+
+                fn call(
+                    name: String,
+                    options: Vec<u8>,
+                    context: Vec<u8>,
+                    found: Vec<$crate::wasm::logic::Found>,
+                ) -> $crate::wasm::logic::Step {
+                    $crate::wasm::logic::call::<$mapper>(&name, &options, &context, found)
+                }
+            }
+
+            use super::*;
+            $crate::wasm::logic::export!(Component);
+        }
+    };
     ($mapper:ty) => {
         /// The component's exports.
         #[cfg(target_arch = "wasm32")]

@@ -1,5 +1,7 @@
 //! Turns a [`Mapper`] into the exports of a component. Only [`export_mapper!`](crate::export_mapper) speaks to this.
 
+pub mod logic;
+
 /// Made from the contract.
 #[expect(missing_docs, reason = "generated; the contract documents it")]
 #[expect(clippy::same_length_and_capacity, reason = "generated: how a list crosses the boundary")]
