@@ -227,6 +227,15 @@ impl Verb {
         }
     }
 
+    /// What of the partner's own logic decides instead of the verb alone, by name.
+    pub fn call(&self) -> Option<&str> {
+        match self {
+            Self::Resource(resource) => resource.call.as_deref(),
+            Self::List(Listed::Called { call, .. }) => Some(call),
+            _ => None,
+        }
+    }
+
     /// The outermost record types of a verb that changes records, and what a bad one costs; `None` for one that reads.
     pub fn changes(&self) -> Option<(&[RecordTypeId], Accept)> {
         match self {
