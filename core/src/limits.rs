@@ -89,6 +89,18 @@ pub struct MapperLimits {
     pub depth_max: u32,
     /// Records of one delivery that may fault before the delivery is given up.
     pub faults_per_delivery_max: usize,
+    /// Calls that the logic of one component may take.
+    pub calls_max: usize,
+    /// Questions that one call may ask in all.
+    pub questions_per_call_max: usize,
+    /// How often one call may ask before it decides.
+    pub rounds_per_call_max: usize,
+    /// Records that one call may be handed in all.
+    pub records_per_call_max: u32,
+    /// Changes that one call may make, and events that it may raise.
+    pub changes_per_call_max: usize,
+    /// Bytes that a call may answer at a time.
+    pub result_bytes_per_call_max: usize,
     /// Bytes of a component file.
     pub component_bytes_max: u64,
     /// Instances alive at the same time, over all partners.
@@ -140,6 +152,12 @@ impl Default for MapperLimits {
             text_bytes_max: 1_024,
             depth_max: 16,
             faults_per_delivery_max: 100,
+            calls_max: 256,
+            questions_per_call_max: 1_000,
+            rounds_per_call_max: 32,
+            records_per_call_max: 20_000,
+            changes_per_call_max: 10_000,
+            result_bytes_per_call_max: 4 << 20,
             component_bytes_max: 32 << 20,
             instances_max: 64,
         }

@@ -1,7 +1,8 @@
 //! Turns records into [`Contribution`]s: the only door to WebAssembly. Nothing of wasmtime leaves this module.
 //!
 //! A [`Host`] loads a partner's component as a [`Mapper`]; the mapper maps a delivery's records within a [`Budget`]. What
-//! it answers is checked against the canonical schemas before it is believed.
+//! it answers is checked against the canonical schemas before it is believed. A component may have logic of its own beside
+//! ([`Mapper::call`]), which decides what becomes of calls that are more than a change of one record.
 //!
 //! To add a version of the contract: a folder in `mappers/wit`, a module beside `v1` that turns it into the nouns of
 //! `raw`, and an arm where a component is loaded.
@@ -12,6 +13,7 @@ mod call;
 mod check;
 mod encoding;
 mod host;
+mod logic;
 mod raw;
 mod v1;
 
@@ -22,6 +24,7 @@ pub use self::batch::Budget;
 pub use self::call::{CallChange, CallEvent, CallInput, Decision, Decline, Found, Question, Step};
 pub use self::encoding::{DecodeError, decode, encode};
 pub use self::host::{Host, HostError, LoadError};
+pub use self::logic::enough;
 use crate::canonical::{Canonical, KindId};
 use crate::digest::Digest;
 use crate::json::Pointer;
@@ -120,6 +123,7 @@ pub struct Mapper {
     name: String,
     version: String,
     records: Vec<String>,
+    calls: Vec<String>,
     digest: Digest,
 }
 
@@ -178,25 +182,6 @@ impl Mapper {
             return Err(MapError::Canonical);
         }
         batch::Run { mapper: self, canonical, options, budget }.all(inputs)
-    }
-
-    /// The calls that the component's own logic takes; none where it has no second export.
-    pub fn calls(&self) -> &[String] {
-        &[]
-    }
-
-    /// Has the partner's own logic work on a call, given the answers to all questions that it has asked so far. A trap,
-    /// or means that are used up, is the message of the `Err` inside.
-    ///
-    /// Blocks.
-    pub fn call(
-        &self,
-        _options: &[u8],
-        _input: &CallInput<'_>,
-        _found: &[Found],
-        _budget: &Budget,
-    ) -> Result<Result<Step, String>, MapError> {
-        Ok(Err("the mapper has no logic of its own".to_owned()))
     }
 
     /// Checks packed rows (`mappers/wit/v1/mapper.wit`), one piece per record, as if an instance had answered them. So

@@ -7,13 +7,10 @@ use super::{Loaded, options_text};
 use crate::description::{Keying, stamp};
 use crate::json::Pointer;
 use crate::limits::Limits;
-use crate::map::{Budget, CallChange, CallInput, Decision, Decline, Found, MapError, Question, Step};
+use crate::map::{Budget, CallChange, CallInput, Decision, Decline, Found, MapError, Question, Step, enough};
 use crate::note::Note;
 use crate::resource::{Changes, Members, Stop};
 use crate::store::Matching;
-
-/// How often a call may ask for more.
-const ROUNDS_MAX: usize = 64;
 
 /// A partner's own logic, at work on one call.
 pub(super) struct Called<'c, 'd> {
@@ -35,7 +32,6 @@ impl Called<'_, '_> {
     ) -> Result<Decision, Stop> {
         let context = json!({
             "now": stamp(self.changes.desk().now),
-            "options": self.options,
             "path": self.asked.path,
             "query": self.asked.query,
             "arguments": arguments,
@@ -45,20 +41,23 @@ impl Called<'_, '_> {
         let options = options_text(self.options);
         let budget = Budget::new(self.limits);
         let input = CallInput { name: call, context: &context };
+        let limits = &self.limits.mapper;
         let mut found = Vec::new();
-        for _ in 0..ROUNDS_MAX {
+        for _ in 0..=limits.rounds_per_call_max {
             let step = self.loaded.mapper.call(&options, &input, &found, &budget);
             match step.map_err(|error| stopped(&error))?.map_err(Stop::Fault)? {
                 Step::Ask(questions) => {
                     for question in &questions {
                         found.push(self.find(question).await?);
+                        enough(&found, limits).map_err(Stop::Fault)?;
                     }
                 }
                 Step::Decide(decision) => return Ok(decision),
                 Step::Decline(decline) => return Err(declined(decline)),
             }
         }
-        Err(Stop::Fault(format!("the call {call} asked for more {ROUNDS_MAX} times and did not decide")))
+        let most = limits.rounds_per_call_max;
+        Err(Stop::Fault(format!("it asked more than {most} times (`rounds_per_call_max`)")))
     }
 
     /// The answer to a question.

@@ -43,7 +43,7 @@ impl Budget {
         self.fuel_used.load(Ordering::Relaxed)
     }
 
-    fn burn(&self, fuel: u64) -> Result<(), MapError> {
+    pub(super) fn burn(&self, fuel: u64) -> Result<(), MapError> {
         let used = self.fuel_used.fetch_add(fuel, Ordering::Relaxed).saturating_add(fuel);
         if used > self.fuel_max { Err(MapError::Fuel(self.fuel_max)) } else { Ok(()) }
     }
@@ -150,18 +150,14 @@ impl Run<'_> {
             return Ok(Attempt::Trapped("it does not take records of this type".to_owned()));
         };
         let bytes: usize = inputs.iter().map(bytes).sum::<usize>() + self.options.len();
-        let fuel = limits.fuel_base.saturating_add(limits.fuel_per_byte.saturating_mul(bytes as u64));
+        let fuel = fuel(limits, bytes);
         let mut store = sandbox.store(fuel);
         let answers = self.mapper.prepared.convert(&mut store, self.options, &raw);
         self.budget.burn(fuel.saturating_sub(store.get_fuel().unwrap_or_default()))?;
         match answers {
             Ok(answers) if answers.len() == inputs.len() => Ok(Attempt::Answers(self.check(answers, inputs))),
             Ok(_) => Ok(Attempt::Trapped("it did not answer to each record".to_owned())),
-            Err(error) if error.downcast_ref::<Trap>() == Some(&Trap::Interrupt) => {
-                Err(MapError::Deadline(limits.deadline_ms))
-            }
-            Err(error) if error.is::<PoolConcurrencyLimitError>() => Err(MapError::Busy),
-            Err(error) => Ok(Attempt::Trapped(cause(&error, store.data(), limits))),
+            Err(error) => verdict(&error, store.data(), limits, limits.result_bytes_max).map(Attempt::Trapped),
         }
     }
 
@@ -209,8 +205,29 @@ fn cut<'i, 'a>(inputs: &'i [Input<'a>], bytes_max: usize, threads: usize) -> Vec
     batches
 }
 
+/// Fuel for an instance that is given so many bytes.
+pub(super) fn fuel(limits: &MapperLimits, bytes: usize) -> u64 {
+    limits.fuel_base.saturating_add(limits.fuel_per_byte.saturating_mul(bytes as u64))
+}
+
+/// What ended an instance: its own fault, in words, or the host's trouble.
+pub(super) fn verdict(
+    error: &wasmtime::Error,
+    guest: &Guest,
+    limits: &MapperLimits,
+    result_bytes_max: usize,
+) -> Result<String, MapError> {
+    if error.downcast_ref::<Trap>() == Some(&Trap::Interrupt) {
+        return Err(MapError::Deadline(limits.deadline_ms));
+    }
+    if error.is::<PoolConcurrencyLimitError>() {
+        return Err(MapError::Busy);
+    }
+    Ok(cause(error, guest, result_bytes_max))
+}
+
 /// What went wrong inside an instance, in words that give nothing of its data away.
-pub(super) fn cause(error: &wasmtime::Error, guest: &Guest, limits: &MapperLimits) -> String {
+pub(super) fn cause(error: &wasmtime::Error, guest: &Guest, result_bytes_max: usize) -> String {
     if let Some(what) = guest.denied {
         return format!("it asked for more {what} than it may use");
     }
@@ -222,7 +239,7 @@ pub(super) fn cause(error: &wasmtime::Error, guest: &Guest, limits: &MapperLimit
         Some(Trap::UnreachableCodeReached) => "it panicked".to_owned(),
         Some(trap) => format!("it trapped: {trap}"),
         None if format!("{error:?}").contains("fuel allocated for hostcalls") => {
-            format!("it returned more than {} bytes", limits.result_bytes_max)
+            format!("it returned more than {result_bytes_max} bytes")
         }
         None => "it returned what the contract does not allow".to_owned(),
     }

@@ -10,14 +10,14 @@ use crate::description::ProblemClass;
 pub struct CallInput<'c> {
     /// What is called.
     pub name: &'c str,
-    /// A JSON object: `now` (`2026-08-30T07:00:00.000Z`), `options`, `path`, `query`, `arguments` (members of the body
-    /// that are not kept), `record` (what is stored of the record that the call is about; null where there is none) and
-    /// `change` (what the verb would make of it, its key included; null where the verb writes nothing).
+    /// A JSON object: `now` (`2026-08-30T07:00:00.000Z`), `path`, `query`, `arguments` (members of the body that are not
+    /// kept), `record` (what is stored of the record that the call is about; null where there is none) and `change` (what
+    /// the verb would make of it, its key included; null where the verb writes nothing).
     pub context: &'c Value,
 }
 
 /// Something that a call asks for. The same questions come in the same order each time: what was found before is given
-/// again, so that a call is a function of what it is given.
+/// again, so that a call is a function of what it is given. What is found is as it was before the call.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Question {
     /// Records of a type whose members have one of the values listed (a list member: holds one of them), the oldest first.
@@ -60,7 +60,7 @@ pub enum Step {
 /// What is to be done: everything or nothing of it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Decision {
-    /// All that changes; what the verb would have written only if it is among it.
+    /// All that changes, in this order; what the verb would have written only if it is among it.
     pub changes: Vec<CallChange>,
     /// What the answer tells beside, by name: a list's rows are called `rows`.
     pub told: Map<String, Value>,

@@ -16,8 +16,10 @@ use wasmtime::{
     Config, Enabled, Engine, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig, ResourceLimiter, Store,
 };
 
+use super::batch::cause;
 use super::cache::Cache;
 use super::check::Agreement;
+use super::logic::check_names;
 use super::raw::Profile;
 use super::{Mapper, v1};
 use crate::canonical::Canonical;
@@ -26,6 +28,9 @@ use crate::limits::MapperLimits;
 
 /// The interface that a mapper exports, without its version.
 const INTERFACE: &str = "rollcall:mapper/mapping";
+
+/// The interface that a mapper with logic of its own exports beside, without its version.
+const LOGIC: &str = "rollcall:mapper/logic";
 
 /// How often the wall clock is looked at, in milliseconds.
 const TICK_MS: u64 = 20;
@@ -123,6 +128,19 @@ pub enum LoadError {
         /// The field.
         field: String,
     },
+    /// The description has something decided by logic that the component does not have.
+    #[error(
+        "operation `{operation}` calls `{call}`, which the mapper does not take; it takes {}",
+        if taken.is_empty() { "no calls".to_owned() } else { taken.join(", ") }
+    )]
+    Call {
+        /// The operation.
+        operation: String,
+        /// What it calls.
+        call: String,
+        /// What can be called.
+        taken: Vec<String>,
+    },
 }
 
 impl Host {
@@ -153,16 +171,18 @@ impl Host {
             None => Component::from_binary(engine, bytes),
         };
         let component = component.map_err(|error| LoadError::Invalid(error.into()))?;
-        admit(engine, &component)?;
-        let prepared = v1::Prepared::new(engine, &component).map_err(|error| LoadError::Shape(error.into()))?;
+        let exports = admit(engine, &component)?;
+        let prepared =
+            v1::Prepared::new(engine, &component, exports).map_err(|error| LoadError::Shape(error.into()))?;
         let mut store = self.sandbox.store(limits.fuel_base);
         let profile = prepared
             .describe(&mut store)
-            .map_err(|error| LoadError::Describe(super::batch::cause(&error, store.data(), limits)))?;
+            .map_err(|error| LoadError::Describe(cause(&error, store.data(), limits.result_bytes_max)))?;
         if profile.partner != partner {
             return Err(LoadError::Partner { found: profile.partner, wanted: partner.to_owned() });
         }
         let agreement = agree(&profile, canonical)?;
+        let calls = self.sandbox.calls(&prepared)?;
         Ok(Mapper {
             prepared,
             sandbox: Arc::clone(&self.sandbox),
@@ -171,6 +191,7 @@ impl Host {
             name: profile.partner,
             version: profile.version,
             records: profile.records,
+            calls,
             digest,
         })
     }
@@ -193,22 +214,42 @@ impl Sandbox {
         let _counted = store.set_fuel(fuel);
         store
     }
+
+    /// The calls that a component's own logic takes.
+    fn calls(&self, prepared: &v1::Prepared) -> Result<Vec<String>, LoadError> {
+        let Some(logic) = prepared.logic() else { return Ok(Vec::new()) };
+        let mut store = self.store(self.limits.fuel_base);
+        let names = logic
+            .names(&mut store)
+            .map_err(|error| LoadError::Describe(cause(&error, store.data(), self.limits.result_bytes_max)))?;
+        check_names(&names, &self.limits).map_err(LoadError::Describe)?;
+        Ok(names)
+    }
 }
 
-/// Checks what the component wants and offers, by name.
-fn admit(engine: &Engine, component: &Component) -> Result<(), LoadError> {
+/// Checks what the component wants and offers, by name; says what it offers beside the mapping.
+fn admit(engine: &Engine, component: &Component) -> Result<v1::Exports, LoadError> {
     let shape = component.component_type();
     let imports: Vec<_> = shape.imports(engine).map(|(name, _)| name.to_owned()).collect();
     if !imports.is_empty() {
         return Err(LoadError::Imports(imports.join(", ")));
     }
-    let mut versions = shape.exports(engine).filter_map(|(name, item)| {
-        let version = name.strip_prefix(INTERFACE)?.strip_prefix('@')?;
-        matches!(item.ty, ComponentItem::ComponentInstance(_)).then(|| version.to_owned())
-    });
-    let found = versions.next().ok_or(LoadError::NotAMapper)?;
-    let major = found.split('.').next().and_then(|major| major.parse::<u64>().ok());
-    if major == Some(v1::MAJOR) { Ok(()) } else { Err(LoadError::Version { found }) }
+    let exported = |interface: &str| {
+        let mut versions = shape.exports(engine).filter_map(|(name, item)| {
+            let version = name.strip_prefix(interface)?.strip_prefix('@')?;
+            matches!(item.ty, ComponentItem::ComponentInstance(_)).then(|| version.to_owned())
+        });
+        versions.next()
+    };
+    supported(exported(INTERFACE).ok_or(LoadError::NotAMapper)?)?;
+    let logic = exported(LOGIC).map(supported).transpose()?;
+    Ok(v1::Exports { logic: logic.is_some() })
+}
+
+/// Refuses another major version than the one that is built in.
+fn supported(version: String) -> Result<(), LoadError> {
+    let major = version.split('.').next().and_then(|major| major.parse::<u64>().ok());
+    if major == Some(v1::MAJOR) { Ok(()) } else { Err(LoadError::Version { found: version }) }
 }
 
 /// What belongs to one instance: how much it may grow, and what it was denied.

@@ -1,5 +1,7 @@
 //! What goes into the sandbox and what comes out of it, whatever the version of the contract, before it is believed.
 
+pub(super) mod step;
+
 use super::Severity;
 
 /// What a mapper says of itself.

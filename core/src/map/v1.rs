@@ -1,5 +1,7 @@
 //! Version 1 of the contract (`mappers/wit/v1`): turns a component that exports it into [`Profile`] and [`RawAnswer`],
-//! the nouns that all versions share.
+//! the nouns that all versions share. What is optional has a module of its own.
+
+pub(super) mod logic;
 
 use wasmtime::component::{Component, InstancePre, Linker};
 use wasmtime::{Engine, Store};
@@ -23,19 +25,34 @@ use self::bindings::exports::rollcall::mapper::mapping as contract;
 pub(super) const MAJOR: u64 = 1;
 
 /// A checked component, ready to be instantiated.
-pub(super) struct Prepared(MapperPre<Guest>);
+pub(super) struct Prepared {
+    mapping: MapperPre<Guest>,
+    logic: Option<logic::Prepared>,
+}
+
+/// Which optional interfaces a component exports.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Exports {
+    pub(super) logic: bool,
+}
 
 impl Prepared {
     /// Checks that the component exports the contract with these very types.
-    pub(super) fn new(engine: &Engine, component: &Component) -> wasmtime::Result<Self> {
+    pub(super) fn new(engine: &Engine, component: &Component, exports: Exports) -> wasmtime::Result<Self> {
         let linker = Linker::new(engine);
         let pre: InstancePre<Guest> = linker.instantiate_pre(component)?;
-        Ok(Self(MapperPre::new(pre)?))
+        let logic = exports.logic.then(|| logic::Prepared::new(pre.clone())).transpose()?;
+        Ok(Self { mapping: MapperPre::new(pre)?, logic })
+    }
+
+    /// The partner's own logic, if the component has any.
+    pub(super) fn logic(&self) -> Option<&logic::Prepared> {
+        self.logic.as_ref()
     }
 
     /// Asks a new instance what it is.
     pub(super) fn describe(&self, store: &mut Store<Guest>) -> wasmtime::Result<Profile> {
-        let mapper = self.0.instantiate(&mut *store)?;
+        let mapper = self.mapping.instantiate(&mut *store)?;
         let profile = mapper.rollcall_mapper_mapping().call_describe(store)?;
         Ok(Profile {
             partner: profile.partner,
@@ -52,7 +69,7 @@ impl Prepared {
         options: &[u8],
         inputs: &[RawInput<'_>],
     ) -> wasmtime::Result<Vec<RawAnswer>> {
-        let mapper = self.0.instantiate(&mut *store)?;
+        let mapper = self.mapping.instantiate(&mut *store)?;
         let inputs: Vec<_> = inputs
             .iter()
             .map(|input| contract::Input { of: input.of, body: input.body, ancestors: input.ancestors })
@@ -104,9 +121,19 @@ mod tests {
 
     #[test]
     fn the_released_contract_is_frozen() {
-        let wit = include_str!("../../../mappers/wit/v1/mapper.wit");
-        let frozen = include_str!("../../../mappers/wit/v1/mapper.wit.digest");
-        let digest = Digest::of(without_comments(wit).as_bytes()).to_string();
-        assert_eq!(digest, frozen.trim(), "a change belongs in a new version, see mappers/wit/README.md");
+        let released = [
+            (
+                include_str!("../../../mappers/wit/v1/mapper.wit"),
+                include_str!("../../../mappers/wit/v1/mapper.wit.digest"),
+            ),
+            (
+                include_str!("../../../mappers/wit/v1.1/logic.wit"),
+                include_str!("../../../mappers/wit/v1.1/logic.wit.digest"),
+            ),
+        ];
+        for (wit, frozen) in released {
+            let digest = Digest::of(without_comments(wit).as_bytes()).to_string();
+            assert_eq!(digest, frozen.trim(), "a change belongs in a new version, see mappers/wit/README.md");
+        }
     }
 }

@@ -3,6 +3,8 @@
 //!
 //! To add an attack: add a variant to [`Attack`] and an arm to [`answer`], and a row to the host's tests.
 
+mod logic;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rollcall_mapper_sdk::canonical::{Class, CourseRef, KINDS, Org, OrgRef, User, UserRole};
