@@ -114,8 +114,9 @@ impl Folders {
     fn with_mapper(&self, partner: Partner, canonical: &Canonical, host: &Host) -> Result<Loaded, PartnersError> {
         let path = self.mapper(&partner.name);
         let bytes = std::fs::read(&path).map_err(|source| PartnersError::Read { path: path.clone(), source })?;
-        let mapper =
-            host.load(&partner.name, &bytes, canonical).map_err(|source| PartnersError::Mapper { path, source })?;
+        let loaded = host.load(&partner.name, &bytes, canonical);
+        let checked = loaded.and_then(|mapper| mapper.check_calls(&partner).map(|()| mapper));
+        let mapper = checked.map_err(|source| PartnersError::Mapper { path, source })?;
         Ok(Loaded { partner, mapper })
     }
 }
