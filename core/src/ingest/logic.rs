@@ -73,7 +73,10 @@ impl Called<'_, '_> {
             }
             Question::Records { of, members, limit } => {
                 let of = self.named(of)?;
-                let matching = Matching { members: members.clone(), limit: limit.map(u64::from) };
+                // One more than it may have, so that it is told rather than given a part.
+                let most = self.limits.mapper.records_per_call_max.saturating_add(1);
+                let limit = limit.map_or(most, |limit| limit.min(most));
+                let matching = Matching { members: members.clone(), limit: Some(limit.into()) };
                 let drafts = self.changes.matching(of, &matching).await?;
                 Ok(Found::Records(drafts.into_iter().filter_map(|draft| draft.after).map(Value::Object).collect()))
             }
