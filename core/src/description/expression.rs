@@ -18,6 +18,7 @@ mod compared;
 mod decimal;
 mod evaluate;
 mod glob;
+mod reads;
 mod search;
 mod typing;
 mod value_type;

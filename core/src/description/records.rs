@@ -142,6 +142,7 @@ impl<'a> Records<'a> {
         let ids = self.ids().zip(&self.drafts);
         let types = ids.map(|(id, draft)| self.record_type(id, draft, partner, canonical, findings));
         let mut types: Vec<_> = types.collect();
+        self.refuse_circles_of_derived(&types, findings);
         let mut all = Vec::new();
         for (id, draft) in self.ids().zip(&self.drafts) {
             let references = self.references(id, draft, &self.members(draft), findings);
@@ -254,7 +255,7 @@ impl<'a> Records<'a> {
             references: Vec::new(),
             keying: self.keying(id, draft),
             blank: is_blank,
-            derived: self.derived(id, draft, &members, findings),
+            derived: self.derived(id, &members, findings),
             defaults: if is_blank { self.defaults(&members, findings) } else { serde_json::Map::new() },
             counted,
             indexes: Vec::new(),

@@ -63,7 +63,7 @@ impl Records<'_> {
                 (self.computation(function, draft, member, &word, findings)?, Vec::new(), at)
             }
             _ => {
-                let (value, reads) = self.computed_expression(draft, member, source, &word, findings)?;
+                let (value, reads) = self.computed_expression(id, draft, member, &word, findings)?;
                 (Computation::Expression(value), reads, member.keys.at?)
             }
         };
@@ -74,15 +74,23 @@ impl Records<'_> {
     /// An expression over the members beside the one that it computes.
     fn computed_expression(
         &self,
+        id: RecordTypeId,
         draft: &Draft,
         member: &RecordMember,
-        source: &str,
         word: &Pointer,
         findings: &mut Findings<'_>,
     ) -> Option<(Expression, Vec<RecordTypeId>)> {
+        let (source, is_blank) = (member.keys.value.as_deref()?, self.is_blank(id));
         let own = if member.way.is_empty() { self.stored_members(draft) } else { self.members_at(&member.holder) };
-        let names: Vec<_> = own.iter().cloned().chain(self.names_beside(&own)).collect();
-        let value = scope::compile(self.document, word, source, &names, findings)?;
+        let is_free = |name: &Member| !own.iter().any(|member| member.name == name.name);
+        let beside = self.written_around().into_iter().filter(is_free);
+        let value = if is_blank {
+            let beside: Vec<_> = beside.collect();
+            scope::compile_beside(self.document, word, source, &own, &beside, findings)?
+        } else {
+            let names: Vec<_> = own.iter().cloned().chain(beside).collect();
+            scope::compile(self.document, word, source, &names, findings)?
+        };
         let wanted = Type::of_schema(self.document, &member.at);
         if !value.of().fits(&wanted) {
             let problem = format!("expected {wanted}, found {}", value.of());
@@ -105,23 +113,6 @@ impl Records<'_> {
             Type::Object(members) => members,
             _ => Vec::new(),
         }
-    }
-
-    /// What an expression may speak of beside the members of an object: options, and record types as lists of their
-    /// stored records. A member of the same name hides them.
-    fn names_beside(&self, own: &[Member]) -> Vec<Member> {
-        let rows = self.drafts.iter().map(|draft| {
-            let rows = Type::List(Box::new(self.stored(draft)));
-            Member::required(&draft.name, rows)
-        });
-        let is_free = |member: &Member| !own.iter().any(|other| other.name == member.name);
-        self.options_beside(own).into_iter().chain(rows).filter(is_free).collect()
-    }
-
-    /// The options of a connection, unless a member of that name hides them.
-    pub(super) fn options_beside(&self, own: &[Member]) -> Option<Member> {
-        let is_free = !own.iter().any(|other| other.name == "options");
-        is_free.then(|| Member::required("options", scope::options(self.document)))
     }
 
     /// The record types that an expression speaks of.

@@ -1,34 +1,29 @@
 //! Turns `value` without `at` on members of blank records into [`Derived`]s: what is computed whenever a record is read,
 //! and so is never stale.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::Records;
 use super::functions::Function;
 use super::members::Member;
-use super::{Draft, Records};
 use crate::description::expression::Type;
 use crate::description::findings::Findings;
-use crate::description::{Derived, RecordTypeId, scope};
+use crate::description::{Derived, RecordType, RecordTypeId, scope};
 use crate::language::Diagnostic;
 use crate::language::schema::{is_read_only, property};
 
+/// A member of a record type.
+type Place = (RecordTypeId, String);
+
 impl Records<'_> {
     /// The members of a record of this type that are computed whenever it is read.
-    pub(super) fn derived(
-        &self,
-        id: RecordTypeId,
-        draft: &Draft,
-        members: &[Member],
-        findings: &mut Findings<'_>,
-    ) -> Vec<Derived> {
+    pub(super) fn derived(&self, id: RecordTypeId, members: &[Member], findings: &mut Findings<'_>) -> Vec<Derived> {
         if !self.is_blank(id) {
             return Vec::new();
         }
         let computed =
             members.iter().filter(|member| is_derived(member.keys.value.as_deref(), member.keys.at.is_some()));
-        let derived: Vec<_> = computed.filter_map(|member| self.derived_member(id, member, findings)).collect();
-        self.refuse_circles(draft, &derived, findings);
-        derived
+        computed.filter_map(|member| self.derived_member(id, member, findings)).collect()
     }
 
     fn derived_member(&self, id: RecordTypeId, member: &Member, findings: &mut Findings<'_>) -> Option<Derived> {
@@ -59,8 +54,9 @@ impl Records<'_> {
         }
         let (source, own, around) = (member.keys.value.as_deref()?, self.read_members(id), self.stored_around());
         let value = scope::compile_beside(self.document, &word, source, &own, &around, findings)?;
+        // What comes to nothing is shown like what is absent.
         let wanted = Type::of_schema(self.document, &member.at);
-        if !value.of().fits(&wanted) {
+        if !value.of().unwrapped().fits(wanted.unwrapped()) {
             let problem = format!("expected {wanted}, found {}", value.of());
             findings.report(Diagnostic::at(self.document.place(&word), problem));
         }
@@ -68,30 +64,40 @@ impl Records<'_> {
     }
 
     /// A member that is computed from itself, over however many others, is never computed.
-    fn refuse_circles(&self, draft: &Draft, derived: &[Derived], findings: &mut Findings<'_>) {
-        for one in derived {
-            let mut reached: BTreeSet<&str> = BTreeSet::new();
-            let mut left = vec![one];
-            while let Some(next) = left.pop() {
-                for other in derived.iter().filter(|other| next.value.speaks_of(&other.name)) {
-                    if reached.insert(&other.name) {
-                        left.push(other);
-                    }
-                }
+    pub(super) fn refuse_circles_of_derived(&self, types: &[RecordType], findings: &mut Findings<'_>) {
+        let all: BTreeMap<_, _> = self
+            .ids()
+            .zip(types)
+            .flat_map(|(id, of)| of.derived.iter().map(move |derived| ((id, derived.name.clone()), derived)))
+            .collect();
+        for start in all.keys() {
+            let mut reached: BTreeSet<Place> = BTreeSet::new();
+            let mut left = vec![start.clone()];
+            while let Some(derived) = left.pop().and_then(|next| all.get_key_value(&next)) {
+                let ((id, _), derived) = derived;
+                let read = derived
+                    .value
+                    .reads()
+                    .into_iter()
+                    .filter_map(|(of, name)| Some((of.map_or(Some(*id), |of| self.id(&of))?, name)));
+                left.extend(read.filter(|read| all.contains_key(read) && reached.insert(read.clone())));
             }
-            if reached.contains(one.name.as_str())
-                && let Some(found) = property(self.document, &draft.at, &one.name)
-            {
-                let word = self.outline.word(self.document, &found.at, "value");
-                let problem = format!("`{}` is computed from itself", one.name);
-                let problem = Diagnostic::at(self.document.place(&word), problem);
-                let others: Vec<_> = reached.into_iter().filter(|name| *name != one.name).collect();
-                findings.report(match others.as_slice() {
-                    [] => problem,
-                    others => problem.hint(format!("by way of: {}", others.join(", "))),
-                });
+            if reached.contains(start) {
+                self.report_circle(start, &reached, findings);
             }
         }
+    }
+
+    fn report_circle(&self, (id, name): &Place, reached: &BTreeSet<Place>, findings: &mut Findings<'_>) {
+        let Some(found) = property(self.document, self.place_of(*id), name) else { return };
+        let place = self.document.place(&self.outline.word(self.document, &found.at, "value"));
+        let problem = Diagnostic::at(place, format!("`{name}` is computed from itself"));
+        let others = reached.iter().filter(|(of, other)| (of, other) != (id, name));
+        let others: Vec<_> = others.map(|(of, other)| format!("{}.{other}", self.name(*of))).collect();
+        findings.report(match others.as_slice() {
+            [] => problem,
+            others => problem.hint(format!("by way of: {}", others.join(", "))),
+        });
     }
 
     /// The names of the members of a record of this type that are computed whenever it is read.

@@ -117,9 +117,8 @@ impl Records<'_> {
                 (Computation::Next(found.collect::<Option<_>>()?), Type::Integer)
             }
             Function::Slug(inner) => {
-                let names: Vec<_> =
-                    own.iter().cloned().chain([self.options_beside(&own)].into_iter().flatten()).collect();
-                let of = scope::compile(self.document, word, &inner, &names, findings)?;
+                let options = [Member::required("options", scope::options(self.document))];
+                let of = scope::compile_beside(self.document, word, &inner, &own, &options, findings)?;
                 if !of.of().fits(&Type::nullable(Type::Text)) {
                     let problem = format!("a slug is made of text, this is {}", of.of());
                     findings.report(Diagnostic::at(self.document.place(word), problem));
@@ -132,7 +131,10 @@ impl Records<'_> {
             }
         };
         if !of.fits(&wanted) {
-            let problem = format!("expected {wanted}, found {of}");
+            let problem = match (&of, &wanted) {
+                (Type::List(of), Type::List(_)) => format!("its items were {of} each, and are described otherwise"),
+                _ => format!("expected {wanted}, found {of}"),
+            };
             findings.report(Diagnostic::at(self.document.place(word), problem));
         }
         Some(computation)

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::{Draft, Records};
 use crate::description::expression::{Member, Type};
 use crate::description::{RecordTypeId, scope};
+use crate::language::keys::OneOrMany;
 use crate::language::schema::properties;
 
 /// What records of one type look like.
@@ -29,15 +30,30 @@ impl Records<'_> {
 
     /// What may be said beside the members of a record: the connection's options, and all stored records by their type.
     pub(in crate::description) fn stored_around(&self) -> Vec<Member> {
-        let key_of = |draft: &Draft| match self.outline.schema(self.document, &draft.at).key?.as_slice() {
-            [name] if !name.contains('.') => Some(name.clone()),
+        self.around(|id, row| self.records_of(id, &row.read))
+    }
+
+    /// The same for what is computed when a record is written: of records it knows what is stored. In what came in a
+    /// payload, what is absent is not the same as `null`.
+    pub(super) fn written_around(&self) -> Vec<Member> {
+        let rows = |row: &Row| Type::List(Box::new(row.stored.clone()));
+        self.around(|id, row| if self.is_blank(id) { self.records_of(id, &row.stored) } else { rows(row) })
+    }
+
+    fn around(&self, of: impl Fn(RecordTypeId, &Row) -> Type) -> Vec<Member> {
+        let options = Member::required("options", scope::options(self.document));
+        let rows = self.ids().zip(self.rows());
+        let records = rows.map(|(id, row)| Member::required(self.name(id), of(id, row)));
+        std::iter::once(options).chain(records).collect()
+    }
+
+    fn records_of(&self, id: RecordTypeId, row: &Type) -> Type {
+        let key = self.outline.schema(self.document, self.place_of(id)).key;
+        let key = match key.as_ref().map(OneOrMany::as_slice) {
+            Some([name]) if !name.contains('.') => Some(name.as_str()),
             _ => None,
         };
-        let rows = self.drafts.iter().zip(self.rows()).map(|(draft, row)| {
-            let records = Type::records(&draft.name, key_of(draft).as_deref(), row.read.clone());
-            Member::required(&draft.name, records)
-        });
-        std::iter::once(Member::required("options", scope::options(self.document))).chain(rows).collect()
+        Type::records(self.name(id), key, row.clone())
     }
 
     /// What is stored of a record.
