@@ -44,14 +44,20 @@ impl Place {
 }
 
 impl Documents {
-    /// The value at `place`, references followed, and the place where it was found in the end.
+    /// The value at `place`, references followed, and the place where it was found in the end. What stands beside a
+    /// reference is said too.
     pub(crate) fn resolve(&self, place: &Place) -> Result<(Place, Value), GenerateError> {
         let mut place = place.clone();
+        let mut beside = serde_json::Map::new();
         for _ in 0..32 {
             let document = self.read(&place.file)?;
             let value = document.pointer(&place.pointer).ok_or_else(|| place.error("there is nothing here"))?;
+            let members = value.as_object().into_iter().flatten();
+            for (name, member) in members.filter(|(name, _)| *name != "$ref") {
+                beside.entry(name).or_insert_with(|| member.clone());
+            }
             let Some(reference) = value.get("$ref").and_then(Value::as_str) else {
-                return Ok((place, value.clone()));
+                return Ok((place, if value.is_object() { Value::Object(beside) } else { value.clone() }));
             };
             let (file, pointer) = reference.split_once('#').unwrap_or((reference, ""));
             if file.contains("://") {
@@ -61,6 +67,13 @@ impl Documents {
             place = Place { file, pointer: pointer.to_owned() };
         }
         Err(place.error("references go round in a circle"))
+    }
+
+    /// Calls `found` with everything in the document of `place`, outermost first.
+    pub(crate) fn each(&self, place: &Place, found: &mut impl FnMut(&Place, &Value)) -> Result<(), GenerateError> {
+        let document = self.read(&place.file)?;
+        visit(place, &document, found);
+        Ok(())
     }
 
     fn read(&self, file: &Path) -> Result<Rc<Value>, GenerateError> {
@@ -73,5 +86,16 @@ impl Documents {
         let document = Rc::new(value);
         self.0.borrow_mut().insert(file.to_owned(), Rc::clone(&document));
         Ok(document)
+    }
+}
+
+fn visit(place: &Place, value: &Value, found: &mut impl FnMut(&Place, &Value)) {
+    found(place, value);
+    match value {
+        Value::Object(members) => members.iter().for_each(|(name, member)| visit(&place.at(name), member, found)),
+        Value::Array(items) => {
+            items.iter().enumerate().for_each(|(nth, item)| visit(&place.at(&nth.to_string()), item, found));
+        }
+        _ => {}
     }
 }

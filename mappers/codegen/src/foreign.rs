@@ -57,16 +57,28 @@ pub(crate) fn generate(file: &Path) -> Result<String, GenerateError> {
     Ok(out)
 }
 
-/// All record types, by name, each with the one that it is nested in.
+/// All record types, by name, each with the one that it is nested in. They stand wherever the description, or a file
+/// beside it, has a schema with a `key`, and are called as they are there.
 fn records(documents: &Documents, file: &Path) -> Result<BTreeMap<String, Record>, GenerateError> {
-    let schemas = Place::root(file).at("components").at("schemas");
-    let (schemas, all) = documents.resolve(&schemas)?;
     let mut records = BTreeMap::new();
-    for name in all.as_object().into_iter().flat_map(serde_json::Map::keys) {
-        let (place, schema) = documents.resolve(&schemas.at(name))?;
-        if key(&schema).is_some() {
-            records.insert(name.clone(), Record { name: pascal(name), place, schema, parent: None });
+    let mut files = vec![file.to_owned()];
+    let mut nth = 0;
+    while let Some(file) = files.get(nth).cloned() {
+        let mut found = Vec::new();
+        documents.each(&Place::root(&file), &mut |place, value| {
+            let beside = value.get("$ref").and_then(Value::as_str).and_then(|reference| reference.split('#').next());
+            if let Some(beside) = beside.filter(|beside| !beside.is_empty()).map(|beside| file.with_file_name(beside)) {
+                files.extend((!files.contains(&beside)).then_some(beside));
+            }
+            if key(value).is_some() {
+                found.push((place.clone(), value.clone()));
+            }
+        })?;
+        for (place, schema) in found {
+            let name = place.name();
+            records.insert(name.clone(), Record { name: pascal(&name), place, schema, parent: None });
         }
+        nth += 1;
     }
     let places: Vec<(String, Place)> = records.iter().map(|(name, one)| (name.clone(), one.place.clone())).collect();
     for (name, place) in &places {

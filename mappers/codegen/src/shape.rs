@@ -114,20 +114,33 @@ impl Types {
         owner: &str,
         keep: impl Fn(&str, &Value) -> bool + Copy,
     ) -> Result<Vec<Member>, GenerateError> {
+        self.members_of(documents, place, owner, &[], keep)
+    }
+
+    /// The same; `required` are those that must be there because the schema around says so.
+    fn members_of(
+        &mut self,
+        documents: &Documents,
+        place: &Place,
+        owner: &str,
+        required: &[String],
+        keep: impl Fn(&str, &Value) -> bool + Copy,
+    ) -> Result<Vec<Member>, GenerateError> {
         let (found, schema) = documents.resolve(place)?;
+        let own = schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+        let required: Vec<String> = own.map(str::to_owned).chain(required.iter().cloned()).collect();
         let mut members = Vec::new();
         for nth in 0..schema.get("allOf").and_then(Value::as_array).map_or(0, Vec::len) {
-            members.extend(self.members(documents, &found.at("allOf").at(&nth.to_string()), owner, keep)?);
+            let part = found.at("allOf").at(&nth.to_string());
+            members.extend(self.members_of(documents, &part, owner, &required, keep)?);
         }
-        let required: Vec<&str> =
-            schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
         let properties = schema.get("properties").and_then(Value::as_object);
         for name in properties.into_iter().flat_map(serde_json::Map::keys) {
             let property = found.at("properties").at(name);
             let (_, schema) = documents.resolve(&property)?;
             if keep(name, &schema) {
                 let shape = self.shape(documents, &property, &format!("{owner}{}", pascal(name)))?;
-                let required = required.contains(&name.as_str()) && !nullable(&schema);
+                let required = required.contains(name) && !nullable(&schema);
                 members.retain(|member| member.name != *name);
                 members.push(Member { name: name.clone(), doc: doc(&schema), required, shape });
             }
