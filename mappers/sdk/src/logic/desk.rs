@@ -128,7 +128,7 @@ impl<'d> Desk<'d> {
     /// Has the verb do what it would have done without logic, if it would have written anything.
     pub fn keep(&self, of: &str) {
         if !self.change().is_empty() {
-            self.put(of, self.change());
+            self.put(of, self.kept());
         }
     }
 
@@ -139,9 +139,18 @@ impl<'d> Desk<'d> {
     /// When `members` is not an object.
     pub fn keep_with(&self, of: &str, members: impl Serialize) {
         let Ok(Value::Object(members)) = serde_json::to_value(members) else { panic!("members are an object") };
-        let mut change = self.change().clone();
-        change.extend(members);
-        self.put(of, change);
+        let mut kept = self.kept();
+        kept.extend(members);
+        self.put(of, kept);
+    }
+
+    /// What the verb would write, and `null` for what it would empty.
+    fn kept(&self) -> Map<String, Value> {
+        let mut kept = self.change().clone();
+        for name in self.context.record.as_object().into_iter().flat_map(Map::keys) {
+            kept.entry(name).or_insert(Value::Null);
+        }
+        kept
     }
 
     /// Has a record go. A key of several parts is a list.

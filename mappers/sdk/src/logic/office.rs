@@ -148,7 +148,7 @@ impl<L: Logic> Visit<'_, L> {
         self.set("record", record.into())
     }
 
-    /// What the verb would write, the key included.
+    /// What the verb would make of the record: all of it, the key included.
     pub fn change(self, change: Value) -> Self {
         self.set("change", change)
     }

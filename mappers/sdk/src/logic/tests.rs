@@ -131,7 +131,8 @@ fn office() -> Office<Library> {
 }
 
 fn lend_to(office: &mut Office<Library>, book: i64, reader: i64) -> Result<Done, Decline> {
-    office.call("lend").about("Book", book).argument("reader_id", reader).change(json!({"id": book})).run()
+    let change = json!(office.record("Book", book));
+    office.call("lend").about("Book", book).argument("reader_id", reader).change(change).run()
 }
 
 #[test]
@@ -200,6 +201,14 @@ fn what_the_verb_would_do_is_done_only_where_the_call_says_so() {
     assert_eq!(office.record("Reader", 99).unwrap()["name"], "Ida");
     office.call("return-all").path("reader_id", 30).change(json!({"id": 98})).run().unwrap();
     assert_eq!(office.record("Reader", 98), None);
+}
+
+#[test]
+fn what_the_verb_would_empty_is_emptied() {
+    let mut office = office();
+    let change = json!({"id": 7});
+    office.call("lend").about("Book", 7).argument("reader_id", 30).change(change).run().unwrap();
+    assert_eq!(json!(office.record("Book", 7)), json!({"id": 7, "lent": true}));
 }
 
 #[test]
