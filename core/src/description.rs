@@ -24,7 +24,7 @@ mod unsupported;
 mod webhook;
 
 pub use self::cast::stamp;
-pub use self::expression::{Expression, Member, Row, Type, Unset, VALUE, glob};
+pub use self::expression::{Expression, Fault, Member, Row, Type, Unset, VALUE, formula, glob, spellings};
 pub use self::load::check;
 pub use self::messages::{Messages, Told};
 pub use self::record_type::{

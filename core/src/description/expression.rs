@@ -8,7 +8,7 @@
 //!
 //! Of a record, what is absent is `null`, because no client can tell the two apart; elsewhere what is absent has no
 //! value. What is done with `null` gives `null` again, but for comparing for equality, and for `&&` and `||` where the
-//! other side decides. That is what databases do, so that a [`Formula`] and its evaluation agree.
+//! other side decides. That is what databases do, so that a [`formula::Formula`] and its evaluation agree.
 //!
 //! To add a function: a variant of `Operation`, its typing in `typing.rs`, its meaning in `evaluate.rs`, and whether a
 //! database can compute it in `formula.rs`.
@@ -17,6 +17,7 @@ mod agreement;
 mod compared;
 mod decimal;
 mod evaluate;
+pub mod formula;
 mod glob;
 mod reads;
 mod search;
@@ -31,6 +32,7 @@ use serde_json::Value;
 pub(super) use self::agreement::Agreement;
 pub(super) use self::compared::Compared;
 pub use self::glob::glob;
+pub use self::search::spellings;
 pub use self::value_type::{Member, Row, Type};
 
 /// What the value of a parameter is called.

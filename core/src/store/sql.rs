@@ -3,6 +3,7 @@
 //!
 //! Columns whose names start with `_` are the store's own; no property's column does, see [`crate::table::identifier`].
 
+mod expression;
 mod feed;
 mod matching;
 mod parts;

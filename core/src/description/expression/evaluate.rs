@@ -30,6 +30,11 @@ impl<'v> Scope<'v> {
         Self { context, items: [None; LOOPS_MAX], depth: 0 }
     }
 
+    /// Within so many loops, about which nothing is known.
+    pub(super) fn below(context: &'v Value, depth: usize) -> Self {
+        Self { context, items: [None; LOOPS_MAX], depth }
+    }
+
     /// Within a loop that is about `item`.
     fn within(mut self, item: &'v Value) -> Self {
         if let Some(place) = self.items.get_mut(self.depth) {

@@ -3,7 +3,7 @@
 /// How `text` is spelled where its case does not matter, all ASCII letters lower case: databases know the case of ASCII
 /// only, so a text with other letters is looked for in its usual spellings: as given, small, capital, with a capital
 /// first letter.
-pub(super) fn spellings(text: &str) -> Vec<String> {
+pub fn spellings(text: &str) -> Vec<String> {
     let mut spellings = vec![text.to_owned()];
     if !text.is_ascii() {
         let lower = text.to_lowercase();

@@ -221,7 +221,7 @@ impl Typing<'_> {
         let node = match &asked.expr {
             Expr::Ident(name) => match self.name(asked, name)? {
                 own @ Typed { node: Node::Own(_), .. } => is_there(own),
-                Typed { node: Node::Name(name) | Node::Records(name), .. } => Node::Given(name),
+                Typed { node: Node::Name(name), .. } => Node::Given(name),
                 _ => Node::Literal(true.into()),
             },
             Expr::Select(select) => {

@@ -37,6 +37,16 @@ impl Parts {
         format!("?{}", self.bound.len())
     }
 
+    /// How many values are bound so far.
+    pub(super) fn bound(&self) -> usize {
+        self.bound.len()
+    }
+
+    /// Forgets all values but the first so many: those of a part of the statement that was dropped.
+    pub(super) fn forget(&mut self, after: usize) {
+        self.bound.truncate(after);
+    }
+
     /// The statement, with the values bound so far.
     pub(super) fn ask(self, sql: String) -> Question {
         Question { sql: Sql(sql), bound: self.bound }

@@ -1,0 +1,223 @@
+//! Turns conditions into SQL that is true where they hold, such that an index can find those rows.
+
+use serde_json::Value;
+
+use super::{As, Column, Sameness, Sqled, Stop, Translator, null};
+use crate::description::formula::{Contents, Fixed, Formula, Part, Source, Untranslatable};
+use crate::store::sql::quoted;
+use crate::table::ColumnForm;
+
+/// What holds nowhere.
+const NEVER: &str = "false";
+
+/// What holds everywhere.
+const ALWAYS: &str = "true";
+
+impl Translator<'_> {
+    /// True where it holds; false or null elsewhere.
+    pub(super) fn truth(&mut self, formula: &Formula<'_>) -> Result<String, Untranslatable> {
+        let before = self.parts.bound();
+        match self.positive(formula) {
+            Ok(sql) => Ok(sql),
+            Err(Stop::Unset) => {
+                self.parts.forget(before);
+                Ok(NEVER.to_owned())
+            }
+            Err(Stop::Untranslatable(what)) => Err(what),
+        }
+    }
+
+    fn positive(&mut self, formula: &Formula<'_>) -> Sqled<String> {
+        match formula {
+            Formula::Fixed(fixed) => {
+                let holds = self.fixed(fixed)? == Value::Bool(true);
+                Ok(if holds { ALWAYS } else { NEVER }.to_owned())
+            }
+            Formula::And(one, other) => self.both(one, other),
+            Formula::Or(one, other) => self.either(one, other),
+            Formula::Not(one) => self.negative(one),
+            Formula::Same(one, other) => self.same(one, other, Sameness::Wanted),
+            Formula::Among(one, container) => self.among(one, container, false),
+            Formula::Exists(rows) => match self.one_of_many(rows)? {
+                Some(sql) => Ok(sql),
+                None => self.exists(rows),
+            },
+            Formula::Said { .. } | Formula::Nth(..) => {
+                // A bare column is no condition that an index could serve.
+                Ok(format!("{} = 1", self.scalar(formula)?.sql))
+            }
+            Formula::Choose(condition, one, other) => match &**condition {
+                Formula::Fixed(fixed) => match self.fixed(fixed)? {
+                    Value::Bool(true) => self.positive(one),
+                    Value::Bool(false) => self.positive(other),
+                    _ => Err(Stop::Unset),
+                },
+                _ => Ok(self.scalar(formula)?.sql),
+            },
+            formula => Ok(self.scalar(formula)?.sql),
+        }
+    }
+
+    fn negative(&mut self, formula: &Formula<'_>) -> Sqled<String> {
+        match formula {
+            Formula::Not(one) => self.positive(one),
+            Formula::Same(one, other) => self.same(one, other, Sameness::Unwanted),
+            Formula::Said { .. } => Ok(format!("{} = 0", self.scalar(formula)?.sql)),
+            formula => Ok(format!("not {}", self.scalar(formula)?.sql)),
+        }
+    }
+
+    fn both(&mut self, one: &Formula<'_>, other: &Formula<'_>) -> Sqled<String> {
+        let before = self.parts.bound();
+        let (one, other) = (self.truth(one)?, self.truth(other)?);
+        if one == NEVER || other == NEVER {
+            self.parts.forget(before);
+            return Ok(NEVER.to_owned());
+        }
+        Ok(match (one.as_str(), other.as_str()) {
+            (ALWAYS, _) => other,
+            (_, ALWAYS) => one,
+            _ => format!("{one} and {other}"),
+        })
+    }
+
+    fn either(&mut self, one: &Formula<'_>, other: &Formula<'_>) -> Sqled<String> {
+        let before = self.parts.bound();
+        let (one, other) = (self.truth(one)?, self.truth(other)?);
+        if one == ALWAYS || other == ALWAYS {
+            self.parts.forget(before);
+            return Ok(ALWAYS.to_owned());
+        }
+        Ok(match (one.as_str(), other.as_str()) {
+            (NEVER, _) => other,
+            (_, NEVER) => one,
+            _ => format!("({one} or {other})"),
+        })
+    }
+
+    /// Whether both are the same. Where only the rows are wanted that it holds for, `=` will do if one is never null.
+    pub(super) fn same(&mut self, one: &Formula<'_>, other: &Formula<'_>, sameness: Sameness) -> Sqled<String> {
+        let (one, other) = if matches!(one, Formula::Fixed(_)) { (other, one) } else { (one, other) };
+        let Formula::Fixed(fixed) = other else {
+            let certain = is_certain(one) || is_certain(other);
+            let (one, other) = (self.scalar(one)?.sql, self.scalar(other)?.sql);
+            return Ok(match sameness {
+                Sameness::Wanted if certain => format!("{one} = {other}"),
+                Sameness::Unwanted => self.dialect.different(&one, &other),
+                _ => format!("({})", self.dialect.same(&one, &other)),
+            });
+        };
+        let value = self.fixed(fixed)?;
+        if sameness == Sameness::Wanted
+            && !value.is_null()
+            && let Some(sql) = self.by_key(one, std::slice::from_ref(&value))?
+        {
+            return Ok(sql);
+        }
+        let before = self.parts.bound();
+        let one = self.scalar(one)?;
+        let bound = self.bound(&one, &value);
+        if bound.is_none() && !value.is_null() {
+            self.parts.forget(before);
+        }
+        Ok(match (value.is_null(), bound, sameness) {
+            (true, _, Sameness::Unwanted) => format!("{} is not null", one.sql),
+            (true, _, _) => format!("({} is null)", one.sql),
+            (_, Some(value), Sameness::Wanted) => format!("{} = {value}", one.sql),
+            (_, Some(value), Sameness::Exact) => format!("({})", self.dialect.same(&one.sql, &value)),
+            (_, Some(value), Sameness::Unwanted) => self.dialect.different(&one.sql, &value),
+            (_, None, Sameness::Unwanted) => ALWAYS.to_owned(),
+            (_, None, _) => NEVER.to_owned(),
+        })
+    }
+
+    /// A value, bound, as it compares to what is in a column; `None` where it can never be the same.
+    fn bound(&mut self, column: &Column, value: &Value) -> Option<String> {
+        let fits = match (column.form, value) {
+            (_, Value::Null) => false,
+            (ColumnForm::Json, _)
+            | (ColumnForm::Text, Value::String(_))
+            | (ColumnForm::Boolean, Value::Bool(_))
+            | (ColumnForm::Integer | ColumnForm::Number, Value::Number(_)) => true,
+            _ => *column == null(),
+        };
+        fits.then(|| self.bind(value, As::Scalar).sql)
+    }
+
+    /// Whether it is one of those that a fixed list holds, or one of the names of a fixed object's members.
+    pub(super) fn among(&mut self, one: &Formula<'_>, container: &Fixed<'_>, exact: bool) -> Sqled<String> {
+        let values: Vec<Value> = match self.fixed(container)? {
+            Value::Array(items) => items,
+            Value::Object(members) => members.into_iter().map(|(name, _)| Value::String(name)).collect(),
+            _ => Vec::new(),
+        };
+        if !exact
+            && !values.contains(&Value::Null)
+            && let Some(sql) = self.by_key(one, &values)?
+        {
+            return Ok(sql);
+        }
+        let before = self.parts.bound();
+        let one = self.scalar(one)?;
+        let bound: Vec<_> = values.iter().filter_map(|value| self.bound(&one, value)).collect();
+        let among = match bound.as_slice() {
+            [] => None,
+            [single] => Some(format!("{} = {single}", one.sql)),
+            several => Some(format!("{} in ({})", one.sql, several.join(", "))),
+        };
+        Ok(match (among, values.contains(&Value::Null)) {
+            (Some(among), true) => format!("({among} or {} is null)", one.sql),
+            (Some(among), false) if exact => format!("({among} and {} is not null)", one.sql),
+            (Some(among), false) => among,
+            (None, true) => format!("({} is null)", one.sql),
+            (None, false) => {
+                self.parts.forget(before);
+                NEVER.to_owned()
+            }
+        })
+    }
+
+    /// Whether a list has it among its items, or an object among its members' names.
+    pub(super) fn holds(&mut self, container: &Formula<'_>, one: &Formula<'_>, contents: Contents) -> Sqled<String> {
+        let json = self.value(container, As::Json)?.sql;
+        let alias = self.name();
+        let item = match contents {
+            Contents::Items => self.dialect.item(&alias),
+            Contents::Members => self.dialect.name(&alias),
+        };
+        let one = self.scalar(one)?.sql;
+        let same = self.dialect.same(&item, &one);
+        Ok(format!("exists (select 1 from {} where {same})", self.dialect.contents(&json, &alias)))
+    }
+
+    /// `X[member].m` is one of these values: the member is one of the keys of those records. So the records are looked
+    /// for once, and not once per row.
+    fn by_key(&mut self, formula: &Formula<'_>, values: &[Value]) -> Sqled<Option<String>> {
+        let Formula::Nth(rows, None, about) = formula else { return Ok(None) };
+        let (Source::Key(name, key, wanted), Formula::Said { .. }) = (&rows.source, &**about) else { return Ok(None) };
+        let at = self.rows.len();
+        let is_own = |part: Part<'_>| matches!(part, Part::Own(_)) || matches!(part, Part::Row(n, _) if n < at);
+        let is_member = matches!(&**wanted, Formula::Said { of, inside, .. } if inside.is_empty() && is_own(*of));
+        if !is_member || values.contains(&Value::Null) {
+            return Ok(None);
+        }
+        let member = self.scalar(wanted)?.sql;
+        let (alias, from, mut conditions) = self.records(name)?;
+        let about = self.scalar(about);
+        let about = self.or_close(about)?;
+        let bound: Vec<_> = values.iter().filter_map(|value| self.bound(&about, value)).collect();
+        conditions.push(match bound.as_slice() {
+            [] => NEVER.to_owned(),
+            [single] => format!("{} = {single}", about.sql),
+            several => format!("{} in ({})", about.sql, several.join(", ")),
+        });
+        self.rows.pop();
+        let conditions = conditions.join(" and ");
+        Ok(Some(format!("{member} in (select {alias}.{} from {from} where {conditions})", quoted(key))))
+    }
+}
+
+/// Whether it is never null.
+fn is_certain(formula: &Formula<'_>) -> bool {
+    matches!(formula, Formula::Said { certain: true, .. })
+}
