@@ -32,12 +32,14 @@ pub(super) struct Speech {
     pub(super) records: Option<OwnRecords>,
     /// Whose members it shows by their names.
     pub(super) shown: Option<Shown>,
+    /// Whether what is `null` where that is not allowed is left out: what is stored knows no better.
+    pub(super) is_lenient: bool,
 }
 
 impl Speech {
     /// What speaks of these names, and of nothing by itself.
     pub(super) fn of(names: Vec<Member>) -> Self {
-        Self { names, records: None, shown: None }
+        Self { names, records: None, shown: None, is_lenient: false }
     }
 }
 
@@ -58,6 +60,8 @@ pub struct Template(Node);
 enum Node {
     Constant(Value),
     Computed(Expression),
+    /// What is computed, unless that is `null`.
+    Given(Expression),
     /// A list, and what becomes of each item, which is called `it`.
     Each(Expression, Box<Node>),
     Object(Vec<(String, Node)>),
@@ -107,7 +111,8 @@ impl Template {
     ) -> Option<Self> {
         let found = findings.problems.len();
         let (records, shown) = (speech.records.as_ref(), speech.shown.as_ref());
-        let mut compiler = Compiler { document, outline, records, shown, findings };
+        let is_lenient = speech.is_lenient;
+        let mut compiler = Compiler { document, outline, records, shown, is_lenient, findings };
         let node = compiler.node(at, &speech.names, DEPTH_MAX);
         if node.is_none() && findings.problems.len() == found {
             let problem = Diagnostic::at(document.key_place(at), "nothing fills this answer in");
@@ -121,7 +126,7 @@ impl Node {
     fn speaks_of(&self, name: &str) -> bool {
         match self {
             Self::Constant(_) => false,
-            Self::Computed(expression) => expression.speaks_of(name),
+            Self::Computed(expression) | Self::Given(expression) => expression.speaks_of(name),
             Self::Each(list, item) => list.speaks_of(name) || item.speaks_of(name),
             Self::Object(members) => members.iter().any(|(_, node)| node.speaks_of(name)),
             Self::Row(view) => view.speaks_of(name),
@@ -133,6 +138,7 @@ impl Node {
         match self {
             Self::Constant(value) => Some(value.clone()),
             Self::Computed(expression) => expression.evaluate(context).ok(),
+            Self::Given(expression) => expression.evaluate(context).ok().filter(|value| !value.is_null()),
             Self::Each(list, item) => {
                 let Ok(Value::Array(items)) = list.evaluate(context) else { return None };
                 // Of thousands of entries each would otherwise carry all of them along.
@@ -165,6 +171,7 @@ struct Compiler<'a, 'f> {
     outline: &'a Outline,
     records: Option<&'a OwnRecords>,
     shown: Option<&'a Shown>,
+    is_lenient: bool,
     findings: &'a mut Findings<'f>,
 }
 
@@ -241,6 +248,9 @@ impl Compiler<'_, '_> {
             return Some(Node::Each(expression, Box::new(item)));
         }
         let wanted = Type::of_schema(self.document, here);
+        if self.is_lenient && !expression.of().fits(&wanted) && expression.of().unwrapped().fits(&wanted) {
+            return Some(Node::Given(expression));
+        }
         if !expression.of().fits(&wanted) {
             let problem = format!("expected {wanted}, found {}", expression.of());
             let problem = Diagnostic::at(self.document.place(&value_at), problem);

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::json::Pointer;
 use crate::language::Document;
+use crate::language::schema::{Property, properties};
 
 /// How deep a schema is looked into: it may refer to itself.
 const DEPTH_MAX: usize = 8;
@@ -105,7 +106,7 @@ impl Type {
             "string" => Self::Text,
             "array" if schema.get("items").is_some() => Self::List(Box::new(inner(&at.member("items")))),
             "array" => Self::List(Box::new(Self::Any)),
-            "object" => object(schema, &at, &inner),
+            "object" => object(document, &at, &inner),
             _ => Self::Any,
         };
         match schema.get("type") {
@@ -117,7 +118,7 @@ impl Type {
                     _ => Self::Any,
                 }
             }
-            _ if schema.get("properties").is_some() => object(schema, &at, &inner),
+            _ if !properties(document, &at).is_empty() => object(document, &at, &inner),
             _ => or_null(schema, &at).map_or_else(|| of_words(schema), |at| Self::nullable(inner(&at))),
         }
     }
@@ -185,17 +186,14 @@ impl Type {
     }
 }
 
-fn object(schema: &Value, at: &Pointer, inner: &dyn Fn(&Pointer) -> Type) -> Type {
-    let required = schema.get("required").and_then(Value::as_array);
-    let is_required = |name: &str| required.is_some_and(|names| names.iter().any(|word| word == name));
-    let properties = schema.get("properties").and_then(Value::as_object);
-    let Some(properties) = properties else { return Type::Map(Box::new(Type::Any)) };
-    let members = properties.keys().map(|name| Member {
-        name: name.clone(),
-        of: inner(&at.member("properties").member(name)),
-        required: is_required(name),
-    });
-    Type::Object(members.collect())
+/// An object with the members that the schema at `at` declares, itself or by what it includes.
+fn object(document: &Document, at: &Pointer, inner: &dyn Fn(&Pointer) -> Type) -> Type {
+    let declared = properties(document, at);
+    if declared.is_empty() {
+        return Type::Map(Box::new(Type::Any));
+    }
+    let member = |Property { name, at, required }: Property| Member { of: inner(&at), name, required };
+    Type::Object(declared.into_iter().map(member).collect())
 }
 
 /// The schema that is given beside `null` in a choice of two: `anyOf: [{$ref: …}, {type: 'null'}]`.

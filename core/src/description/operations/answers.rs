@@ -132,14 +132,16 @@ impl Operations<'_, '_, '_> {
                 let items = items.and_then(|items| self.document.resolve(&items)).map(|(at, _)| at);
                 self.showing(list, items.unwrap_or_else(Pointer::root), true)
             }
-            Verb::List(Listed::Sends { .. }) => Speech::of(scope::sends_answer(options())),
+            Verb::List(Listed::Sends { .. }) => {
+                Speech { is_lenient: true, ..Speech::of(scope::sends_answer(options())) }
+            }
             Verb::List(Listed::Log { .. }) => Speech::of(scope::log_answer()),
             Verb::Resource(resource) => {
                 let at = self.records.place_of(resource.of).clone();
                 let names = scope::record_answer(self.records.read_members(resource.of), options());
                 let name = self.records.name(resource.of).to_owned();
                 let shown = Shown { name, at, names: names.clone(), which: Which::One, is_closed: true };
-                Speech { names, records: None, shown: Some(shown) }
+                Speech { names, records: None, shown: Some(shown), is_lenient: true }
             }
             Verb::Receive => Speech::of(scope::received_answer(options())),
             Verb::Connection => Speech::of(scope::connection_answer(options())),
@@ -154,14 +156,14 @@ impl Operations<'_, '_, '_> {
         let of_list = scope::selected_answer(row, options);
         let which = Expression::compile("records", &of_list).map(Which::Each);
         let shown = which.ok().map(|which| Shown { name: name.to_owned(), at, names, which, is_closed });
-        Speech { names: of_list, records: None, shown }
+        Speech { names: of_list, records: None, shown, is_lenient: true }
     }
 
     /// A list of these records is filled in with what `name` names.
     fn with_records(&self, names: Vec<Member>, name: &str, records: &[RecordTypeId]) -> Speech {
         let places = records.iter().map(|id| self.records.place_of(*id).clone()).collect();
         let list = Expression::compile(name, &names);
-        Speech { records: list.ok().map(|list| OwnRecords { places, list }), names, shown: None }
+        Speech { records: list.ok().map(|list| OwnRecords { places, list }), names, shown: None, is_lenient: false }
     }
 }
 

@@ -50,7 +50,9 @@ impl Operations<'_, '_, '_> {
                 }
             }
             // Other lists are short, and have one order only: a place in them is a number like any other.
-            (Role::Cursor, Listed::Items { .. } | Listed::Sends { .. }) => paging.cursor = Some(name),
+            (Role::Cursor, Listed::Items { .. } | Listed::Called { .. } | Listed::Sends { .. }) => {
+                paging.cursor = Some(name);
+            }
             _ => self.paging_field(paging, role, PagingPlace::Query(name), &at.member("schema"), word),
         }
     }

@@ -209,10 +209,13 @@ impl Compiler<'_, '_> {
     fn part(&mut self, shown: &Property, stored: Option<&Pointer>, names: &[Member], depth: usize) -> Option<Part> {
         let keys = self.outline.schema(self.document, &shown.at);
         let (here, schema) = self.document.resolve(&shown.at)?;
-        if keys.value.is_some() || schema.get("const").is_some() {
+        let kept = stored.and_then(|stored| property(self.document, stored, &shown.name));
+        // The value of the record's own member is the record's.
+        let word = |at: &Pointer| self.outline.word(self.document, at, "value");
+        let is_records = kept.as_ref().is_some_and(|kept| word(&kept.at) == word(&shown.at));
+        if (keys.value.is_some() && !is_records) || schema.get("const").is_some() {
             return self.node(&shown.at, names, depth).map(Part::Filled);
         }
-        let kept = stored.and_then(|stored| property(self.document, stored, &shown.name));
         let is_known = stored.is_some_and(|stored| !properties(self.document, stored).is_empty());
         match (&kept, self.shown) {
             (None, Some(own)) if here == own.at => {
