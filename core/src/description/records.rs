@@ -145,7 +145,7 @@ impl<'a> Records<'a> {
         self.refuse_circles_of_derived(&types, findings);
         let mut all = Vec::new();
         for (id, draft) in self.ids().zip(&self.drafts) {
-            let references = self.references(id, draft, &self.members(draft), findings);
+            let references = self.references(id, draft, &self.members(id, draft), findings);
             all.extend(references.into_iter().map(|(reference, place)| (id, reference, place)));
         }
         self.refuse_circles_of_references(&all, findings);
@@ -158,7 +158,7 @@ impl<'a> Records<'a> {
                 record.indexes = indexes::indexes(record);
             }
             if self.is_blank(id) && !of_operator.contains(&id) {
-                self.refuse_nested_in_blank(draft, findings);
+                self.refuse_nested_in_blank(id, draft, findings);
             }
             if !self.stands_alone(id) {
                 self.refuse_words_of_nested(id, record, findings);
@@ -227,7 +227,7 @@ impl<'a> Records<'a> {
             known_kind(canonical, kind, place).inspect_err(|problem| findings.report(problem.clone())).ok()
         });
         let kinds: Vec<_> = kinds.collect();
-        let members = self.members(draft);
+        let members = self.members(id, draft);
         let derived = self.derived_names(id);
         let is_blank = self.is_blank(id);
         let counted = if is_blank { self.counted(&members, findings) } else { Vec::new() };

@@ -53,8 +53,10 @@ impl Records<'_> {
     }
 
     /// What clients write one by one holds no records of its own yet.
-    pub(super) fn refuse_nested_in_blank(&self, draft: &Draft, findings: &mut Findings<'_>) {
-        for property in properties(self.document, &draft.at) {
+    pub(super) fn refuse_nested_in_blank(&self, id: RecordTypeId, draft: &Draft, findings: &mut Findings<'_>) {
+        let derived = self.derived_names(id);
+        let stored = properties(self.document, &draft.at).into_iter();
+        for property in stored.filter(|property| !derived.contains(&property.name)) {
             let Some(inner) = self.nested_in_property(&property.at) else { continue };
             let place = self.document.reference_place(&property.at);
             let problem = Diagnostic::at(place, "not supported yet: records in what clients write one by one");

@@ -91,8 +91,9 @@ impl Records<'_> {
             let names: Vec<_> = own.iter().cloned().chain(beside).collect();
             scope::compile(self.document, word, source, &names, findings)?
         };
+        // What comes to nothing stays absent.
         let wanted = Type::of_schema(self.document, &member.at);
-        if !value.of().fits(&wanted) {
+        if !value.of().unwrapped().fits(wanted.unwrapped()) {
             let problem = format!("expected {wanted}, found {}", value.of());
             findings.report(Diagnostic::at(self.document.place(word), problem));
         }

@@ -10,7 +10,7 @@ use crate::description::expression::Type;
 use crate::description::findings::Findings;
 use crate::description::{Derived, RecordType, RecordTypeId, scope};
 use crate::language::Diagnostic;
-use crate::language::schema::{is_read_only, property};
+use crate::language::schema::{is_read_only, property, said};
 
 /// A member of a record type.
 type Place = (RecordTypeId, String);
@@ -38,7 +38,8 @@ impl Records<'_> {
             findings.report(problem.hint("compute the record's own member, or add `at` to store it"));
             return None;
         }
-        if !is_read_only(self.document, &member.at) {
+        let is_hidden = said(self.document, &member.at, "writeOnly") == Some(&true.into());
+        if !is_read_only(self.document, &member.at) && !is_hidden {
             let problem = format!("`{}` is computed when it is read, and nobody can write it", member.name);
             let problem = Diagnostic::at(self.document.key_place(&member.at), problem);
             findings.report(

@@ -1,8 +1,8 @@
 //! Walks the members of one record: its own, those of objects in it, and those of its lists' items.
 
 use super::{DEPTH_MAX, Draft, Records};
-use crate::description::Step;
 use crate::description::findings::Findings;
+use crate::description::{RecordTypeId, Step};
 use crate::json::Pointer;
 use crate::language::schema::{properties, type_names};
 use crate::language::{Diagnostic, keys};
@@ -35,10 +35,16 @@ impl Member {
 }
 
 impl Records<'_> {
-    /// All members of a record, those of records nested in it left aside.
-    pub(super) fn members(&self, draft: &Draft) -> Vec<Member> {
+    /// All members of a record, those of records nested in it left aside, and those of what is computed when it is read.
+    pub(super) fn members(&self, id: RecordTypeId, draft: &Draft) -> Vec<Member> {
         let mut members = Vec::new();
         self.members_of(&draft.at, &mut Vec::new(), &mut Vec::new(), &mut members);
+        let derived = self.derived_names(id);
+        let is_stored = |member: &Member| match member.way.first() {
+            Some(Step::Member(name)) => !derived.contains(name),
+            Some(Step::Items) | None => true,
+        };
+        members.retain(is_stored);
         members
     }
 
