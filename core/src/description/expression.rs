@@ -318,6 +318,8 @@ mod tests {
             ("'user' in delivery.counts", json!(true)),
             ("string(size(level)) + '!'", json!("4!")),
             ("ratio < 2 && -1 < ratio", json!(true)),
+            ("size(faults) - 3", json!(-2)),
+            ("2 - ratio", json!(0.5)),
             ("[1, 2] + [3]", json!([1, 2, 3])),
             ("size('مرحبا')", json!(5)),
             ("1 == 1.0", json!(true)),
@@ -590,6 +592,7 @@ mod tests {
             ("faults['a']", 7..10, "expected an integer, found text"),
             ("level +", 6..7, "not an expression: mismatched input end"),
             ("ratio * 2.0", 6..7, "not supported: `*`"),
+            ("level - 'o'", 0..5, "expected a number, found text"),
         ];
         for (source, span, problem) in table {
             let fault = Expression::compile(source, &names()).unwrap_err();

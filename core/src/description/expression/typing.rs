@@ -195,6 +195,7 @@ impl Typing<'_> {
         match (&call.target, call.args.as_slice()) {
             (None, [asked]) if name == operators::HAS => return self.has(asked, depth),
             (None, [container, index]) if name == operators::INDEX => return self.index(container, index, depth),
+            (None, [one, other]) if name == operators::SUBSTRACT => return self.difference(tree, one, other, depth),
             (Some(list), [item, about]) => {
                 if let Some((_, of)) = LOOPS.iter().find(|(known, _)| *known == name) {
                     return self.over(*of, list, item, about, depth);
@@ -368,6 +369,16 @@ impl Typing<'_> {
             (Operation::Decimal, other) => Err(self.wrong(operand, "text or a number", other)),
             _ => Err(self.fault(tree, "the wrong number of arguments")),
         }
+    }
+
+    /// `x - y` is `x + -y`.
+    fn difference(&self, tree: &IdedExpr, one: &IdedExpr, other: &IdedExpr, depth: usize) -> Result<Typed, Fault> {
+        let (minuend, subtrahend) = (self.node(one, depth)?, self.node(other, depth)?);
+        self.expect(one, minuend.of.unwrapped(), &Type::Number)?;
+        let of = self.single(tree, other, Operation::Negate, &subtrahend.of)?;
+        let negated = Typed { node: Node::Operation(Operation::Negate, vec![subtrahend]), of: of.clone() };
+        let of = like(self.sum(tree, minuend.of.unwrapped(), of.unwrapped())?, &[&minuend.of, &of]);
+        Ok(Typed { node: Node::Operation(Operation::Add, vec![minuend, negated]), of })
     }
 
     fn sum(&self, tree: &IdedExpr, one: &Type, other: &Type) -> Result<Type, Fault> {
