@@ -43,6 +43,23 @@ pub(super) fn compile_beside(
     }
 }
 
+/// Compiles what a database has to compute of stored records.
+pub(super) fn compile_stored(
+    document: &Document,
+    at: &Pointer,
+    source: &str,
+    own: &[Member],
+    names: &[Member],
+    findings: &mut Findings<'_>,
+) -> Option<Expression> {
+    let expression = compile_beside(document, at, source, own, names, findings)?;
+    if let Err(untranslatable) = expression.formula() {
+        let problem = Diagnostic::at(document.place(at), untranslatable.to_string());
+        findings.report(problem.hint("stored records are chosen and computed by the database, and this is not"));
+    }
+    Some(expression)
+}
+
 /// Whether `context` has what `names` promise to expressions: for tests of whoever makes contexts.
 pub fn is_kept(names: &[Member], context: &Value) -> bool {
     Type::Object(names.to_vec()).accepts(context)

@@ -99,7 +99,7 @@ impl Operations<'_, '_, '_> {
 
     /// A condition that chooses records; true or false.
     fn choice(&mut self, at: &Pointer, source: &str, own: &[Member], around: &[Member]) -> Option<Expression> {
-        let condition = scope::compile_beside(self.document, at, source, own, around, self.findings)?;
+        let condition = scope::compile_stored(self.document, at, source, own, around, self.findings)?;
         if !condition.is_condition() {
             let problem = format!("a condition is true or false, this is {}", condition.of());
             self.report(Diagnostic::at(self.document.place(at), problem));

@@ -54,7 +54,7 @@ impl Records<'_> {
             findings.report(problem.related(self.document.key_place(&word), "computed here"));
         }
         let (source, own, around) = (member.keys.value.as_deref()?, self.read_members(id), self.stored_around());
-        let value = scope::compile_beside(self.document, &word, source, &own, &around, findings)?;
+        let value = scope::compile_stored(self.document, &word, source, &own, &around, findings)?;
         // What comes to nothing is shown like what is absent.
         let wanted = Type::of_schema(self.document, &member.at);
         if !value.of().unwrapped().fits(wanted.unwrapped()) {
