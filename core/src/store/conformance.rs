@@ -11,6 +11,7 @@ mod reads;
 mod records;
 mod sample;
 mod schemas;
+mod selections;
 mod sends;
 mod waiting;
 

@@ -9,6 +9,7 @@ mod matching;
 mod parts;
 mod question;
 mod record;
+mod selection;
 
 use std::fmt::Write as _;
 use std::ops::Deref;
@@ -23,6 +24,7 @@ pub(super) use self::record::{
     RECORD_PARAMETERS, contributions, held_records, insert_record, record_body, record_by_key, record_values,
     records_by_id, records_count, records_page, remove_record, update_record,
 };
+pub(super) use self::selection::{PartQuestions, Told, Wanted};
 use crate::table::{Column, ColumnForm, Table, table_name};
 
 /// A statement that was made in this module.

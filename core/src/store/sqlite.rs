@@ -8,6 +8,7 @@
 //! To add a table that does not follow from a schema: add the next file to `migrations/sqlite` and name it in
 //! [`MIGRATIONS`].
 
+mod analysis;
 mod checkpoint;
 mod commit;
 mod delivery;
@@ -20,7 +21,9 @@ mod number;
 mod prepare;
 mod queue;
 mod reader;
+mod readers;
 mod rows;
+mod select;
 mod send;
 mod waiting;
 mod writer;
@@ -41,7 +44,9 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePo
 use uuid::Uuid;
 
 use self::disk::Disk;
+use self::readers::Readers;
 use self::writer::Writer;
+use super::sql::Wanted;
 use super::{
     Attempt, Commit, Connection, DueSend, Gone, HeldEntity, HeldRecord, Matching, Queue, Queued, RecordId, SendOutcome,
     Store, StoreError, Values,
@@ -70,7 +75,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct SqliteOptions {
     /// What survives a power cut.
     pub durability: Durability,
-    /// Connections that serve readers at the same time.
+    /// Connections that serve readers at the same time, of each of two kinds: for records that clients choose, and for
+    /// everything else.
     pub readers_max: u32,
 }
 
@@ -94,9 +100,12 @@ impl Default for SqliteOptions {
 /// Everything in one SQLite file.
 #[derive(Debug)]
 pub struct SqliteStore {
+    /// Read what selections choose.
+    selecting: Readers,
     writer: Writer,
     disk: Disk,
     durability: Durability,
+    /// Read everything else.
     readers: SqlitePool,
 }
 
@@ -118,7 +127,8 @@ impl SqliteStore {
             .max_connections(options.readers_max)
             .connect_with(connect.pragma("query_only", "on"))
             .await?;
-        Ok(Self { writer, disk, durability: options.durability, readers })
+        let selecting = Readers::new(path, options.readers_max, writer.analysed());
+        Ok(Self { selecting, writer, disk, durability: options.durability, readers })
     }
 
     /// Lets go of the file; whatever is asked afterwards fails.
@@ -152,10 +162,6 @@ async fn migrate(connect: &SqliteConnectOptions) -> Result<(), StoreError> {
     })
 }
 
-fn not_built() -> StoreError {
-    StoreError::Inconsistent("not built yet".to_owned())
-}
-
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         Self::Database(Box::new(error))
@@ -175,7 +181,8 @@ impl Store for SqliteStore {
     }
 
     async fn prepare_partner(&self, partner: &Partner) -> Result<(), StoreError> {
-        self.writer.write(Durability::Full, |transaction| prepare::partner(transaction, partner))
+        self.writer.write(Durability::Full, |transaction| prepare::partner(transaction, partner))?;
+        self.writer.look()
     }
 
     async fn connection(&self, tenant: &str, name: &str, partner: &str) -> Result<Connection, StoreError> {
@@ -304,13 +311,14 @@ impl Store for SqliteStore {
 
     async fn selected(
         &self,
-        _connection: &Connection,
-        _partner: &Partner,
-        _selection: &Selection,
-        _given: &[(usize, serde_json::Value)],
-        _options: &serde_json::Value,
+        connection: &Connection,
+        partner: &Partner,
+        selection: &Selection,
+        given: &[(usize, serde_json::Value)],
+        options: &serde_json::Value,
     ) -> Result<Option<HeldRecord>, StoreError> {
-        Err(not_built())
+        let wanted = Wanted { partner, connection: connection.id, selection, given, sort: &[], options };
+        self.writer.read(|database| select::first(database, &wanted))
     }
 
     async fn largest(

@@ -1,18 +1,22 @@
-//! Moves what is committed from the write-ahead log into the file, on a thread of its own: no delivery waits for it.
+//! Moves what is committed from the write-ahead log into the file, and has the database look at what it holds when much
+//! has changed, on a thread of its own: no delivery waits for the one, and hardly any for the other.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{Builder, JoinHandle};
 
 use rusqlite::{Connection, OpenFlags};
 
 use super::BUSY_TIMEOUT;
+use super::writer::{Inner, lock};
 use crate::store::StoreError;
 
 /// Pages in the log that are worth moving: about sixteen megabytes.
 const PAGES_MIN: i64 = 1_000;
 
-/// The thread that moves pages. It ends with this value.
+/// The thread that does both. It ends with this value.
 #[derive(Debug)]
 pub(super) struct Checkpointer {
     /// `None` only while it is being dropped.
@@ -21,14 +25,14 @@ pub(super) struct Checkpointer {
 }
 
 impl Checkpointer {
-    pub(super) fn start(path: &Path) -> Result<Self, StoreError> {
+    pub(super) fn start(path: &Path, writer: Arc<Mutex<Inner>>) -> Result<Self, StoreError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
         let (wake, woken) = sync_channel(1);
         let thread = Builder::new()
             .name("checkpoint".to_owned())
-            .spawn(move || run(&connection, &woken))
+            .spawn(move || run(&connection, &writer, &woken))
             .map_err(|error| StoreError::Database(Box::new(error)))?;
         Ok(Self { wake: Some(wake), thread: Some(thread) })
     }
@@ -50,10 +54,13 @@ impl Drop for Checkpointer {
     }
 }
 
-fn run(connection: &Connection, woken: &Receiver<()>) {
+fn run(connection: &Connection, writer: &Mutex<Inner>, woken: &Receiver<()>) {
     while woken.recv().is_ok() {
         if let Err(error) = checkpoint(connection) {
             tracing::warn!(%error, "the write-ahead log could not be moved into the database");
+        }
+        if let Err(error) = lock(writer).look_again() {
+            tracing::warn!(%error, "the database could not look at what it holds");
         }
     }
 }

@@ -10,7 +10,7 @@ use sqlx::{Row as _, Sqlite};
 use uuid::Uuid;
 
 use super::rows::integer;
-use super::{SqliteStore, send};
+use super::{SqliteStore, select, send};
 use crate::canonical::{Canonical, Kind, KindId};
 use crate::delivery::{Entry, Report};
 use crate::description::Partner;
@@ -179,8 +179,8 @@ impl Reader for SqliteStore {
         Ok(Records { total: unsigned(total.try_get(0)?), rows })
     }
 
-    async fn select(&self, _partner: &Partner, _query: &SelectQuery<'_>) -> Result<SelectedRecords, StoreError> {
-        Err(StoreError::Inconsistent("not built yet".to_owned()))
+    async fn select(&self, partner: &Partner, query: &SelectQuery<'_>) -> Result<SelectedRecords, StoreError> {
+        select::select(&self.selecting, partner, query).await
     }
 
     async fn sends(

@@ -1,10 +1,12 @@
 //! Turns the one `rusqlite` connection into transactions, each as durable as it has to be.
 
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
+use super::analysis::{self, keep_plans};
 use super::checkpoint::Checkpointer;
 use super::{BUSY_TIMEOUT, Durability};
 use crate::store::StoreError;
@@ -23,15 +25,20 @@ const BACKSTOP_PAGES: i32 = 32_000;
 #[derive(Debug)]
 pub(super) struct Writer {
     durability: Durability,
-    inner: Mutex<Inner>,
+    inner: Arc<Mutex<Inner>>,
     checkpointer: Checkpointer,
+    analysed: Arc<AtomicU64>,
 }
 
 #[derive(Debug)]
-struct Inner {
+pub(super) struct Inner {
     connection: Connection,
     /// What `pragma synchronous` says.
     set: Durability,
+    /// How many rows had changed when the tables were last looked at.
+    looked_at: u64,
+    /// How often that found anything.
+    analysed: Arc<AtomicU64>,
 }
 
 impl Writer {
@@ -45,8 +52,12 @@ impl Writer {
         connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
         connection.pragma_update(None, "temp_store", "memory")?;
         connection.pragma_update(None, "wal_autocheckpoint", BACKSTOP_PAGES)?;
-        let inner = Mutex::new(Inner { connection, set: Durability::Full });
-        Ok(Self { durability, inner, checkpointer: Checkpointer::start(path)? })
+        keep_plans(&connection)?;
+        let analysed = Arc::new(AtomicU64::new(0));
+        let inner = Inner { connection, set: Durability::Full, looked_at: 0, analysed: Arc::clone(&analysed) };
+        let inner = Arc::new(Mutex::new(inner));
+        let checkpointer = Checkpointer::start(path, Arc::clone(&inner))?;
+        Ok(Self { durability, inner, checkpointer, analysed })
     }
 
     /// Runs `work` in a transaction of its own: all of it is there afterwards, or, when it fails, none of it. With
@@ -81,8 +92,38 @@ impl Writer {
         work(&transaction)
     }
 
-    /// A panic while the lock was held has rolled its transaction back, so the connection is as good as before.
+    /// How often the database has been analysed.
+    pub(super) fn analysed(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.analysed)
+    }
+
+    /// Looks at the tables now, after they were given another shape.
+    pub(super) fn look(&self) -> Result<(), StoreError> {
+        Ok(lock(&self.inner).look()?)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.inner)
+    }
+}
+
+/// A panic while the lock was held has rolled its transaction back, so the connection is as good as before.
+pub(super) fn lock(inner: &Mutex<Inner>) -> MutexGuard<'_, Inner> {
+    inner.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Inner {
+    /// Looks at the tables, if much has changed since the last time.
+    pub(super) fn look_again(&mut self) -> rusqlite::Result<()> {
+        let changed = self.connection.total_changes() - self.looked_at;
+        if changed < analysis::CHANGES_MIN { Ok(()) } else { self.look() }
+    }
+
+    fn look(&mut self) -> rusqlite::Result<()> {
+        if analysis::look(&self.connection)? {
+            self.analysed.fetch_add(1, Ordering::Release);
+        }
+        self.looked_at = self.connection.total_changes();
+        Ok(())
     }
 }
