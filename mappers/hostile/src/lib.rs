@@ -3,6 +3,7 @@
 //!
 //! To add an attack: add a variant to [`Attack`] and an arm to [`answer`], and a row to the host's tests.
 
+mod lawful;
 mod logic;
 
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -8,10 +8,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rollcall_mapper_sdk::wasm::logic::bindings::exports::rollcall::mapper::logic::{
     Change, Condition, Decision, Decline, Event, Put, Query, Question, Removal,
 };
-use rollcall_mapper_sdk::wasm::logic::{Found, Guest, Step};
+use rollcall_mapper_sdk::wasm::logic::{Found, Guest, Step, call};
 use serde::Deserialize;
 
 use crate::Hostile;
+use crate::lawful::Lawful;
 
 #[derive(Deserialize)]
 struct Context {
@@ -40,7 +41,7 @@ enum Attack {
     AskNothing,
     ManyQuestions,
     AskWithoutLimit,
-    ValueThatIsNone,
+    ValueThatIsAList,
     ManyValues,
     ManyChanges,
     ManyEvents,
@@ -72,7 +73,10 @@ impl Guest for Hostile {
         vec!["attack".to_owned(), "defend".to_owned()]
     }
 
-    fn call(_: String, _: Vec<u8>, context: Vec<u8>, found: Vec<Found>) -> Step {
+    fn call(name: String, options: Vec<u8>, context: Vec<u8>, found: Vec<Found>) -> Step {
+        if name != "attack" {
+            return call::<Lawful>(&name, &options, &context, found);
+        }
         let context: Context = serde_json::from_slice(&context).expect("a context");
         step(context.arguments.r#do, &found)
     }
@@ -99,7 +103,7 @@ fn step(attack: Attack, found: &[Found]) -> Step {
         Attack::Panic => panic!("on request"),
         Attack::AskForEver | Attack::AskNothing | Attack::ManyQuestions => Step::Ask(many(attack)),
         Attack::AskWithoutLimit => Step::Ask(vec![question()]),
-        Attack::ValueThatIsNone => Step::Ask(vec![with_values("[null]")]),
+        Attack::ValueThatIsAList => Step::Ask(vec![with_values("[[1]]")]),
         Attack::ManyValues => Step::Ask(vec![with_values(&format!("[{}0]", "0,".repeat(30_000)))]),
         Attack::Decline
         | Attack::HostsOwnProblem
@@ -143,7 +147,7 @@ fn many(attack: Attack) -> Vec<Question> {
 }
 
 fn question() -> Question {
-    with_values("[1]")
+    with_values("[1,null]")
 }
 
 fn with_values(values: &str) -> Question {

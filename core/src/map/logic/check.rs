@@ -126,7 +126,11 @@ impl Checker<'_> {
 
     fn key(&self, json: &[u8]) -> Result<Vec<Value>, Wrong> {
         let key = self.scalars(json, "the key of a record")?;
-        if key.is_empty() { Err("the key of a record is empty".to_owned()) } else { Ok(key) }
+        if key.is_empty() || key.contains(&Value::Null) {
+            Err("the key of a record is empty".to_owned())
+        } else {
+            Ok(key)
+        }
     }
 
     fn scalars(&self, json: &[u8], what: &str) -> Result<Vec<Value>, Wrong> {
@@ -134,7 +138,7 @@ impl Checker<'_> {
         if values.len() > self.limits.records_per_call_max as usize {
             return Err(format!("{what} are too many (`records_per_call_max`)"));
         }
-        let is_scalar = |value: &Value| value.is_string() || value.is_number() || value.is_boolean();
+        let is_scalar = |value: &Value| !value.is_array() && !value.is_object();
         if values.iter().all(is_scalar) {
             Ok(values)
         } else {

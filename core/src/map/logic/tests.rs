@@ -47,6 +47,13 @@ fn call_with(
     mapper.call(b"{}", &CallInput { name: "attack", context: &context }, found, budget)
 }
 
+/// Works on a call of logic that is written as partners write theirs.
+fn lawful(name: &str, options: &Value, context: &Value, found: &[Found]) -> Result<Step, String> {
+    let options = options.to_string();
+    let input = CallInput { name, context };
+    HOSTILE.call(options.as_bytes(), &input, found, &Budget::new(&limits())).unwrap()
+}
+
 fn call(attack: &str, found: &[Found]) -> Result<Step, String> {
     call_with(&HOSTILE, attack, found, &Budget::new(&limits())).unwrap()
 }
@@ -71,7 +78,7 @@ fn every_attack_is_a_fault_of_its_call_alone() {
         ("long-failure", "a reason of 40000 bytes"),
         ("ask-nothing", "it waits for nothing"),
         ("many-questions", "more than 100 questions"),
-        ("value-that-is-none", "values of a condition must be texts, numbers or booleans"),
+        ("value-that-is-a-list", "values of a condition must be texts, numbers or booleans"),
         ("many-values", "values of a condition are too many"),
         ("many-events", "returned more than 1048576 bytes"),
         ("giant-answer", "returned more than 1048576 bytes"),
@@ -83,7 +90,7 @@ fn every_attack_is_a_fault_of_its_call_alone() {
         ("nothing-told", "what is told is not JSON"),
         ("empty-key", "the key of a record is empty"),
         ("key-of-nothing", "the key of a record must be a list"),
-        ("key-that-is-none", "the key of a record must be"),
+        ("key-that-is-none", "the key of a record is empty"),
         ("nameless-record", "a name of a record type of 0 bytes"),
         ("long-name", "a name of a record type of 40000 bytes"),
         ("hosts-own-problem", "a class of problem that is not its to tell"),
@@ -102,13 +109,67 @@ fn every_attack_is_a_fault_of_its_call_alone() {
 #[test]
 fn a_call_asks_and_is_answered() {
     let Ok(Step::Ask(questions)) = call("ask", &[]) else { panic!("it decided too early") };
-    let members = vec![("parent".to_owned(), vec![json!(1)])];
+    let members = vec![("parent".to_owned(), vec![json!(1), Value::Null])];
     let number = Question::Number { of: "Org".to_owned() };
     assert_eq!(questions, [Question::Records { of: "Org".to_owned(), members, limit: Some(51) }, number]);
     let found = [Found::Records(vec![json!({"id": 4, "name": "سارة"})]), Found::Number(i64::MAX)];
     let told = json!({"found": [[{"id": 4, "name": "سارة"}], i64::MAX]});
     let Ok(Step::Decide(decision)) = call("ask", &found) else { panic!("it does not decide") };
     assert_eq!(Value::Object(decision.told), told);
+}
+
+#[test]
+fn what_the_sdk_writes_is_what_the_host_reads() {
+    let options = json!({"prefix": "org-"});
+    let context = json!({
+        "now": "2026-08-30T07:00:00.000Z", "path": {"id": 1}, "query": {"among": ["a", "b"]},
+        "arguments": {"note": "ok"}, "record": {"id": 1, "name": "سارة"}, "change": {"id": 1, "name": "Sara"},
+    });
+    let call = |found: &[Found]| lawful("defend", &options, &context, found);
+    let of = "Org".to_owned();
+    let members = vec![("parent".to_owned(), vec![json!(1)]), ("kind".to_owned(), vec![json!("a"), json!("b")])];
+    let children = Question::Records { of: of.clone(), members, limit: Some(51) };
+    let members = vec![("parent".to_owned(), vec![Value::Null])];
+    let roots = Question::Records { of: of.clone(), members, limit: Some(7) };
+    assert_eq!(call(&[]), Ok(Step::Ask(vec![children, roots])));
+
+    let found = [Found::Records(vec![json!({"id": 4}), json!({"id": 5})]), Found::Records(Vec::new())];
+    assert_eq!(call(&found), Ok(Step::Ask(vec![Question::Number { of: of.clone() }])));
+
+    let found = [found.as_slice(), &[Found::Number(9)]].concat();
+    let object = |value: Value| value.as_object().unwrap().clone();
+    let made = object(json!({"id": 9, "code": "org-9", "was": "سارة", "note": "ok", "at": "2026-08-30T07:00:00.000Z"}));
+    let expected = Decision {
+        changes: vec![
+            CallChange::Put { of: of.clone(), members: made },
+            CallChange::Put { of: of.clone(), members: object(json!({"id": 1, "name": "Sara", "children": 2})) },
+            CallChange::Remove { of: of.clone(), key: vec![json!(4)] },
+            CallChange::Remove { of: of.clone(), key: vec![json!(5)] },
+        ],
+        told: object(json!({"location": "/orgs/9"})),
+        events: vec![CallEvent { event: "org.defended".to_owned(), of, key: vec![json!(9)] }],
+    };
+    assert_eq!(call(&found), Ok(Step::Decide(expected)));
+}
+
+#[test]
+fn what_the_sdk_declines_is_what_the_host_tells() {
+    let context = json!({"record": {"id": 1, "name": "Closed"}, "arguments": {"note": null}});
+    let call = |name: &str, options: &Value, context: &Value| lawful(name, options, context, &[]);
+    let decline = Decline {
+        class: ProblemClass::Clash,
+        code: "closed".to_owned(),
+        field: Some("name".to_owned()),
+        message: "it is closed".to_owned(),
+    };
+    let options = json!({"prefix": ""});
+    assert_eq!(call("defend", &options, &context), Ok(Step::Decline(decline)));
+    let failed = |why: &str| Err(format!("it failed: {why}"));
+    let nobody = json!({"record": null});
+    assert_eq!(call("defend", &options, &nobody), failed("the call is about no record that is stored"));
+    let unread = failed("the connection's options are not what the logic expects");
+    assert_eq!(call("defend", &json!({"prefix": 1}), &context), unread);
+    assert_eq!(call("unheard-of", &options, &context), failed("it takes no call of this name"));
 }
 
 #[test]

@@ -203,7 +203,7 @@ pub struct Query<'q, 'd, T> {
 }
 
 impl<'d, T: Deserialize<'d>> Query<'_, 'd, T> {
-    /// Only those whose member has this value; a list must hold it.
+    /// Only those whose member has this value; a list must hold it. What is empty is `null`.
     ///
     /// # Panics
     ///

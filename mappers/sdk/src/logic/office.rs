@@ -215,11 +215,11 @@ fn key_of<L: Logic>(of: &str) -> &'static [&'static str] {
     known.unwrap_or_else(|| panic!("there are no records `{of}`")).1
 }
 
-/// Whether a member has one of these values, or is a list that holds one.
+/// Whether a member has one of these values, or is a list that holds one. What is absent is `null`.
 fn is_any(member: Option<&Value>, values: &[Value]) -> bool {
     match member {
         Some(Value::Array(items)) => items.iter().any(|item| values.contains(item)),
         Some(value) => values.contains(value),
-        None => false,
+        None => values.contains(&Value::Null),
     }
 }
