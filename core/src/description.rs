@@ -9,6 +9,7 @@ mod findings;
 mod golden;
 mod indexes;
 mod load;
+mod mappers;
 mod messages;
 pub mod meta_schema;
 mod operations;
@@ -26,6 +27,7 @@ mod webhook;
 pub use self::cast::stamp;
 pub use self::expression::{Expression, Fault, Member, Row, Type, Unset, VALUE, formula, glob, spellings};
 pub use self::load::check;
+pub use self::mappers::Mappers;
 pub use self::messages::{Messages, Told};
 pub use self::record_type::{
     By, Computation, Computed, Constraint, FieldPath, Missing, Pair, RecordType, RecordTypeId, Reference, Rule, Single,

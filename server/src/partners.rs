@@ -100,7 +100,7 @@ impl Folders {
         let mut problems = Vec::new();
         let mut partners = Vec::new();
         for name in names {
-            match Partner::load(&self.partner(name), canonical, &|name| self.mapper(name).is_file()) {
+            match Partner::load(&self.partner(name), canonical, &|name: &str| self.mapper(name).is_file()) {
                 Ok(partner) => partners.push(partner),
                 Err(found) => problems.extend(found),
             }

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::check;
+use super::{Mappers, check};
 use crate::canonical::Canonical;
 use crate::language::render;
 
@@ -20,9 +20,26 @@ fn canonical() -> Canonical {
     Canonical::load(Path::new("../schemas/canonical")).unwrap()
 }
 
+/// One for each description, but for the one called `no-mapper`; which calls they take is known of two.
+struct Invented;
+
+impl Mappers for Invented {
+    fn has(&self, name: &str) -> bool {
+        name != "no-mapper"
+    }
+
+    fn calls(&self, name: &str) -> Option<Vec<String>> {
+        match name {
+            "unknown-calls" => Some(vec!["lend".to_owned(), "return-all".to_owned()]),
+            "calls-without-logic" => Some(Vec::new()),
+            _ => None,
+        }
+    }
+}
+
 /// What the checker says about a description.
 fn checked(path: &Path, canonical: &Canonical) -> String {
-    let problems = check(path, canonical, &|name| name != "no-mapper");
+    let problems = check(path, canonical, &Invented);
     if problems.is_empty() { String::new() } else { format!("{}\n", render(&problems, false)) }
 }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::findings::Findings;
+use super::mappers::{Mappers, check_calls};
 use super::operations::Operations;
 use super::outline::Outline;
 use super::records::Records;
@@ -26,15 +27,11 @@ const FILE_NAME: &str = "openapi.yaml";
 const RESERVED: [&str; 8] = ["api", "ims", "admin", "docs", "healthz", "readyz", "metrics", "openapi.json"];
 
 impl Partner {
-    /// Reads the partner in `folder`, which is named after it. `has_mapper` says whether there is a mapper of a name.
-    pub fn load(
-        folder: &Path,
-        canonical: &Canonical,
-        has_mapper: &dyn Fn(&str) -> bool,
-    ) -> Result<Self, Vec<Diagnostic>> {
+    /// Reads the partner in `folder`, which is named after it.
+    pub fn load(folder: &Path, canonical: &Canonical, mappers: &dyn Mappers) -> Result<Self, Vec<Diagnostic>> {
         let mut problems = Vec::new();
         let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let partner = read(&folder.join(FILE_NAME), name, canonical, has_mapper, &mut problems);
+        let partner = read(&folder.join(FILE_NAME), name, canonical, mappers, &mut problems);
         match partner {
             Some(partner) if problems.is_empty() => Ok(partner),
             _ => {
@@ -53,10 +50,10 @@ fn once(problems: &mut Vec<Diagnostic>) {
 
 /// All that is wrong with the description at `path`: a partner's folder, its `openapi.yaml`, or a file that is called
 /// after the partner.
-pub fn check(path: &Path, canonical: &Canonical, has_mapper: &dyn Fn(&str) -> bool) -> Vec<Diagnostic> {
+pub fn check(path: &Path, canonical: &Canonical, mappers: &dyn Mappers) -> Vec<Diagnostic> {
     let mut problems = Vec::new();
     let file = if path.is_dir() { path.join(FILE_NAME) } else { path.to_path_buf() };
-    read(&file, &partner_name(&file), canonical, has_mapper, &mut problems);
+    read(&file, &partner_name(&file), canonical, mappers, &mut problems);
     once(&mut problems);
     problems
 }
@@ -73,7 +70,7 @@ pub(super) fn read(
     file: &Path,
     name: &str,
     canonical: &Canonical,
-    has_mapper: &dyn Fn(&str) -> bool,
+    mappers: &dyn Mappers,
     problems: &mut Vec<Diagnostic>,
 ) -> Option<Partner> {
     check_name(file, name, problems);
@@ -115,11 +112,12 @@ pub(super) fn read(
     if is_whole {
         unsupported::left_over(&document, &outline, &mut findings);
     }
-    if records.iter().any(|record| !record.kinds.is_empty()) && !has_mapper(name) {
+    if records.iter().any(|record| !record.kinds.is_empty()) && !mappers.has(name) {
         let problem = Diagnostic::of_file(file, format!("there is no mapper `{name}`"));
         let hint = format!("records with `kinds` are mapped: the crate `mappers/{name}` has to be there, and built");
         problems.push(problem.hint(hint));
     }
+    check_calls(&document, &outline, name, mappers, problems);
     check_ids(&document, &outline, problems);
     let routes = match Routes::of(&operations) {
         Ok(routes) => routes,
@@ -291,7 +289,7 @@ mod tests {
     fn valid(name: &str) -> Partner {
         let path = Path::new("tests/descriptions/valid").join(format!("{name}.yaml"));
         let mut problems = Vec::new();
-        let partner = read(&path, name, &canonical(), &|_| true, &mut problems);
+        let partner = read(&path, name, &canonical(), &|_: &str| true, &mut problems);
         assert!(problems.is_empty(), "{}", render(&problems, false));
         partner.unwrap()
     }
@@ -300,7 +298,7 @@ mod tests {
     fn shipped() -> Vec<Partner> {
         let folders = std::fs::read_dir(schemas()).unwrap().map(|entry| entry.unwrap().path());
         let folders = folders.filter(|folder| folder.join(FILE_NAME).exists());
-        let load = |folder: PathBuf| match Partner::load(&folder, &canonical(), &|_| true) {
+        let load = |folder: PathBuf| match Partner::load(&folder, &canonical(), &|_: &str| true) {
             Ok(partner) => partner,
             Err(problems) => panic!("{}", render(&problems, false)),
         };

@@ -197,9 +197,13 @@ fn a_record_of_another_type_is_a_fault() {
 
 #[test]
 fn what_is_not_a_mapper_is_not_loaded() {
-    let export = |name: &str| {
-        format!("(component (component $c) (instance $i (instantiate $c)) (export \"{name}\" (instance $i)))")
+    let exports = |names: &[&str]| {
+        let exports: Vec<_> = names.iter().map(|name| format!("(export \"{name}\" (instance $i))")).collect();
+        format!("(component (component $c) (instance $i (instantiate $c)) {})", exports.join(" "))
     };
+    let export = |name: &str| exports(&[name]);
+    let with_logic =
+        |version: &str| exports(&["rollcall:mapper/mapping@1.0.0", &format!("rollcall:mapper/logic@{version}")]);
     let table = [
         ("(module)".to_owned(), "is not a WebAssembly component"),
         ("(component)".to_owned(), "does not export rollcall:mapper/mapping"),
@@ -209,6 +213,9 @@ fn what_is_not_a_mapper_is_not_loaded() {
         ),
         (export("rollcall:mapper/mapping@2.0.0"), "version 2.0.0 of the mapper contract, versions 1.x are supported"),
         (export("rollcall:mapper/mapping@1.0.0"), "is not what the contract says"),
+        (export("rollcall:mapper/logic@1.1.0"), "does not export rollcall:mapper/mapping"),
+        (with_logic("2.0.0"), "version 2.0.0 of the mapper contract, versions 1.x are supported"),
+        (with_logic("1.1.0"), "is not what the contract says"),
         ("(component (core module (memory i64 1)))".to_owned(), "is not valid"),
         ("(component (core module (memory 1) (memory 1)))".to_owned(), "is not valid"),
         ("(component (core module (memory 1 1 shared)))".to_owned(), "is not valid"),

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
 use rollcall_core::canonical::Canonical;
-use rollcall_core::description::check;
+use rollcall_core::description::{Mappers, check};
 use rollcall_core::language::{Diagnostic, render};
-use rollcall_server::partners::{DESCRIPTION, Folders};
+use rollcall_core::limits::Limits;
+use rollcall_server::partners::{DESCRIPTION, Folders, host};
 
 use super::Outcome;
 
@@ -48,8 +49,27 @@ impl Check {
 }
 
 fn problems(descriptions: &[PathBuf], canonical: &Canonical, folders: &Folders) -> Vec<Diagnostic> {
-    let has_mapper = |name: &str| folders.has_mapper(name);
-    descriptions.iter().flat_map(|path| check(path, canonical, &has_mapper)).collect()
+    let mappers = Built { folders, canonical };
+    descriptions.iter().flat_map(|path| check(path, canonical, &mappers)).collect()
+}
+
+/// Mappers as far as they are built: those that are not may still become what is needed.
+struct Built<'b> {
+    folders: &'b Folders,
+    canonical: &'b Canonical,
+}
+
+impl Mappers for Built<'_> {
+    fn has(&self, name: &str) -> bool {
+        self.folders.has_mapper(name)
+    }
+
+    fn calls(&self, name: &str) -> Option<Vec<String>> {
+        let component = std::fs::read(self.folders.mapper(name)).ok()?;
+        let host = host(&Limits::default().mapper, None).ok()?;
+        let mapper = host.load(name, &component, self.canonical).ok()?;
+        Some(mapper.calls().to_vec())
+    }
 }
 
 /// The descriptions that a path names: itself, or those of all partners in it.

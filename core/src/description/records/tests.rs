@@ -16,7 +16,7 @@ fn valid(name: &str) -> Partner {
     let path = Path::new("tests/descriptions/valid").join(format!("{name}.yaml"));
     let canonical = Canonical::load(Path::new("../schemas/canonical")).unwrap();
     let mut problems = Vec::new();
-    let partner = read(&path, name, &canonical, &|_| true, &mut problems);
+    let partner = read(&path, name, &canonical, &|_: &str| true, &mut problems);
     assert!(problems.is_empty(), "{}", render(&problems, false));
     partner.unwrap()
 }

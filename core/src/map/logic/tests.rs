@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::check_names;
 use crate::canonical::Canonical;
-use crate::description::ProblemClass;
+use crate::description::{Partner, ProblemClass};
 use crate::limits::{Limits, MapperLimits};
 use crate::map::{
     Budget, CallChange, CallEvent, CallInput, Decision, Decline, Found, Host, MapError, Mapper, Question, Step,
@@ -250,6 +250,24 @@ fn the_wall_clock_is_the_hosts_own_trouble() {
     let mapper = load(&slow);
     assert_eq!(call_with(&mapper, "loop", &[], &Budget::new(&slow)), Err(MapError::Deadline(40)));
     assert!(call_with(&mapper, "nothing", &[], &Budget::new(&slow)).unwrap().is_ok());
+}
+
+#[test]
+fn a_description_calls_only_what_is_taken() {
+    let description = std::fs::read_to_string("tests/descriptions/valid/resources.yaml").unwrap();
+    let canonical = Canonical::load(Path::new("../schemas/canonical")).unwrap();
+    let check = |description: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path().join("hostile");
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::write(folder.join("openapi.yaml"), description).unwrap();
+        let partner = Partner::load(&folder, &canonical, &|_: &str| true).unwrap();
+        HOSTILE.check_calls(&partner).map_err(|error| error.to_string())
+    };
+    let known = description.replace("call: withdraw", "call: attack").replace("call: late", "call: defend");
+    assert_eq!(check(&known), Ok(()));
+    let unknown = "calls `late`, which the mapper does not take; it takes attack, defend";
+    assert!(check(&known.replace("call: defend", "call: late")).unwrap_err().contains(unknown));
 }
 
 #[test]
