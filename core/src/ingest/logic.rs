@@ -60,7 +60,7 @@ impl Called<'_, '_> {
         Err(Stop::Fault(format!("it asked more than {most} times (`rounds_per_call_max`)")))
     }
 
-    /// The answer to a question.
+    /// The answer to a question; records are found as they are stored.
     async fn find(&mut self, question: &Question) -> Result<Found, Stop> {
         match question {
             Question::Number { of } => {
@@ -73,12 +73,12 @@ impl Called<'_, '_> {
             }
             Question::Records { of, members, limit } => {
                 let of = self.named(of)?;
-                // One more than it may have, so that it is told rather than given a part.
-                let most = self.limits.mapper.records_per_call_max.saturating_add(1);
-                let limit = limit.map_or(most, |limit| limit.min(most));
-                let matching = Matching { members: members.clone(), limit: Some(limit.into()) };
-                let drafts = self.changes.matching(of, &matching).await?;
-                Ok(Found::Records(drafts.into_iter().filter_map(|draft| draft.after).map(Value::Object).collect()))
+                let desk = self.changes.desk();
+                let (connection, partner) = (desk.connection, desk.partner);
+                let matching = Matching { members: members.clone(), limit: limit.map(u64::from) };
+                let held = desk.store.records_matching(connection, partner, of, &matching).await?;
+                let records: Vec<_> = held.iter().map(|record| record.id).collect();
+                Ok(Found::Records(desk.store.bodies(connection, partner, of, &records).await?))
             }
         }
     }

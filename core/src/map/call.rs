@@ -38,10 +38,10 @@ pub enum Question {
 }
 
 /// The answer to a [`Question`].
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found {
-    /// What the records say.
-    Records(Vec<Value>),
+    /// What each of the records says, a JSON object.
+    Records(Vec<Vec<u8>>),
     /// The number.
     Number(i64),
 }

@@ -6,8 +6,6 @@
 
 mod check;
 
-use serde_json::Value;
-
 use self::check::Checker;
 use super::batch::{fuel, verdict};
 use super::raw::step::RawFound;
@@ -82,7 +80,7 @@ pub fn enough(found: &[Found], limits: &MapperLimits) -> Result<usize, String> {
 /// An answer, as it goes in.
 fn raw(found: &Found) -> RawFound {
     match found {
-        Found::Records(records) => RawFound::Records(Value::from(records.as_slice()).to_string().into_bytes()),
+        Found::Records(records) => RawFound::Records([b"[", records.join(&b',').as_slice(), b"]"].concat()),
         Found::Number(number) => RawFound::Number(*number),
     }
 }

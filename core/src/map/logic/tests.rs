@@ -54,6 +54,11 @@ fn lawful(name: &str, options: &Value, context: &Value, found: &[Found]) -> Resu
     HOSTILE.call(options.as_bytes(), &input, found, &Budget::new(&limits())).unwrap()
 }
 
+/// Records, as a store hands them out.
+fn records(records: &Value) -> Found {
+    Found::Records(records.as_array().unwrap().iter().map(|record| record.to_string().into_bytes()).collect())
+}
+
 fn call(attack: &str, found: &[Found]) -> Result<Step, String> {
     call_with(&HOSTILE, attack, found, &Budget::new(&limits())).unwrap()
 }
@@ -112,7 +117,7 @@ fn a_call_asks_and_is_answered() {
     let members = vec![("parent".to_owned(), vec![json!(1), Value::Null])];
     let number = Question::Number { of: "Org".to_owned() };
     assert_eq!(questions, [Question::Records { of: "Org".to_owned(), members, limit: Some(51) }, number]);
-    let found = [Found::Records(vec![json!({"id": 4, "name": "سارة"})]), Found::Number(i64::MAX)];
+    let found = [records(&json!([{"id": 4, "name": "سارة"}])), Found::Number(i64::MAX)];
     let told = json!({"found": [[{"id": 4, "name": "سارة"}], i64::MAX]});
     let Ok(Step::Decide(decision)) = call("ask", &found) else { panic!("it does not decide") };
     assert_eq!(Value::Object(decision.told), told);
@@ -133,7 +138,7 @@ fn what_the_sdk_writes_is_what_the_host_reads() {
     let roots = Question::Records { of: of.clone(), members, limit: Some(7) };
     assert_eq!(call(&[]), Ok(Step::Ask(vec![children, roots])));
 
-    let found = [Found::Records(vec![json!({"id": 4}), json!({"id": 5})]), Found::Records(Vec::new())];
+    let found = [records(&json!([{"id": 4}, {"id": 5}])), records(&json!([]))];
     assert_eq!(call(&found), Ok(Step::Ask(vec![Question::Number { of: of.clone() }])));
 
     let found = [found.as_slice(), &[Found::Number(9)]].concat();
@@ -198,7 +203,7 @@ fn who_asks_for_ever_is_stopped() {
 
 #[test]
 fn who_asks_for_everything_gets_no_more_than_it_may() {
-    let of = |count: usize| Found::Records(vec![json!({"id": 1}); count]);
+    let of = |count: usize| records(&json!(vec![json!({"id": 1}); count]));
     let limit_after = |found: &[Found]| {
         let Ok(Step::Ask(questions)) = call("ask-without-limit", found) else { panic!("it does not ask") };
         let Question::Records { limit, .. } = &questions[0] else { panic!("{questions:?}") };
