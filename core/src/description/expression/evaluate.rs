@@ -141,8 +141,8 @@ fn rank(one: &Value, other: &Value) -> Ordering {
 fn operate<'v>(operation: Operation, operands: &'v [Typed], scope: Scope<'v>) -> Computed<'v> {
     let truth_value = |truth: Option<bool>| Ok(Cow::Owned(truth.map_or(Value::Null, Value::Bool)));
     match (operation, operands) {
-        (Operation::And, [one, other]) => truth_value(decided(one, other, false, scope)?),
-        (Operation::Or, [one, other]) => truth_value(decided(one, other, true, scope)?),
+        (Operation::And, [one, other]) => truth_value(decided(one, other, false, scope)),
+        (Operation::Or, [one, other]) => truth_value(decided(one, other, true, scope)),
         (Operation::Not, [one]) => truth_value(truth(one, scope)?.map(|truth| !truth)),
         (Operation::Choose, [condition, one, other]) => match truth(condition, scope)? {
             Some(true) => evaluate(one, scope),
@@ -157,18 +157,15 @@ fn operate<'v>(operation: Operation, operands: &'v [Typed], scope: Scope<'v>) ->
     }
 }
 
-/// `&&`, which a `false` decides on either side, or `||`, which a `true` does: what the other side is does not matter
-/// then, nor whether it has a value.
-fn decided(one: &Typed, other: &Typed, by: bool, scope: Scope<'_>) -> Result<Option<bool>, Unset> {
-    let one = truth(one, scope);
-    if one == Ok(Some(by)) {
+/// `&&`, which a `false` decides on either side, or `||`, which a `true` does; `None` where neither side decides and one
+/// is `null` or has no value.
+fn decided(one: &Typed, other: &Typed, by: bool, scope: Scope<'_>) -> Option<bool> {
+    let one = truth(one, scope).ok().flatten();
+    if one == Some(by) {
         return one;
     }
-    let other = truth(other, scope);
-    if other == Ok(Some(by)) {
-        return other;
-    }
-    Ok(one?.and(other?))
+    let other = truth(other, scope).ok().flatten();
+    if other == Some(by) { other } else { one.and(other) }
 }
 
 fn single(operation: Operation, one: Cow<'_, Value>) -> Computed<'_> {

@@ -290,7 +290,13 @@ impl Lowering {
                             _ => Ok(Formula::Nth(self.rows(operand)?, Some(at), Box::new(item))),
                         }
                     }
-                    _ => deeper(self.formula(operand)?, Step::At(at), form),
+                    _ => {
+                        let step = match &index.node {
+                            Node::Literal(Value::String(name)) => Step::Member(checked(name)?),
+                            _ => Step::At(at),
+                        };
+                        deeper(self.formula(operand)?, step, form)
+                    }
                 }
             }
             _ => Err(cannot("this")),
@@ -475,4 +481,56 @@ fn form(of: &Type) -> ColumnForm {
 
 fn cannot(what: &str) -> Untranslatable {
     Untranslatable { what: what.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Expression, Member, Type};
+
+    #[test]
+    fn what_no_database_computes_is_told() {
+        let list = |of| Type::List(Box::new(of));
+        let own = [
+            Member::required("id", Type::Integer),
+            Member::required("name", Type::Text),
+            Member::required("labels", list(Type::Integer)),
+            Member::required("weight", Type::Number),
+            Member::optional("more", Type::Any),
+            Member::optional("place", Type::Object(vec![Member::optional("the \"city\"", Type::Text)])),
+        ];
+        let names = [
+            Member::required("value", Type::Text),
+            Member::required("options", Type::Object(vec![Member::required("words", list(Type::Text))])),
+            Member::required("Book", Type::records("Book", Some("id"), Type::Object(own.to_vec()))),
+        ];
+        let table = [
+            ("Book.filter(b, b.id == id)", "a list of records as a whole"),
+            ("Book", "a list of records as a whole"),
+            ("Book[id]", "a record as a whole"),
+            ("Book.filter(b, true)[0]", "a record as a whole"),
+            ("(id == 1 ? Book[1] : Book[2]).name", "a choice between records"),
+            ("Book.filter(b, true)[id].name", "an index that differs by record"),
+            ("labels[id]", "an index that differs by record"),
+            ("[id, 1]", "a list or a map made of members"),
+            ("labels == [1]", "whether lists, objects or values of several types are the same"),
+            ("more == Book[1].more", "whether lists, objects or values of several types are the same"),
+            ("more < 1", "which of two values of several types is the larger"),
+            ("search(name, value)", "a search for what differs by record"),
+            ("string(weight)", "how a number is spelled that may be no integer"),
+            ("size(more)", "the size of what may be of several types"),
+            ("1 in more", "what is in something of several types"),
+            ("Book.min(b, b.more)", "the smallest or largest of values of several types"),
+            ("place['the \"city\"']", "a nested member that is called `the \"city\"`"),
+        ];
+        for (source, what) in table {
+            let expression = Expression::compile_beside(source, &own, &names).unwrap();
+            assert_eq!(expression.formula().unwrap_err().what, what, "{source}");
+        }
+        // What speaks of no record is computed before the database is asked.
+        for source in ["options.words[0] == value", "[value, 'a']", "options.words.filter(w, w > value)", "value + 'a'"]
+        {
+            let expression = Expression::compile_beside(source, &own, &names).unwrap();
+            assert!(matches!(expression.formula(), Ok(super::Formula::Fixed(_))), "{source}");
+        }
+    }
 }
