@@ -142,7 +142,7 @@ fn every_mapper_has_a_description_and_examples() {
     assert!(!partners.is_empty(), "no mapper was found");
     for name in partners {
         assert!(root().join("schemas").join(&name).join("openapi.yaml").is_file(), "{name} has no description");
-        let examples = files_in(&format!("schemas/{name}/examples"));
+        let examples = walk(&root().join(format!("schemas/{name}/examples")));
         assert!(examples.iter().any(|path| path.extension().is_some_and(|e| e == "json")), "{name} has no examples");
     }
     for name in folders("schemas").into_iter().filter(|name| name != "canonical") {

@@ -299,6 +299,7 @@ fn partner() -> Partner {
             ..RecordType::default()
         }],
         operator: Vec::new(),
+        records_by_type: None,
         messages: Messages::default(),
         webhooks: None,
         refuses_unknown: false,

@@ -57,6 +57,9 @@ pub struct Partner {
     /// What an operator may write: one merge for every record type that no body reaches, named after it. No route
     /// leads to them.
     pub operator: Vec<Operation>,
+    /// A merge of all records that clients write one by one, by the names of their types; none where there are no such
+    /// records. No route leads to it: examples say with it what is stored.
+    pub records_by_type: Option<Operation>,
     /// What clients read, in their language.
     pub messages: Messages,
     /// What is told of what happens to records, if anyone can subscribe to that.
@@ -71,6 +74,13 @@ pub struct Partner {
     pub document: serde_json::Value,
     /// Finds operations by method and path, see [`Partner::route`].
     pub routes: Routes,
+}
+
+impl Partner {
+    /// The operation called `id`, that of all records among them.
+    pub fn operation(&self, id: &str) -> Option<&Operation> {
+        self.operations.iter().chain(&self.records_by_type).find(|operation| operation.id == id)
+    }
 }
 
 /// Where in a body the records stand; says nothing about the rest.
@@ -129,13 +139,34 @@ impl Operation {
     /// A merge that no route leads to: what an operator does to records of one type, which are checked one by one. Its
     /// body is JSON that satisfies `schema`, with records where `shape` says.
     pub fn of_operator(id: String, record: RecordTypeId, schema: Schema, shape: Shape) -> Self {
+        Self::unrouted(id, vec![record], schema, shape)
+    }
+
+    /// A merge that no route leads to, of all records that clients write one by one: its body is an object with a list of
+    /// records under the name of each type.
+    pub fn of_records(types: &[RecordType]) -> Option<Self> {
+        let one_by_one: Vec<_> = (0..).map(RecordTypeId).zip(types).filter(|(_, of)| of.blank).collect();
+        let lists = one_by_one.iter().map(|(id, of)| {
+            let list = Shape::List(Box::new(Shape::Record(*id, Vec::new())));
+            (of.name.clone(), list)
+        });
+        let list = serde_json::json!({"type": "array", "items": {"type": "object"}});
+        let properties: serde_json::Map<_, _> =
+            one_by_one.iter().map(|(_, of)| (of.name.clone(), list.clone())).collect();
+        let envelope = serde_json::json!({"type": "object", "properties": properties, "additionalProperties": false});
+        let schema = Schema::compile(&envelope, "").ok().filter(|_| !one_by_one.is_empty())?;
+        let records = one_by_one.iter().map(|(id, _)| *id).collect();
+        Some(Self::unrouted("records".to_owned(), records, schema, Shape::Object(lists.collect())))
+    }
+
+    fn unrouted(id: String, records: Vec<RecordTypeId>, schema: Schema, shape: Shape) -> Self {
         let media_type = "application/json".to_owned();
         let media = Media { media_type, schema, one_by_one: true, shape, as_of: None, must: Vec::new() };
         Self {
             id,
             method: String::new(),
             path: String::new(),
-            verb: Verb::Merge { records: vec![record], accept: Accept::All },
+            verb: Verb::Merge { records, accept: Accept::All },
             security: Vec::new(),
             parameters: Vec::new(),
             must: Vec::new(),

@@ -123,8 +123,7 @@ impl FolderArgs {
 fn operation<'l>(loaded: &'l Loaded, id: Option<&str>) -> anyhow::Result<&'l Operation> {
     let operations = &loaded.partner.operations;
     if let Some(id) = id {
-        let found = operations.iter().find(|operation| operation.id == id);
-        return found.with_context(|| format!("there is no operation `{id}`"));
+        return loaded.partner.operation(id).with_context(|| format!("there is no operation `{id}`"));
     }
     let taking: Vec<_> = operations.iter().filter(|operation| operation.body.is_some()).collect();
     match taking.as_slice() {

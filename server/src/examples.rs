@@ -1,7 +1,8 @@
 //! Finds a partner's examples: payloads, each with what it must become beside it.
 //!
 //! Those right in `examples/` belong to the first operation that takes records, those in `examples/<operationId>/` to
-//! that operation. What stands in `<name>.before.json` is sent before `<name>.json`.
+//! that operation. Those in `examples/records/` say what is stored, where clients write records one by one: lists of them
+//! by the names of their types. What stands in `<name>.before.json` is sent before `<name>.json`.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -53,12 +54,13 @@ impl Example {
     /// All examples of a partner, whose files are in `folder`; sorted by operation, then by name.
     pub fn all(folder: &Path, partner: &Partner) -> Result<Vec<Self>, ExamplesError> {
         let folder = folder.join(FOLDER);
-        let mut taking = partner.operations.iter().filter(|operation| takes_records(operation)).peekable();
+        let taking: Vec<_> = partner.operations.iter().filter(|operation| takes_records(operation)).collect();
         let mut all = Vec::new();
-        if let Some(first) = taking.peek() {
+        if let Some(first) = taking.first() {
             all.extend(of(&first.id, &folder)?);
         }
-        let known: Vec<_> = taking.map(|operation| operation.id.as_str()).collect();
+        let known: Vec<_> =
+            taking.into_iter().chain(&partner.records_by_type).map(|operation| operation.id.as_str()).collect();
         for path in entries(&folder)?.into_iter().filter(|path| path.is_dir()) {
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             if !known.contains(&name) {

@@ -11,7 +11,7 @@ use super::operations::Operations;
 use super::outline::Outline;
 use super::records::Records;
 use super::route::Routes;
-use super::{Partner, codes, indexes, unsupported, webhook};
+use super::{Operation, Partner, codes, indexes, unsupported, webhook};
 use crate::canonical::Canonical;
 use crate::json::Pointer;
 use crate::language::{Diagnostic, Document, EXTENSION, keys};
@@ -137,6 +137,7 @@ pub(super) fn read(
         digest,
         operations,
         operator,
+        records_by_type: Operation::of_records(&records),
         messages,
         webhooks,
         refuses_unknown: outline.root.is_some_and(|root| matches!(root.unknown, Some(keys::Unknown::Refuse))),
@@ -480,6 +481,16 @@ mod tests {
         let request = json!({"header": {"accept": "*/*"}, "query": {}, "path": {}, "options": {"sandbox": false}});
         let holds: Vec<_> = operation.must.iter().map(|must| must.that.holds(&request)).collect();
         assert_eq!(holds, [true, false]);
+    }
+
+    #[test]
+    fn records_that_clients_write_one_by_one_can_be_said_by_type() {
+        let partner = valid("blank-records");
+        let operation = partner.operation("records").unwrap();
+        let media = &operation.body.as_ref().unwrap().media[0];
+        let valid = |text: &str| media.schema.is_valid(&Json::parse(text.as_bytes(), 64).unwrap());
+        assert!(valid(r#"{"Shelf": [{"id": 1}], "Book": []}"#) && !valid(r#"{"Shelves": []}"#));
+        assert!(self::valid("plain").records_by_type.is_none());
     }
 
     #[test]

@@ -66,6 +66,7 @@ fn partner() -> Partner {
     let texts = |names: &[&'static str]| names.iter().map(|name| (*name, ColumnForm::Text)).collect::<Vec<_>>();
     Partner {
         operator: Vec::new(),
+        records_by_type: None,
         messages: Messages::default(),
         webhooks: Some(webhooks()),
         refuses_unknown: false,

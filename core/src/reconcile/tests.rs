@@ -95,6 +95,7 @@ fn partner() -> Partner {
         digest: Digest::of(b""),
         operations: Vec::new(),
         operator: Vec::new(),
+        records_by_type: None,
         messages: Messages::default(),
         webhooks: None,
         refuses_unknown: false,

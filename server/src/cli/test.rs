@@ -20,8 +20,9 @@ const DIFFERENCES_MAX: usize = 10;
 ///
 /// Every file in `schemas/<partner>/examples` (of the first operation that takes records) and in
 /// `examples/<operationId>` is mapped in the sandbox and by the mapper's native build, which must agree, and compared
-/// with `<name>.expected.json` beside it. What stands in `<name>.before.json` is sent before. Options are those of the
-/// partner's `demo.yaml`.
+/// with `<name>.expected.json` beside it. What stands in `<name>.before.json` is sent before. Those in
+/// `examples/records` are lists of stored records, by the names of their types. Options are those of the partner's
+/// `demo.yaml`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Test {
     /// Only this partner

@@ -41,7 +41,7 @@ fn examples(folders: &Folders, partner: &Partner) -> (Vec<Example>, Value) {
 }
 
 fn operation<'l>(loaded: &'l Loaded, example: &Example) -> &'l Operation {
-    loaded.partner.operations.iter().find(|operation| operation.id == example.operation).unwrap()
+    loaded.partner.operation(&example.operation).unwrap()
 }
 
 #[test]

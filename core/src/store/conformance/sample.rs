@@ -77,6 +77,7 @@ pub(super) fn partner() -> Partner {
 pub(super) fn partner_with(records: Vec<RecordType>) -> Partner {
     Partner {
         operator: Vec::new(),
+        records_by_type: None,
         messages: Messages::default(),
         webhooks: None,
         refuses_unknown: false,

@@ -136,6 +136,7 @@ fn partner() -> Partner {
         digest: Digest::of(b"school"),
         operations: Vec::new(),
         operator: Vec::new(),
+        records_by_type: None,
         messages: Messages::default(),
         webhooks: None,
         refuses_unknown: false,
