@@ -9,6 +9,7 @@
 //!
 //! To add a kind of rule: its check in `crate::rule`; a kind of change: its arm in `change.rs`.
 
+pub(crate) mod blank;
 mod change;
 mod computed;
 mod settle;
@@ -22,7 +23,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::delivery::{Entry, Outcome};
-use crate::description::{By, Partner, RecordType, RecordTypeId};
+use crate::description::{Partner, RecordType, RecordTypeId};
 use crate::digest::Digest;
 use crate::json::{Json, Pointer};
 use crate::note::Note;
@@ -327,18 +328,4 @@ pub(crate) fn text(json: &Json<'_>) -> Option<String> {
         Json::Boolean(boolean) => Some(boolean.to_string()),
         _ => None,
     }
-}
-
-/// The key of the record that `body` refers to; `None` where it refers to none.
-fn target_key(by: &By, body: &Json<'_>) -> Option<String> {
-    let By::Key(paths) = by else { return None };
-    let mut key = vec![b'['];
-    for (nth, path) in paths.iter().enumerate() {
-        if nth > 0 {
-            key.push(b',');
-        }
-        member(body, path)?.write(&mut key);
-    }
-    key.push(b']');
-    String::from_utf8(key).ok()
 }

@@ -12,7 +12,9 @@ use serde_json::Value;
 
 use super::findings::Findings;
 use super::outline::Outline;
-use super::{Change, Level, Listed, Messages, Missing, Operation, ProblemClass, RecordType, RecordTypeId, Shape, Verb};
+use super::{
+    Change, Level, Listed, Messages, Missing, Operation, ProblemClass, RecordType, RecordTypeId, Shape, Verb, WhenGone,
+};
 use crate::json::Pointer;
 use crate::language::{Diagnostic, Document, EXTENSION, keys, words};
 
@@ -51,7 +53,7 @@ const KEYWORDS: [(&str, &[&str]); 27] = [
 const UNREADABLE: [&str; 4] = ["encoding", "syntax", "duplicate-key", "depth"];
 
 /// What becomes of a record, or keeps it from being taken.
-const OUTCOMES: [(&str, &[&str]); 15] = [
+const OUTCOMES: [(&str, &[&str]); 16] = [
     ("created", &["key"]),
     ("updated", &["key"]),
     ("unchanged", &["key"]),
@@ -62,6 +64,7 @@ const OUTCOMES: [(&str, &[&str]); 15] = [
     ("unsupported", &["key"]),
     ("stale", &["key"]),
     ("reference", &["key", "field"]),
+    ("referenced", &["key", "other"]),
     ("parked", &["key", "field", "other"]),
     ("quarantined", &["key", "field", "other"]),
     ("refused", &["key"]),
@@ -229,7 +232,7 @@ impl Occurring {
         }
         for (record, at) in records.iter().zip(&outline.records) {
             occurring.schema(document, outline, at, Some(&record.name), &mut BTreeSet::new());
-            occurring.record(record);
+            occurring.record(record, records);
         }
         occurring
     }
@@ -297,7 +300,7 @@ impl Occurring {
     }
 
     /// What can keep a record from being taken by what is said of its type.
-    fn record(&mut self, record: &RecordType) {
+    fn record(&mut self, record: &RecordType, records: &[RecordType]) {
         if !record.changes.is_empty() {
             self.add("unsupported", Some(&record.name));
         }
@@ -312,6 +315,9 @@ impl Occurring {
                     self.add("parked", Some(&record.name));
                     self.add("quarantined", Some(&record.name));
                 }
+            }
+            if let (WhenGone::Refuse, Some(to)) = (reference.gone, records.get(usize::from(reference.to.0))) {
+                self.add("referenced", Some(&to.name));
             }
         }
     }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use super::blank::without_derived;
 use super::computed::Which;
 use super::{Name, Work};
 use crate::delivery::{Entry, Outcome};
@@ -71,7 +72,7 @@ impl Work<'_> {
 
     fn one(&mut self, nth: usize, sent: &Sent) -> (Option<Name>, Verdict) {
         let of = self.record_type(sent.of);
-        let body = renamed(of, &self.parse(&sent.body));
+        let body = without_derived(of, renamed(of, &self.parse(&sent.body)), self.situation.depth_max);
         let body = self.completed(sent.of, body, Which::Key);
         let key = key_alone(of, &self.parse(&body));
         let Some(key) = key else {
@@ -117,7 +118,10 @@ impl Work<'_> {
     fn write(&mut self, nth: usize, sent: &Sent, name: &Name, body: Vec<u8>, keeps: bool) -> Verdict {
         let is_there = self.is_there(name);
         let body = if keeps { merged(&self.body(name), &body, self.situation.depth_max) } else { body };
-        let body = self.completed(sent.of, body, if is_there { Which::Again } else { Which::New });
+        let body = match self.record_type(sent.of).blank {
+            true => self.filled_in(name, &body),
+            false => self.completed(sent.of, body, if is_there { Which::Again } else { Which::New }),
+        };
         let notes = self.violations(sent, &body, Some(name));
         if !notes.is_empty() {
             return Err((Outcome::Rejected, notes));

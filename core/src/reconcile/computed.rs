@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::Work;
-use crate::description::{At, Computation, Computed, RecordTypeId, Step};
+use crate::description::{At, Computation, Computed, RecordTypeId, Step, stamp};
 use crate::json::{Json, Pointer};
 
 /// Which members are filled in.
@@ -32,25 +32,24 @@ impl Work<'_> {
     }
 
     /// What a computed member is, by the objects that lack it; each as JSON text.
-    fn values(&mut self, computed: &Computed, body: &[u8]) -> Vec<(Pointer, String)> {
+    pub(super) fn values(&mut self, computed: &Computed, body: &[u8]) -> Vec<(Pointer, String)> {
         let json = self.parse(body);
         let mut lacking = Vec::new();
         find(&json, &computed.path, &computed.name, &mut Pointer::root(), &mut lacking);
         let mut values = Vec::new();
         for (at, object) in lacking {
-            let context = self.context(object, computed);
-            if let Computation::Expression(expression) = &computed.value
-                && let Ok(value) = expression.evaluate(&context)
-                && !value.is_null()
-            {
-                values.push((at, value.to_string()));
-            }
+            let value = match &computed.value {
+                Computation::Expression(expression) => expression.evaluate(&self.context(object, computed)).ok(),
+                Computation::Now => Some(stamp(self.situation.now).into()),
+                Computation::Next(_) | Computation::Slug(_) | Computation::History(_) => None,
+            };
+            values.extend(value.filter(|value| !value.is_null()).map(|value| (at, value.to_string())));
         }
         values
     }
 
     /// The object's own members, the options, and the rows of the types that are read.
-    fn context(&mut self, object: &Json<'_>, computed: &Computed) -> Value {
+    pub(super) fn context(&mut self, object: &Json<'_>, computed: &Computed) -> Value {
         let mut context = object.to_value();
         if let Value::Object(names) = &mut context {
             names.insert("options".to_owned(), self.situation.options.clone());
@@ -62,7 +61,7 @@ impl Work<'_> {
     }
 
     /// All records of a type that are there at present.
-    fn rows(&mut self, of: RecordTypeId) -> Value {
+    pub(super) fn rows(&mut self, of: RecordTypeId) -> Value {
         if let Some(rows) = self.rows.get(&of) {
             return rows.clone();
         }
@@ -117,7 +116,7 @@ fn find<'j, 'a>(
 }
 
 /// `json` with the values in their places, canonical.
-fn filled(json: &Json<'_>, computed: &Computed, values: &[(Pointer, String)]) -> Vec<u8> {
+pub(super) fn filled(json: &Json<'_>, computed: &Computed, values: &[(Pointer, String)]) -> Vec<u8> {
     const DEPTH_MAX: u32 = 16;
     let mut filled = json.clone();
     for (at, value) in values {

@@ -1,5 +1,7 @@
 //! A library lends books: readers, books and loans, in a world that remembers what every reconciliation came to.
 
+mod blank;
+
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
@@ -99,7 +101,7 @@ fn partner() -> Partner {
         messages: Messages::default(),
         webhooks: None,
         refuses_unknown: false,
-        records: vec![readers, books, loans, seasons],
+        records: [readers, books, loans, seasons].into_iter().chain(blank::record_types()).collect(),
         options: None,
         document: Value::Null,
         routes: Routes::default(),
@@ -115,6 +117,7 @@ struct World {
     rows: BTreeMap<(RecordTypeId, String), Row>,
     gone: Vec<Gone>,
     next: i64,
+    now: Timestamp,
 }
 
 fn setting() -> Digest {
@@ -145,7 +148,7 @@ impl World {
                 options: &Value::Null,
                 complete,
                 as_of,
-                now: Timestamp::UNIX_EPOCH,
+                now: self.now,
                 state: &state,
                 shelf: &known,
                 setting: setting(),

@@ -4,10 +4,8 @@ use serde_json::{Value, json};
 
 use super::{Changes, Draft, Members, Stop};
 use crate::description::{At, Computation, Computed, Keying, RecordType, RecordTypeId, Step, stamp};
+use crate::reconcile::blank::{slug, slug_apart};
 use crate::store::Matching;
-
-/// Bytes of a slug, without the number that makes it unique.
-const SLUG_BYTES_MAX: usize = 100;
 
 /// What a record numbers, with the number: its key, and those items of its lists that the server counts.
 pub fn numbers<'r>(of: &'r RecordType, members: &'r Members) -> impl Iterator<Item = (String, i64)> + use<'r> {
@@ -205,14 +203,12 @@ impl Changes<'_> {
         text: &str,
         members: &Members,
     ) -> Result<String, Stop> {
-        let mut slug = slug::slugify(text);
-        slug.truncate(SLUG_BYTES_MAX);
+        let slug = slug(text);
         let asked = Matching { members: vec![(member.to_owned(), vec![json!(slug)])], limit: Some(2) };
         let key = self.key(of, members)?;
         let others = self.matching(of, &asked).await?;
         if others.iter().any(|other: &Draft| other.key != key) {
-            let key = crate::note::shown(&key);
-            return Ok(format!("{slug}-{}", slug::slugify(key)));
+            return Ok(slug_apart(&slug, &key));
         }
         Ok(slug)
     }
