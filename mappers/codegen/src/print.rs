@@ -78,20 +78,21 @@ fn words(name: &str, one: &Words, way: Way, out: &mut String) -> fmt::Result {
     }
     out.push_str("}\n\n");
     let anonymous = if one.open { "<'_>" } else { "" };
-    let this = if one.open { "&self" } else { "self" };
-    writeln!(
-        out,
-        "impl {name}{anonymous} {{\n    /// The word.\n    pub fn as_str({this}) -> &{}str {{",
-        if one.open { "" } else { "'static " }
-    )?;
-    out.push_str("        match self {\n");
-    for word in &one.list {
-        writeln!(out, "            Self::{} => {word:?},", pascal(word))?;
-    }
+    writeln!(out, "impl {name}{anonymous} {{\n    /// The word.")?;
     if one.open {
-        out.push_str("            Self::Ext(word) => word,\n");
+        writeln!(out, "    pub fn as_str(&self) -> &str {{\n        match self {{")?;
+        for word in &one.list {
+            writeln!(out, "            Self::{} => {word:?},", pascal(word))?;
+        }
+        out.push_str("            Self::Ext(word) => word,\n        }\n    }\n}\n\n");
+    } else {
+        // A table: some lists of words are long.
+        writeln!(
+            out,
+            "    pub fn as_str(self) -> &'static str {{\n        {:?}[self as usize]\n    }}\n}}\n",
+            one.list
+        )?;
     }
-    out.push_str("        }\n    }\n}\n\n");
     if way == Way::Out {
         writeln!(
             out,
