@@ -76,6 +76,13 @@ pub enum Flaw {
     Broken,
 }
 
+impl Payload {
+    /// No body at all.
+    pub fn empty() -> Self {
+        Self { bytes: None, content_encoding: None, sha256: Sha256::digest([]).into(), size: 0, flaw: None }
+    }
+}
+
 impl Coding {
     /// What the headers say.
     pub fn of(headers: &HeaderMap) -> Self {

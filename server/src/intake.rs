@@ -7,10 +7,12 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use rollcall_core::clock::Clock;
 use rollcall_core::delivery::{Entry, Received, Report, Status};
 use rollcall_core::description::{Operation, ProblemClass};
-use rollcall_core::ingest::{Ingested, Loaded};
+use rollcall_core::ingest::{Asked, IngestError, Ingested, Loaded, Written};
+use rollcall_core::json::Pointer;
 use rollcall_core::note::Note;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use crate::access::Connection;
 use crate::app::App;
@@ -97,12 +99,67 @@ pub async fn take(
     received: Received,
     dry_run: bool,
 ) -> Result<Ingested, Problem> {
+    let (id, size) = (received.id, received.size);
+    let work = move |app: Arc<App>, from: Arc<Connection>, loaded: Arc<Loaded>| async move {
+        app.ingest.run(&from.sender, &loaded, by.operation(&loaded), received, dry_run).await
+    };
+    let delivery = (!dry_run).then_some(id);
+    let ingested = in_turn(app, from, loaded, id, work).await.map_err(|problem| problem.kept_as(delivery))?;
+    ended(from, loaded, size, &ingested.report, dry_run);
+    if !is_refused(&ingested.report) {
+        return Ok(ingested);
+    }
+    let Ingested { report, entries, .. } = ingested;
+    Err(refusal(report, entries, app.ingest.limits.violations_max).kept_as(delivery))
+}
+
+/// Does what one of the partner's operations (its place among them) says about single records, when it is its turn, and
+/// waits until that survives a power cut. Where it cannot be done, that is the problem.
+pub async fn write(
+    app: &Arc<App>,
+    from: &Arc<Connection>,
+    loaded: &Arc<Loaded>,
+    operation: usize,
+    asked: Asked,
+    received: Received,
+    dry_run: bool,
+) -> Result<Written, Problem> {
+    let (id, size) = (received.id, received.size);
+    let work = move |app: Arc<App>, from: Arc<Connection>, loaded: Arc<Loaded>| async move {
+        let operation = &loaded.partner.operations[operation];
+        app.ingest.write(&from.sender, &loaded, operation, &asked, received, dry_run).await
+    };
+    let delivery = (!dry_run).then_some(id);
+    let written = in_turn(app, from, loaded, id, work).await.map_err(|problem| problem.kept_as(delivery))?;
+    ended(from, loaded, size, &written.report, dry_run);
+    if !dry_run {
+        app.ingest.synced().await.map_err(|error| Problem::from(error).kept_as(delivery))?;
+        app.courier.ring();
+    }
+    if is_refused(&written.report) {
+        return Err(refusal(written.report, Vec::new(), app.ingest.limits.violations_max).kept_as(delivery));
+    }
+    Ok(written)
+}
+
+/// Does work when it is its turn, on a thread where that harms no one.
+async fn in_turn<W, F, T>(
+    app: &Arc<App>,
+    from: &Arc<Connection>,
+    loaded: &Arc<Loaded>,
+    id: Uuid,
+    work: W,
+) -> Result<T, Problem>
+where
+    W: FnOnce(Arc<App>, Arc<Connection>, Arc<Loaded>) -> F + Send + 'static,
+    F: Future<Output = Result<T, IngestError>> + Send,
+    T: Send + 'static,
+{
     let (sender, partner) = (&from.sender, &loaded.partner.name);
     let start = Instant::now();
     let turn = app.turns.take(&sender.tenant, &sender.connection, partner).await;
     let turn = turn.map_err(|busy| Problem::unavailable("busy", busy.to_string()))?;
     metrics::stage(sender, partner, Stage::Wait, start.elapsed());
-    let (id, size) = (received.id, received.size);
     tracing::Span::current().record("delivery", tracing::field::display(id));
     let start = Instant::now();
     let work = {
@@ -110,21 +167,24 @@ pub async fn take(
         async move {
             let _turn = turn;
             let _working = metrics::in_progress(&loaded.partner.name);
-            app.ingest.run(&from.sender, &loaded, by.operation(&loaded), received, dry_run).await
+            work(app, from, loaded).await
         }
     };
-    let delivery = (!dry_run).then_some(id);
-    let ingested = blocking(work).await.map_err(|problem| problem.kept_as(delivery))?;
-    let ingested = ingested.map_err(|error| Problem::from(error).kept_as(delivery))?;
-    let report = &ingested.report;
+    let done = blocking(work).await??;
     metrics::stage(sender, partner, Stage::Ingest, start.elapsed());
+    Ok(done)
+}
+
+/// Notes how a delivery ended.
+fn ended(from: &Arc<Connection>, loaded: &Arc<Loaded>, size: u64, report: &Report, dry_run: bool) {
+    let (sender, partner) = (&from.sender, &loaded.partner.name);
     metrics::delivery(sender, partner, size, report);
     tracing::info!(tenant = sender.tenant, connection = sender.connection, status = ?report.status, dry_run, "delivery");
-    if !matches!(report.status, Status::Rejected | Status::Failed) {
-        return Ok(ingested);
-    }
-    let Ingested { report, entries, .. } = ingested;
-    Err(refusal(report, entries, app.ingest.limits.violations_max).kept_as(delivery))
+}
+
+/// Whether nothing of a delivery was applied.
+fn is_refused(report: &Report) -> bool {
+    matches!(report.status, Status::Rejected | Status::Failed)
 }
 
 /// The problem that ended a delivery. Where each record was looked at, the records say what is wrong with them.
@@ -136,10 +196,22 @@ pub fn refusal(report: Report, entries: Vec<Entry>, errors_max: usize) -> Proble
         return Problem::said(class, CONDITION, only.message.clone()).with_errors(report.rejections, 0);
     }
     let (code, detail, errors) = match (report.status, class) {
+        (Status::Failed, ProblemClass::Unavailable) => return Problem::unavailable("busy", "too much at a time"),
         (Status::Failed, _) => ("failed", "the delivery could not be worked on; nothing was applied", report.faults),
         (_, ProblemClass::Malformed) => ("malformed", "the body is not valid JSON", report.rejections),
-        _ => ("invalid", "the body breaks the description; nothing was applied", report.rejections),
+        (_, ProblemClass::Invalid) => {
+            ("invalid", "the body breaks the description; nothing was applied", report.rejections)
+        }
+        (_, class) => (class.word(), "this cannot be done; nothing was applied", report.rejections),
     };
+    // What is wrong with the call as a whole, and with no member of it, is the problem itself.
+    if let ([only], false) = (errors.as_slice(), matches!(class, ProblemClass::Invalid | ProblemClass::Malformed))
+        && only.pointer == Pointer::root()
+        && entries.is_empty()
+        && report.status == Status::Rejected
+    {
+        return Problem::new(class, code, only.message.clone());
+    }
     let bad = entries.into_iter().filter(|entry| entry.outcome.is_error());
     let of_record = |record: String, notes: Vec<Note>| {
         notes.into_iter().map(move |note| Finding { note, record: Some(record.clone()) })

@@ -165,14 +165,15 @@ pub fn selected_answer(record: Type, options: Type) -> Vec<Member> {
 ///
 /// ```json
 /// {"sends": [{"id": "…", "event": "book.created", "body": {…}, "status": "retry", "at": "2026-08-30T07:00:00.000Z",
-///    "attempts": [{"at": "2026-08-30T07:00:01.000Z", "took": 130, "status": 503, "problem": null}]}], "total": 1,
-///  "links": {}, "options": {"sandbox": true}}
+///    "attempts": [{"at": "2026-08-30T07:00:01.000Z", "took": 130, "status": 503, "response": "…",
+///      "problem": null}]}], "total": 1, "links": {}, "options": {"sandbox": true}}
 /// ```
 pub fn sends_answer(options: Type) -> Vec<Member> {
     let attempt = vec![
         Member::required("at", Type::Text),
         Member::required("took", Type::Integer),
         Member::required("status", Type::nullable(Type::Integer)),
+        Member::required("response", Type::nullable(Type::Text)),
         Member::required("problem", Type::nullable(Type::Text)),
     ];
     let mut send: Vec<_> = ["id", "event", "status", "at"].map(|name| Member::required(name, Type::Text)).into();

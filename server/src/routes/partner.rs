@@ -4,17 +4,22 @@
 //! The order is fixed: route, credential, headers and parameters, media type, body, work. Whoever is known gets what
 //! was sent kept, also where it is refused, so that both sides can look at it later; calls that only read leave no trace.
 //!
-//! To add a verb: an arm in [`Call::serve`], and a file beside [`ingest`] and [`read`] if it is neither.
+//! To add a verb: an arm in [`Call::serve`], and a file beside [`ingest`], [`read`], [`select`] and [`write`] if it is none of
+//! these.
 
 mod answer;
 mod authenticate;
 mod context;
 mod ingest;
+mod links;
 mod paging;
+mod parameters;
 mod read;
 mod request;
+mod select;
 #[cfg(test)]
 mod tests;
+mod write;
 
 use std::sync::Arc;
 
@@ -22,7 +27,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse as _, Response};
-use rollcall_core::description::{Listed, Operation, Partner, RouteMiss, Verb};
+use rollcall_core::description::{Action, Listed, Operation, Partner, RouteMiss, Verb};
 use rollcall_core::ingest::Loaded;
 use serde_json::Value;
 use uuid::Uuid;
@@ -52,7 +57,7 @@ pub(super) async fn call(State(app): State<Arc<App>>, request: Request) -> Respo
     let route = PartnerRoute(format!("/{name}{}", loaded.partner.operations[operation].path));
     let call = Call { app, loaded, operation, dry_run: intake::dry_run(&head.headers), head, path };
     let mut response = match call.serve(body).await {
-        Ok(done) => answer::success(&call, &done),
+        Ok(done) => answer::success(&call, done),
         Err(problem) => answer::problem(&call, problem),
     };
     response.extensions_mut().insert(route);
@@ -114,8 +119,9 @@ impl Call {
     }
 
     async fn serve(&self, body: Body) -> Result<Done, Problem> {
-        let connection = match authenticate::connection(&self.app.access, self.partner(), self.operation(), &self.head)
-        {
+        let (partner, operation) = (self.partner(), self.operation());
+        let known = authenticate::connection(&self.app.access, partner, operation, &self.head, &self.path);
+        let connection = match known {
             Ok(connection) => connection,
             Err(problem) => {
                 crate::body::read_refused(body, &self.head.headers, &self.app.ingest.limits).await;
@@ -125,7 +131,8 @@ impl Call {
         match &self.operation().verb {
             Verb::Snapshot { .. } | Verb::Merge { .. } | Verb::Clear { .. } => self.ingest(&connection, body).await,
             Verb::List(listed) => self.list(&connection, listed, body).await,
-            Verb::Resource(_) | Verb::Receive => Err(Problem::unavailable("not-built", "this is not built yet")),
+            Verb::Resource(resource) if resource.action == Action::Get => self.get(&connection, resource, body).await,
+            Verb::Resource(_) | Verb::Receive => self.write(&connection, body).await,
             Verb::Connection => self.connection(&connection, body).await,
         }
     }

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use rollcall_core::description::Answer;
 use serde_json::Value;
@@ -13,11 +13,10 @@ use crate::intake::{DELIVERY, DRY_RUN};
 use crate::problem::Problem;
 
 /// The answer to a call that went well.
-pub(super) fn success(call: &Call, done: &Done) -> Response {
+pub(super) fn success(call: &Call, done: Done) -> Response {
     let operation = call.log_operation().filter(|_| done.as_log).unwrap_or_else(|| call.operation());
-    let answer = operation.success();
-    let status = answer.and_then(|answer| StatusCode::from_u16(answer.status).ok()).unwrap_or_default();
-    let response = answer.and_then(|answer| filled(answer, &done.context)).unwrap_or_else(|| status.into_response());
+    let Some(answer) = operation.success() else { return named(call, StatusCode::OK.into_response(), done.delivery) };
+    let response = filled(answer, done.context);
     named(call, response, done.delivery)
 }
 
@@ -27,8 +26,10 @@ pub(super) fn problem(call: &Call, mut problem: Problem) -> Response {
     let operation = call.operation();
     problem.status = StatusCode::from_u16(operation.status_of(problem.class)).unwrap_or(problem.status);
     let context = context::problem(&call.loaded.partner.messages, &problem);
-    let response = match operation.answer_to(problem.class).and_then(|answer| filled(answer, &context)) {
-        Some(mut response) => {
+    let documented = operation.answer_to(problem.class).filter(|answer| answer.content.is_some());
+    let response = match documented {
+        Some(answer) => {
+            let mut response = filled(answer, context);
             problem.log();
             response.headers_mut().extend(problem.headers());
             response
@@ -38,13 +39,35 @@ pub(super) fn problem(call: &Call, mut problem: Problem) -> Response {
     named(call, response, delivery)
 }
 
-/// The documented response, filled in; `None` where the document gives it no content.
-fn filled(answer: &Answer, context: &Value) -> Option<Response> {
-    let (media_type, template) = answer.content.as_ref()?;
-    let status = StatusCode::from_u16(answer.status).ok()?;
-    let mut response = (status, Json(template.fill(context))).into_response();
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_str(media_type).ok()?);
-    Some(response)
+/// The documented response, filled in; its status alone where the document gives it no content.
+fn filled(answer: &Answer, context: Value) -> Response {
+    let status = StatusCode::from_u16(answer.status).unwrap_or_default();
+    let headers = headers(answer, &context);
+    let mut response = match &answer.content {
+        None => status.into_response(),
+        Some((media_type, template)) => {
+            let mut response = (status, Json(template.fill_with(context))).into_response();
+            if let Ok(media_type) = HeaderValue::from_str(media_type) {
+                response.headers_mut().insert(CONTENT_TYPE, media_type);
+            }
+            response
+        }
+    };
+    response.headers_mut().extend(headers);
+    response
+}
+
+/// The headers that have something to say.
+fn headers(answer: &Answer, context: &Value) -> HeaderMap {
+    let said = answer.headers.iter().filter_map(|(name, value)| {
+        let text = match value.evaluate(context).ok()? {
+            Value::String(text) if !text.is_empty() => text,
+            value @ (Value::Number(_) | Value::Bool(_)) => value.to_string(),
+            _ => return None,
+        };
+        Some((HeaderName::try_from(name.as_str()).ok()?, HeaderValue::try_from(text).ok()?))
+    });
+    said.collect()
 }
 
 /// Says in the headers which delivery this was, and that a dry run was one.

@@ -16,8 +16,9 @@ pub(super) fn connection(
     partner: &str,
     operation: &Operation,
     head: &Parts,
+    path: &[(String, String)],
 ) -> Result<Arc<Connection>, Problem> {
-    let credentials = operation.security.iter().filter_map(|place| credential(place, head));
+    let credentials = operation.security.iter().filter_map(|place| credential(place, head, path));
     let mut known = credentials.filter_map(|credential| match access.principal(&credential) {
         Some(Principal::Connection(connection)) if connection.partner == partner => Some(Arc::clone(connection)),
         _ => None,
@@ -26,9 +27,11 @@ pub(super) fn connection(
 }
 
 /// What stands in one of the places where a credential may stand.
-fn credential<'h>(place: &Credential, head: &'h Parts) -> Option<Cow<'h, str>> {
+fn credential<'h>(place: &Credential, head: &'h Parts, path: &'h [(String, String)]) -> Option<Cow<'h, str>> {
     match place {
-        Credential::Path(_) => None,
+        Credential::Path(name) => {
+            path.iter().find(|(found, _)| found == name).map(|(_, value)| Cow::Borrowed(value.as_str()))
+        }
         Credential::Header(name) => head.headers.get(name)?.to_str().ok().map(Cow::Borrowed),
         Credential::Bearer => bearer(&head.headers).map(Cow::Borrowed),
         Credential::Query(name) => {

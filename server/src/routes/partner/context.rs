@@ -6,12 +6,13 @@
 use std::collections::BTreeMap;
 
 use rollcall_core::delivery::{Entry, Outcome, Report, Status};
-use rollcall_core::description::{Level, Messages, Template};
+use rollcall_core::description::{Level, Messages, Template, stamp};
 use rollcall_core::ingest::Ingested;
 use rollcall_core::json::Pointer;
 use rollcall_core::note::{Note, shown};
-use rollcall_core::store::read::Log;
-use serde_json::{Value, json};
+use rollcall_core::store::Attempt;
+use rollcall_core::store::read::{Log, StoredSend};
+use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::paging::Part;
@@ -87,6 +88,27 @@ pub(super) fn log(messages: &Messages, delivery: Uuid, log: &Log, part: Part, bo
         "total": total,
         "log": lines,
     })
+}
+
+/// What the list of all that a subscription was told speaks of.
+pub(super) fn sends(rows: Vec<StoredSend>, total: u64, links: &Map<String, Value>, options: &Value) -> Value {
+    let attempt = |attempt: &Attempt| {
+        let Attempt { at, took_ms, status, response, problem } = attempt;
+        json!({"at": stamp(*at), "took": took_ms, "status": status, "response": response, "problem": problem})
+    };
+    let send = |send: StoredSend| {
+        let attempts: Vec<_> = send.attempts.iter().map(attempt).collect();
+        json!({
+            "id": send.id,
+            "event": send.event,
+            "body": send.body,
+            "status": send.status,
+            "at": stamp(send.at),
+            "attempts": attempts,
+        })
+    };
+    let sends: Vec<_> = rows.into_iter().map(send).collect();
+    json!({"sends": sends, "total": total, "links": links, "options": options})
 }
 
 /// What an error answer speaks of.

@@ -79,7 +79,7 @@ impl Call {
     }
 
     /// Keeps what was refused before it was worked on; gives the problem back, naming the delivery.
-    async fn reject(&self, connection: &Arc<Connection>, payload: Payload, problem: Problem) -> Problem {
+    pub(super) async fn reject(&self, connection: &Arc<Connection>, payload: Payload, problem: Problem) -> Problem {
         let errors = if problem.errors.is_empty() {
             let (code, message) = (problem.code.to_owned(), problem.detail.clone());
             vec![Note::new(Pointer::root(), code, message)]

@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use rollcall_core::delivery::Entry;
-use rollcall_core::description::{Listed, ProblemClass};
+use rollcall_core::description::{Listed, ProblemClass, RecordTypeId};
+use rollcall_core::ingest::Asked;
 use rollcall_core::json::{Json, Pointer};
 use rollcall_core::store::read::RecordQuery;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::paging::{Part, part};
+use super::paging::Part;
+use super::select::Wanted;
 use super::{Call, Done, context, request};
 use crate::access::Connection;
 use crate::body;
@@ -32,32 +34,35 @@ impl Call {
         listed: &Listed,
         body: Body,
     ) -> Result<Done, Problem> {
-        let members = self.members(connection, body).await?;
-        let query = request::query(self);
-        let part = part(&self.operation().paging, &query, &members, self.app.ingest.limits.page_rows_max);
+        let wanted = self.wanted(connection, body).await?;
         match listed {
-            Listed::Records { of, waiting } => {
-                let sender = &connection.sender;
-                let question = RecordQuery {
-                    tenant: sender.tenant.clone(),
-                    connection: sender.connection.clone(),
-                    of: *of,
-                    waiting: *waiting,
-                    limit: part.limit,
-                    offset: part.offset,
-                };
-                let found = self.app.reader.records(&self.loaded.partner, &question).await?;
-                let records: Vec<_> = found.rows.into_iter().map(|row| row.body).collect();
-                Ok(read(json!({"records": records, "total": found.total})))
-            }
-            Listed::Selected(_) | Listed::Items { .. } | Listed::Called { .. } | Listed::Sends { .. } => {
-                Err(Problem::unavailable("not-built", "this is not built yet"))
-            }
+            Listed::Records { of, waiting } => self.records(connection, *of, *waiting, &wanted).await,
+            Listed::Selected(selection) => self.selected(connection, selection, wanted).await,
+            Listed::Items { of, list } => self.items(connection, of, list, wanted).await,
+            Listed::Called { call, .. } => self.called(connection, call, wanted).await,
+            Listed::Sends { subscription, failed } => self.sends(connection, subscription, *failed, wanted).await,
             Listed::Log { delivery } => {
-                let named = self.path.iter().chain(&query).find(|(name, _)| name == delivery);
-                self.log(connection, named.map(|(_, id)| id.as_str()), part).await
+                let named = self.path.iter().chain(&wanted.query).find(|(name, _)| name == delivery);
+                self.log(connection, named.map(|(_, id)| id.as_str()), wanted.numbers()).await
             }
         }
+    }
+
+    /// The records of one type, in the order in which they first arrived.
+    async fn records(
+        &self,
+        connection: &Arc<Connection>,
+        of: RecordTypeId,
+        waiting: Option<bool>,
+        wanted: &Wanted,
+    ) -> Result<Done, Problem> {
+        let sender = &connection.sender;
+        let Part { limit, offset } = wanted.numbers();
+        let (tenant, connection) = (sender.tenant.clone(), sender.connection.clone());
+        let question = RecordQuery { tenant, connection, of, waiting, limit, offset };
+        let found = self.app.reader.records(&self.loaded.partner, &question).await?;
+        let records: Vec<_> = found.rows.into_iter().map(|row| row.body).collect();
+        Ok(read(json!({"records": records, "total": found.total})))
     }
 
     /// The log of one delivery of this very connection.
@@ -87,24 +92,30 @@ impl Call {
         .await
     }
 
-    /// The members of the request's body: which page is wanted. No body, or one that nobody declared, has none.
-    async fn members(&self, connection: &Arc<Connection>, body: Body) -> Result<Map<String, Value>, Problem> {
+    /// What the request's parameters say, and the members of its body: which page is wanted. No body, or one that nobody
+    /// declared, has none.
+    pub(super) async fn members(
+        &self,
+        connection: &Arc<Connection>,
+        body: Body,
+    ) -> Result<(Asked, Map<String, Value>), Problem> {
         let limits = &self.app.ingest.limits;
         let checked = request::check(self, &connection.sender.options);
         let payload = body::read_small(body, &self.head.headers, limits).await;
-        checked?;
+        let asked = checked?;
         if self.operation().body.is_none() {
-            return Ok(Map::new());
+            return Ok((asked, Map::new()));
         }
         intake::check_payload(self.operation(), &payload)?;
         let bytes = payload.bytes.unwrap_or_default();
         if bytes.iter().all(u8::is_ascii_whitespace) {
-            return Ok(Map::new());
+            return Ok((asked, Map::new()));
         }
         let checked = self.app.ingest.check(self.operation(), &connection.sender.options, &bytes);
         checked.map_err(|report| intake::refusal(*report, Vec::new(), limits.violations_max))?;
-        serde_json::from_slice(&bytes)
-            .map_err(|_| Problem::new(ProblemClass::Invalid, "invalid", "the body must be an object"))
+        let members = serde_json::from_slice(&bytes)
+            .map_err(|_| Problem::new(ProblemClass::Invalid, "invalid", "the body must be an object"))?;
+        Ok((asked, members))
     }
 }
 
