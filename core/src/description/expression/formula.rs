@@ -12,8 +12,11 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use super::evaluate::{Scope, evaluate};
-use super::{Expression, Loop, Node, Operation, Type, Typed, Unset};
+use super::{Expression, Loop, Member, Node, Operation, Type, Typed, Unset};
 use crate::table::ColumnForm;
+
+/// Members of a record that is looked at as a whole: a database's functions take so many arguments.
+const MEMBERS_MAX: usize = 60;
 
 /// What a database computes, for each record that it looks at.
 #[derive(Debug)]
@@ -73,6 +76,8 @@ pub enum Formula<'e> {
     Nth(Rows<'e>, Option<Fixed<'e>>, Box<Formula<'e>>),
     /// The smallest of what they say (or the largest); `null` if there is none.
     Extreme(Extreme, Rows<'e>, Box<Formula<'e>>),
+    /// An object with these members; without those that are `null`.
+    Object(Vec<(&'e str, Formula<'e>)>),
 }
 
 /// What is computed before a database is asked.
@@ -191,6 +196,7 @@ impl<'e> Formula<'e> {
             Self::Search(_, texts) => texts.iter().any(|text| text.speaks_of(is)),
             Self::Exists(rows) | Self::Count(rows) => rows.speak_of(is),
             Self::Nth(rows, _, about) | Self::Extreme(_, rows, about) => rows.speak_of(is) || about.speaks_of(is),
+            Self::Object(members) => members.iter().any(|(_, member)| member.speaks_of(is)),
         }
     }
 
@@ -243,7 +249,7 @@ impl Lowering {
             Node::Loop(Loop::Least, list, about) => self.extreme(Extreme::Least, list, about),
             Node::Loop(Loop::Greatest, list, about) => self.extreme(Extreme::Greatest, list, about),
             Node::Loop(Loop::Filter, ..) | Node::Records(_) => Err(cannot("a list of records as a whole")),
-            Node::Record(..) => Err(cannot("a record as a whole")),
+            Node::Record(..) => self.whole(typed),
             Node::List(_) | Node::Map(_) => Err(cannot("a list or a map made of members")),
             Node::Has(..) => Err(cannot("whether something that is no record has a member")),
             Node::Literal(_) | Node::Name(_) | Node::Given(_) => Err(cannot("this")),
@@ -285,8 +291,8 @@ impl Lowering {
                     (_, Node::Loop(Loop::Filter, ..)) => {
                         let item =
                             Formula::Said { of: Part::Item(self.rows), inside: Vec::new(), form, certain: false };
-                        match &typed.of {
-                            Type::Record(_) => Err(cannot("a record as a whole")),
+                        match typed.of.unwrapped() {
+                            Type::Record(_) => self.whole(typed),
                             _ => Ok(Formula::Nth(self.rows(operand)?, Some(at), Box::new(item))),
                         }
                     }
@@ -301,6 +307,24 @@ impl Lowering {
             }
             _ => Err(cannot("this")),
         }
+    }
+
+    /// All that a record says.
+    fn whole<'e>(&self, record: &'e Typed) -> Lowered<Formula<'e>> {
+        let members = match record.of.unwrapped() {
+            Type::Record(row) => &row.of,
+            of => of,
+        };
+        let Type::Object(members) = members else { return Err(cannot("a record of which nothing is known")) };
+        if members.len() > MEMBERS_MAX {
+            return Err(cannot("so large a record as a whole"));
+        }
+        let (rows, nth) = self.single(record)?;
+        let member = |member: &'e Member| {
+            let of = Part::Row(self.rows, &member.name);
+            (member.name.as_str(), Formula::Said { of, inside: Vec::new(), form: form(&member.of), certain: false })
+        };
+        Ok(Formula::Nth(rows, nth, Box::new(Formula::Object(members.iter().map(member).collect()))))
     }
 
     /// What leads to a single record: the rows that it is one of, and which of them.
@@ -506,8 +530,6 @@ mod tests {
         let table = [
             ("Book.filter(b, b.id == id)", "a list of records as a whole"),
             ("Book", "a list of records as a whole"),
-            ("Book[id]", "a record as a whole"),
-            ("Book.filter(b, true)[0]", "a record as a whole"),
             ("(id == 1 ? Book[1] : Book[2]).name", "a choice between records"),
             ("Book.filter(b, true)[id].name", "an index that differs by record"),
             ("labels[id]", "an index that differs by record"),

@@ -201,8 +201,19 @@ impl<'t> Translator<'t> {
             }
             Formula::Count(rows) => integer(self.count(rows)?),
             Formula::Extreme(extreme, rows, about) => self.extreme(*extreme, rows, about)?,
+            Formula::Object(members) => return self.object(members),
         };
         Ok(self.shaped(column, wanted))
+    }
+
+    /// JSON of an object.
+    fn object(&mut self, members: &[(&str, Formula<'_>)]) -> Sqled<Column> {
+        let mut said = Vec::new();
+        for (name, member) in members {
+            let name = self.parts.bind(Bound::Text((*name).to_owned()));
+            said.push((name, self.known(member, As::Json)?.sql));
+        }
+        Ok(Column { sql: self.dialect.object(&said), form: ColumnForm::Json })
     }
 
     fn scalar(&mut self, formula: &Formula<'_>) -> Sqled<Column> {

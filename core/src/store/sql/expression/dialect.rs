@@ -42,6 +42,9 @@ pub(super) trait Dialect {
     /// JSON of a text.
     fn quoted(&self, text: &str) -> String;
 
+    /// JSON of an object with these members, names and JSON; those that are null are left out.
+    fn object(&self, members: &[(String, String)]) -> String;
+
     /// A table, called `alias`, of what JSON contains.
     fn contents(&self, json: &str, alias: &str) -> String;
 
@@ -107,6 +110,12 @@ impl Dialect for Sqlite {
 
     fn quoted(&self, text: &str) -> String {
         format!("json_quote({text})")
+    }
+
+    fn object(&self, members: &[(String, String)]) -> String {
+        let members: Vec<_> = members.iter().map(|(name, json)| format!("{name}, json({json})")).collect();
+        // A patch with null removes the member.
+        format!("json_patch('{{}}', json_object({}))", members.join(", "))
     }
 
     fn contents(&self, json: &str, alias: &str) -> String {
