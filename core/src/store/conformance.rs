@@ -5,6 +5,7 @@
 mod commits;
 mod deliveries;
 mod gone;
+mod lists;
 mod lookups;
 mod queue;
 mod reads;

@@ -100,6 +100,12 @@ fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
+/// Whether there are such rows. The limit keeps SQLite (3.51) from turning this into a join, of which an offset around it
+/// would count each row rather than the first.
+fn exists(from: &str, condition: &str) -> String {
+    format!("exists (select 1 from {from} where {condition} limit 1)")
+}
+
 /// The type of a column.
 fn column_type(form: ColumnForm) -> &'static str {
     match form {

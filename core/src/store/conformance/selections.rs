@@ -25,10 +25,10 @@ conformance!(
     a_filter_that_is_not_there_is_said,
 );
 
-const COURSE: RecordTypeId = RecordTypeId(0);
-const ENROLMENT: RecordTypeId = RecordTypeId(1);
+pub(super) const COURSE: RecordTypeId = RecordTypeId(0);
+pub(super) const ENROLMENT: RecordTypeId = RecordTypeId(1);
 
-const COURSE_MEMBERS: [(&str, ColumnForm); 7] = [
+pub(super) const COURSE_MEMBERS: [(&str, ColumnForm); 7] = [
     ("id", ColumnForm::Integer),
     ("name", ColumnForm::Text),
     ("category_id", ColumnForm::Integer),
@@ -38,7 +38,8 @@ const COURSE_MEMBERS: [(&str, ColumnForm); 7] = [
     ("tags", ColumnForm::Json),
 ];
 
-const ENROLMENT_MEMBERS: [(&str, ColumnForm); 2] = [("id", ColumnForm::Integer), ("course_id", ColumnForm::Integer)];
+pub(super) const ENROLMENT_MEMBERS: [(&str, ColumnForm); 2] =
+    [("id", ColumnForm::Integer), ("course_id", ColumnForm::Integer)];
 
 fn members(of: &[(&str, ColumnForm)]) -> Vec<Member> {
     let member = |&(name, form): &(&str, ColumnForm)| {
@@ -75,7 +76,7 @@ fn expression(source: &str, value: Type) -> Expression {
 }
 
 /// `Course`, which knows how many take it and whether it is full, and `Enrolment`.
-fn partner() -> Partner {
+pub(super) fn partner() -> Partner {
     let derived = [
         ("takers", "size(Enrolment.filter(e, e.course_id == id))"),
         ("full", "is_open == null ? null : takers >= options.places"),
@@ -93,7 +94,7 @@ fn partner() -> Partner {
     partner_with(vec![course, enrolment])
 }
 
-fn cells(of: &[(&str, ColumnForm)], body: &Value) -> Vec<Cell<'static>> {
+pub(super) fn cells(of: &[(&str, ColumnForm)], body: &Value) -> Vec<Cell<'static>> {
     let cell = |&(name, form): &(&str, ColumnForm)| match (&body[name], form) {
         (Value::Null, _) => Cell::Null,
         (value, ColumnForm::Integer) => Cell::Integer(value.as_i64().unwrap()),
@@ -145,7 +146,7 @@ async fn school(database: &dyn Database) -> World {
 }
 
 /// All filters and words that the tests use.
-fn selection() -> Selection {
+pub(super) fn selection() -> Selection {
     let integers = || Type::List(Box::new(Type::Integer));
     let filters = [
         ("category_id", "category_id == value", Type::Integer),
@@ -224,7 +225,7 @@ impl Asked {
     }
 }
 
-const ALL: SelectPart = SelectPart::Offset { limit: None, offset: 0 };
+pub(super) const ALL: SelectPart = SelectPart::Offset { limit: None, offset: 0 };
 
 fn ids(rows: &[Map<String, Value>]) -> String {
     rows.iter().map(|row| row["id"].to_string()).collect::<Vec<_>>().join(" ")

@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 use uuid::Uuid;
 
 use super::parts::{Bound, Parts, Question};
-use super::{push, quoted};
+use super::{exists, push, quoted};
 use crate::canonical::{Form, Kind};
 use crate::store::read::{EntityQuery, Filter, Operator, Page, QueryError, Sort};
 use crate::table::ColumnForm;
@@ -234,7 +234,7 @@ impl Parts {
             let word = self.bind(Bound::Text(value.to_owned()));
             any.push(format!("{leaf}.type in ('true', 'false') and {leaf}.type {symbol} {word}"));
         }
-        Some(format!("exists (select 1 from {from} where {})", any.join(" or ")))
+        Some(exists(&from, &any.join(" or ")))
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{As, Column, Row, Sameness, Sqled, Stop, Translator, null};
 use crate::description::RecordTypeId;
 use crate::description::formula::{Extreme, Fixed, Formula, Part, Rows, Source, Untranslatable};
-use crate::store::sql::quoted;
+use crate::store::sql::{exists, quoted};
 use crate::table::ColumnForm;
 
 /// A subquery's parts.
@@ -80,7 +80,7 @@ impl Translator<'_> {
     pub(super) fn exists(&mut self, rows: &Rows<'_>) -> Sqled<String> {
         let Opened { from, conditions, .. } = self.open(rows)?;
         self.rows.pop();
-        Ok(format!("exists (select 1 from {from} where {conditions})"))
+        Ok(exists(&from, &conditions))
     }
 
     pub(super) fn count(&mut self, rows: &Rows<'_>) -> Sqled<String> {

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{As, Column, Sameness, Sqled, Stop, Translator, null};
 use crate::description::formula::{Contents, Fixed, Formula, Part, Source, Untranslatable};
-use crate::store::sql::quoted;
+use crate::store::sql::{exists, quoted};
 use crate::table::ColumnForm;
 
 /// What holds nowhere.
@@ -187,7 +187,7 @@ impl Translator<'_> {
         };
         let one = self.scalar(one)?.sql;
         let same = self.dialect.same(&item, &one);
-        Ok(format!("exists (select 1 from {} where {same})", self.dialect.contents(&json, &alias)))
+        Ok(exists(&self.dialect.contents(&json, &alias), &same))
     }
 
     /// `X[member].m` is one of these values: the member is one of the keys of those records. So the records are looked
