@@ -7,7 +7,9 @@ use super::{Loaded, options_text};
 use crate::description::{Keying, stamp};
 use crate::json::Pointer;
 use crate::limits::Limits;
-use crate::map::{Budget, CallChange, CallInput, Decision, Decline, Found, MapError, Question, Step, enough};
+use crate::map::{
+    Budget, CallChange, CallEvent, CallInput, Decision, Decline, Found, MapError, Question, Step, enough,
+};
 use crate::note::Note;
 use crate::resource::{Changes, Members, Stop};
 use crate::store::Matching;
@@ -84,8 +86,8 @@ impl Called<'_, '_> {
     }
 
     /// Makes the changes that were decided on. What concerns `subject` holds the client's own words.
-    pub(super) async fn apply(&mut self, decided: &[CallChange], subject: Option<&Subject>) -> Result<(), Stop> {
-        for change in decided {
+    pub(super) async fn apply(&mut self, decision: &Decision, subject: Option<&Subject>) -> Result<(), Stop> {
+        for change in &decision.changes {
             match change {
                 CallChange::Put { of, members } => {
                     let of = self.named(of)?;
@@ -105,6 +107,13 @@ impl Called<'_, '_> {
                     let key = Value::Array(key.clone()).to_string();
                     self.changes.remove(of, &key).await?;
                 }
+            }
+        }
+        for CallEvent { of, key, .. } in &decision.events {
+            let of = self.named(of)?;
+            let draft = self.changes.look(of, &Value::Array(key.clone()).to_string()).await?;
+            if draft.before.is_none() && draft.after.is_none() {
+                return Err(Stop::Fault("it raised an event of a record that is not there".to_owned()));
             }
         }
         Ok(())
@@ -134,3 +143,6 @@ fn declined(decline: Decline) -> Stop {
         },
     )
 }
+
+#[cfg(test)]
+mod tests;

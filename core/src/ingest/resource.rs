@@ -245,7 +245,7 @@ impl Work<'_> {
             let (loaded, options) = (self.loaded, &*self.sender.options);
             let mut called = Called { loaded, limits, options, asked, changes };
             let decision = called.decide(call, &filled.arguments, before.as_ref(), change.as_ref()).await?;
-            called.apply(&decision.changes, subject.as_ref()).await?;
+            called.apply(&decision, subject.as_ref()).await?;
             return Ok(Acted { subject, told: decision.told, events: decision.events });
         }
         match (change, &subject) {

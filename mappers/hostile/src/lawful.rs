@@ -3,7 +3,7 @@
 use rollcall_mapper_sdk::logic::{Call, Desk, Keys, Logic, Stop};
 use rollcall_mapper_sdk::{Contributions, Foreign, Mapper, ReadError, RecordType, Refusal, Text};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// It, under the name by which the SDK knows it.
 #[derive(Debug)]
@@ -45,7 +45,14 @@ impl Mapper for Lawful {
 
 impl Logic for Lawful {
     const KEYS: Keys = &[("Org", &["id"])];
-    const CALLS: &'static [(&'static str, Call<Options>)] = &[("defend", defend)];
+    const CALLS: &'static [(&'static str, Call<Options>)] = &[("defend", defend), ("survey", survey)];
+}
+
+/// Lists what there is.
+fn survey(desk: &Desk<'_>, _: &Options) -> Result<(), Stop> {
+    let rows: Vec<Value> = desk.records("Org").all()?;
+    desk.tell("rows", rows);
+    Ok(())
 }
 
 /// Takes everything that a desk has into the hand once.

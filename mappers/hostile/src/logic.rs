@@ -56,6 +56,14 @@ enum Attack {
     KeyOfNothing,
     KeyThatIsNone,
     NamelessRecord,
+    /// Speaks of records that the description does not know.
+    UnknownRecord,
+    /// Writes what the record's schema does not allow.
+    BrokenRecord,
+    /// Removes what is not there.
+    MissingRecord,
+    /// Raises an event of what is not there.
+    MissingWitness,
     LongName,
     HostsOwnProblem,
     UnknownClass,
@@ -70,7 +78,7 @@ static SEEN: AtomicU64 = AtomicU64::new(0);
 
 impl Guest for Hostile {
     fn names() -> Vec<String> {
-        vec!["attack".to_owned(), "defend".to_owned()]
+        ["attack", "defend", "survey"].map(str::to_owned).to_vec()
     }
 
     fn call(name: String, options: Vec<u8>, context: Vec<u8>, found: Vec<Found>) -> Step {
@@ -134,6 +142,10 @@ fn forged(attack: Attack) -> Decision {
         Attack::KeyOfNothing => remove("{}"),
         Attack::KeyThatIsNone => remove("[null]"),
         Attack::NamelessRecord => named(""),
+        Attack::UnknownRecord => named("Stranger"),
+        Attack::BrokenRecord => put(br#"{"id":1,"name":5}"#),
+        Attack::MissingRecord => remove("[99]"),
+        Attack::MissingWitness => Decision { events: vec![Event { key: b"[99]".to_vec(), ..event() }], ..good() },
         _ => named(&"long".repeat(10_000)),
     }
 }

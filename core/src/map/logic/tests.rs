@@ -271,13 +271,13 @@ fn a_description_calls_only_what_is_taken() {
     };
     let known = description.replace("call: withdraw", "call: attack").replace("call: late", "call: defend");
     assert_eq!(check(&known), Ok(()));
-    let unknown = "calls `late`, which the mapper does not take; it takes attack, defend";
+    let unknown = "calls `late`, which the mapper does not take; it takes attack, defend, survey";
     assert!(check(&known.replace("call: defend", "call: late")).unwrap_err().contains(unknown));
 }
 
 #[test]
 fn calls_are_known_by_name_when_they_are_loaded() {
-    assert_eq!(HOSTILE.calls(), ["attack", "defend"]);
+    assert_eq!(HOSTILE.calls(), ["attack", "defend", "survey"]);
     let many: Vec<_> = (0..300).map(|at| format!("call-{at}")).collect();
     let table = [
         (vec![], ""),
