@@ -159,6 +159,7 @@ impl<'a> Records<'a> {
             }
             if self.is_blank(id) && !of_operator.contains(&id) {
                 self.refuse_nested_in_blank(id, draft, findings);
+                self.check_key(id, draft, findings);
             }
             if !self.stands_alone(id) {
                 self.refuse_words_of_nested(id, record, findings);

@@ -93,7 +93,7 @@ impl Work<'_> {
 
     /// With one computed member. An operator may say of a new record what the server would.
     fn with_computed(&mut self, name: &Name, computed: &Computed, body: Vec<u8>, stored: Option<&[u8]>) -> Vec<u8> {
-        if stored.is_some() && computed.at == At::Create {
+        if stored.is_some() && computed.at == At::Create && computed.path.is_empty() {
             return body;
         }
         let is_anew = computed.is_own && stored.is_some() && computed.path.is_empty();

@@ -118,10 +118,9 @@ impl Work<'_> {
     fn write(&mut self, nth: usize, sent: &Sent, name: &Name, body: Vec<u8>, keeps: bool) -> Verdict {
         let is_there = self.is_there(name);
         let body = if keeps { merged(&self.body(name), &body, self.situation.depth_max) } else { body };
-        let body = match self.record_type(sent.of).blank {
-            true => self.filled_in(name, &body),
-            false => self.completed(sent.of, body, if is_there { Which::Again } else { Which::New }),
-        };
+        let which = if is_there { Which::Again } else { Which::New };
+        let is_blank = self.record_type(sent.of).blank;
+        let body = if is_blank { self.filled_in(name, &body) } else { self.completed(sent.of, body, which) };
         let notes = self.violations(sent, &body, Some(name));
         if !notes.is_empty() {
             return Err((Outcome::Rejected, notes));

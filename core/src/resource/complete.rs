@@ -110,11 +110,11 @@ impl Changes<'_> {
         members: &mut Members,
         before: Option<&Members>,
     ) -> Result<(), Stop> {
-        if before.is_some() && computed.at == At::Create {
-            return Ok(());
-        }
         if !computed.path.is_empty() {
             return self.compute_inside(computed, members).await;
+        }
+        if before.is_some() && computed.at == At::Create {
+            return Ok(());
         }
         // What a client may send counts where it did; what it may not is computed anew.
         if !computed.is_own && members.contains_key(&computed.name) {
@@ -141,22 +141,28 @@ impl Changes<'_> {
         Ok(())
     }
 
-    /// Fills in a member of objects inside the record: those that lack it.
+    /// Fills in a member of objects inside the record: those that lack it, because they are new.
     async fn compute_inside(&mut self, computed: &Computed, members: &mut Members) -> Result<(), Stop> {
-        let Computation::Expression(expression) = &computed.value else { return Ok(()) };
+        let now = stamp(self.desk.now);
         let beside = self.context(computed, &Members::new()).await?;
         let mut record = Value::Object(std::mem::take(members));
         each(&mut record, &computed.path, &mut |object| {
             if object.contains_key(&computed.name) {
                 return;
             }
-            let mut context = beside.clone();
-            if let Value::Object(names) = &mut context {
-                names.extend(object.clone());
-            }
-            if let Ok(value) = expression.evaluate(&context)
-                && !value.is_null()
-            {
+            let value = match &computed.value {
+                Computation::Expression(expression) => {
+                    let mut context = beside.clone();
+                    if let Value::Object(names) = &mut context {
+                        names.extend(object.clone());
+                    }
+                    expression.evaluate(&context).ok()
+                }
+                Computation::Now => Some(now.clone().into()),
+                // Only of records themselves.
+                Computation::Next(_) | Computation::Slug(_) | Computation::History(_) => None,
+            };
+            if let Some(value) = value.filter(|value| !value.is_null()) {
                 object.insert(computed.name.clone(), value);
             }
         });

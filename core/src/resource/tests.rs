@@ -9,7 +9,7 @@ use crate::clock::{Clock as _, FixedClock};
 use crate::delivery::{Received, Report, Status};
 use crate::description::{
     At, By, Computation, Computed, Constraint, Expression, FieldPath, Keying, Member, Messages, Missing, Partner,
-    ProblemClass, RecordType, RecordTypeId, Reference, Routes, Rule, Type, WhenGone,
+    ProblemClass, RecordType, RecordTypeId, Reference, Routes, Rule, Step, Type, WhenGone,
 };
 use crate::digest::Digest;
 use crate::fixture;
@@ -58,6 +58,10 @@ fn partner() -> Partner {
             computed("place", Computation::Next(vec!["publisher".to_owned()]), At::Create),
             computed("titles", Computation::History("title".to_owned()), At::Write),
             computed("changed", Computation::Now, At::Write),
+            Computed {
+                path: vec![Step::Member("chapters".to_owned()), Step::Items],
+                ..computed("added", Computation::Now, At::Create)
+            },
         ],
         defaults: json!({"language": "en"}).as_object().cloned().unwrap(),
         counted: vec![("chapters".to_owned(), "id".to_owned())],
@@ -275,8 +279,9 @@ async fn the_server_fills_in_what_is_its_own() {
         json!({"title": "A Book", "publisher": 1, "chapters": [{"name": "one"}, {"name": "two"}], "isbn": null});
     library.ask(1, vec![book(first), book(json!({"title": "A book!", "publisher": 1}))]).await.unwrap();
     library.ask(2, vec![book(json!({"title": "Other", "publisher": 2, "language": "nl"}))]).await.unwrap();
+    let chapter = |id: u8, name: &str, second: u8| json!({"id": id, "name": name, "added": format!("2026-09-01T08:00:0{second}.000Z")});
     let wanted = json!({
-        "id": 1, "title": "A Book", "publisher": 1, "chapters": [{"id": 1, "name": "one"}, {"id": 2, "name": "two"}],
+        "id": 1, "title": "A Book", "publisher": 1, "chapters": [chapter(1, "one", 1), chapter(2, "two", 1)],
         "language": "en", "slug": "a-book", "place": 1, "titles": [], "changed": "2026-09-01T08:00:01.000Z",
     });
     assert_eq!(library.get(BOOK, 1).await.map(Value::Object), Some(wanted));
@@ -288,7 +293,7 @@ async fn the_server_fills_in_what_is_its_own() {
     library.ask(3, vec![book(json!({"id": 1, "title": "A Tome", "chapters": [{"name": "three"}]}))]).await.unwrap();
     let after = library.get(BOOK, 1).await.unwrap();
     assert_eq!((&after["slug"], &after["titles"]), (&json!("a-book"), &json!(["A Book"])));
-    assert_eq!((&after["chapters"], &after["place"]), (&json!([{"id": 3, "name": "three"}]), &json!(1)));
+    assert_eq!((&after["chapters"], &after["place"]), (&json!([chapter(3, "three", 3)]), &json!(1)));
     assert_eq!(after["changed"], "2026-09-01T08:00:03.000Z");
 }
 

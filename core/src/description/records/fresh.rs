@@ -25,6 +25,25 @@ impl Records<'_> {
         }
     }
 
+    /// A key that clients cannot write is made by the server, where they make the records.
+    pub(super) fn check_key(&self, id: RecordTypeId, draft: &Draft, findings: &mut Findings<'_>) {
+        if self.keying(id, draft) != Keying::Sent {
+            return;
+        }
+        let key = self.outline.schema(self.document, &draft.at).key;
+        for field in key.iter().flat_map(OneOrMany::as_slice) {
+            let Some(found) = property(self.document, &draft.at, field) else { continue };
+            let is_computed = self.outline.schema(self.document, &found.at).value.is_some();
+            if is_read_only(self.document, &found.at) && !is_computed {
+                let place = self.document.key_place(&found.at);
+                let problem = Diagnostic::at(place, "nobody can make this key: clients cannot write it");
+                findings.report(problem.hint(
+                    "the server makes a key that is one integer, or one text of `format: uuid`; others have a `value`",
+                ));
+            }
+        }
+    }
+
     fn key_made_by_server(&self, at: &Pointer) -> Keying {
         let is_computed = self.outline.schema(self.document, at).value.is_some();
         let Some((_, schema)) = self.document.resolve(at).filter(|_| is_read_only(self.document, at) && !is_computed)
