@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use axum::body::{Body, to_bytes};
-use axum::http::Request;
+use axum::http::{HeaderMap, Request};
 use mapper_artifacts::HOSTILE;
 use rollcall_core::clock::{Clock, FixedClock};
 use rollcall_core::store::read::Delivery;
@@ -54,6 +54,7 @@ pub(crate) struct Reply {
     pub(crate) status: u16,
     /// The delivery that it names.
     pub(crate) delivery: Option<Uuid>,
+    pub(crate) headers: HeaderMap,
     /// Its body; `null` if there is none.
     pub(crate) body: Value,
 }
@@ -61,21 +62,31 @@ pub(crate) struct Reply {
 impl Site {
     /// An empty database; the connections `school` and `annex`, whose credentials are their names, and an operator.
     pub(crate) fn new() -> Self {
+        let options = |name: &str| json!({"sandbox": name == "school", "environments": ["test"]});
+        Self::described(include_str!("fixture/openapi.yaml"), options)
+    }
+
+    /// The same, where the partner's clients write single records.
+    pub(crate) fn of_records() -> Self {
+        let options = |_: &str| json!({"prefix": "O-", "site": "https://school.example"});
+        Self::described(include_str!("fixture/orgs.yaml"), options)
+    }
+
+    /// A place for a server whose partner is described so; `options` are those of the connection with a name.
+    fn described(description: &str, options: impl Fn(&str) -> Value) -> Self {
         let folder = Arc::new(tempfile::tempdir().unwrap());
         let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let schemas = folder.path().join("schemas");
         copy_folder(&repository.join("schemas/canonical"), &schemas.join("canonical"));
         fs::create_dir(schemas.join(PARTNER)).unwrap();
-        fs::write(schemas.join(PARTNER).join("openapi.yaml"), include_str!("fixture/openapi.yaml")).unwrap();
+        fs::write(schemas.join(PARTNER).join("openapi.yaml"), description).unwrap();
         let mappers = folder.path().join("mappers");
         fs::create_dir(&mappers).unwrap();
         fs::write(mappers.join(PARTNER).with_extension("wasm"), mapper_artifacts::component(HOSTILE).unwrap()).unwrap();
         let key = Secret::from("k".repeat(32));
         let digest = |credential: &str| Keyring::new(&key).digest(credential).to_string();
-        let connection = |name: &str| {
-            let options = json!({"sandbox": name == "school", "environments": ["test"]});
-            json!({"partner": PARTNER, "credentials": [digest(name)], "options": options})
-        };
+        let connection =
+            |name: &str| json!({"partner": PARTNER, "credentials": [digest(name)], "options": options(name)});
         let tenant = json!({"connections": {"school": connection("school"), "annex": connection("annex")}});
         let config = json!({
             "database_url": format!("sqlite:{}", folder.path().join("hub.db").display()),
@@ -136,10 +147,11 @@ impl Server {
         let request = request.body(Body::from(body.to_owned())).unwrap();
         let response = router(Arc::clone(&self.app)).oneshot(request).await.unwrap();
         let status = response.status().as_u16();
-        let delivery = response.headers().get("rollcall-delivery").map(|id| id.to_str().unwrap().parse().unwrap());
+        let headers = response.headers().clone();
+        let delivery = headers.get("rollcall-delivery").map(|id| id.to_str().unwrap().parse().unwrap());
         let body = to_bytes(response.into_body(), 1 << 20).await.unwrap();
         let body = if body.is_empty() { Value::Null } else { serde_json::from_slice(&body).unwrap() };
-        Reply { status, delivery, body }
+        Reply { status, delivery, headers, body }
     }
 
     /// Sends events that wait for their turn; the delivery's id.

@@ -1,5 +1,8 @@
 //! Calls of a partner's routes, answered as its description says.
 
+mod lists;
+mod records;
+
 use rollcall_core::delivery::Status;
 use serde_json::{Value, json};
 
