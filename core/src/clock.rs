@@ -2,6 +2,8 @@
 //! test can state the exact time and the exact id it expects.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use uuid::{NoContext, Uuid};
@@ -30,28 +32,33 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that stands still; its ids count up from one.
+/// A clock that stands still until it is advanced; its ids count up from one.
 #[derive(Debug)]
 pub struct FixedClock {
-    now: Timestamp,
+    now: Mutex<Timestamp>,
     ids: AtomicU64,
 }
 
 impl FixedClock {
-    /// A clock that always reads `now`.
+    /// A clock that reads `now`.
     pub fn at(now: Timestamp) -> Self {
-        Self { now, ids: AtomicU64::new(0) }
+        Self { now: Mutex::new(now), ids: AtomicU64::new(0) }
+    }
+
+    /// Lets time pass.
+    pub fn advance(&self, by: Duration) {
+        *self.now.lock().unwrap_or_else(PoisonError::into_inner) += by;
     }
 }
 
 impl Clock for FixedClock {
     fn now(&self) -> Timestamp {
-        self.now
+        *self.now.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn next_id(&self) -> Uuid {
         let nth = self.ids.fetch_add(1, Ordering::Relaxed) + 1;
-        let seconds = u64::try_from(self.now.as_second()).unwrap_or_default();
+        let seconds = u64::try_from(self.now().as_second()).unwrap_or_default();
         let time = uuid::Timestamp::from_unix(NoContext, seconds, 0);
         let mut bytes = *Uuid::new_v7(time).as_bytes();
         bytes[8..].copy_from_slice(&nth.to_be_bytes());

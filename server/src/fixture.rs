@@ -22,7 +22,7 @@ use crate::config::{Config, Secret};
 use crate::credential::Keyring;
 use crate::routes::router;
 use crate::start::start;
-use crate::worker;
+use crate::{webhook, worker};
 
 /// The tenant.
 pub(crate) const TENANT: &str = "north";
@@ -34,7 +34,7 @@ pub(crate) const PARTNER: &str = HOSTILE;
 pub(crate) struct Site {
     folder: Arc<TempDir>,
     /// Shared by all servers that start here one after the other: no id is drawn twice.
-    clock: Arc<FixedClock>,
+    pub(crate) clock: Arc<FixedClock>,
     /// What it will be told. Change it before the start.
     pub(crate) config: Config,
 }
@@ -44,7 +44,7 @@ pub(crate) struct Server {
     /// What it works with.
     pub(crate) app: Arc<App>,
     stop: watch::Sender<bool>,
-    worker: Option<JoinHandle<()>>,
+    workers: Vec<JoinHandle<()>>,
     _folder: Arc<TempDir>,
 }
 
@@ -114,20 +114,21 @@ impl Site {
         let clock: Arc<dyn Clock> = self.clock.clone();
         let app = start(&self.config, clock).await.unwrap();
         app.set_ready(true);
-        Server { app, stop: watch::channel(false).0, worker: None, _folder: Arc::clone(&self.folder) }
+        Server { app, stop: watch::channel(false).0, workers: Vec::new(), _folder: Arc::clone(&self.folder) }
     }
 }
 
 impl Server {
-    /// Lets the worker begin.
+    /// Lets those begin who work on what is queued and send what is to be sent.
     pub(crate) fn work(&mut self) {
-        self.worker = Some(tokio::spawn(worker::work(Arc::clone(&self.app), self.stop.subscribe())));
+        self.workers.push(tokio::spawn(worker::work(Arc::clone(&self.app), self.stop.subscribe())));
+        self.workers.push(tokio::spawn(webhook::work(Arc::clone(&self.app), self.stop.subscribe())));
     }
 
-    /// Lets the worker finish what it has begun, and waits for that.
+    /// Lets them finish what they have begun, and waits for that.
     pub(crate) async fn rest(&mut self) {
         self.stop.send_replace(true);
-        if let Some(worker) = self.worker.take() {
+        for worker in self.workers.drain(..) {
             worker.await.unwrap();
         }
         self.stop = watch::channel(false).0;

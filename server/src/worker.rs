@@ -220,6 +220,7 @@ impl First {
         match done {
             Ok(Ok(Ingested { report, .. })) if report.status != Status::Failed => {
                 self.told(&queued, &report);
+                self.app.courier.ring_for(&self.loaded.partner);
                 Ok(Step::Ended)
             }
             Ok(Ok(Ingested { report, .. })) if report.problem == Some(ProblemClass::Unavailable) => {

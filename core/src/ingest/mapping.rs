@@ -41,6 +41,15 @@ struct ChangedRecord<'r, 'a> {
     resulting: Option<&'r Resulting>,
 }
 
+/// What is known of a record, before and afterwards.
+pub(super) struct BeforeAndAfter<'c> {
+    pub(super) of: RecordTypeId,
+    pub(super) key: &'c str,
+    pub(super) held: Option<&'c HeldRecord>,
+    /// Canonical JSON; `None` where it is gone.
+    pub(super) body: Option<&'c [u8]>,
+}
+
 /// What mapping came to, in the order of the changed records.
 pub(super) struct Outcomes(Vec<Mapped>);
 
@@ -121,6 +130,18 @@ impl<'r, 'a> Changed<'r, 'a> {
             .iter()
             .filter_map(|gone| Some(Gone { of: gone.of, key: gone.key.clone(), as_of: gone.as_of? }));
         Self { records: changed, removed, gone: gone.collect(), state, partner, next_record, pointers }
+    }
+
+    /// Every record that may be another than before: as it is stored, and what it says from now on.
+    pub(super) fn before_and_after(&self) -> impl Iterator<Item = BeforeAndAfter<'_>> {
+        let present = self.records.iter().map(|changed| BeforeAndAfter {
+            of: changed.record.of,
+            key: &changed.record.key,
+            held: changed.held,
+            body: Some(&changed.record.bytes),
+        });
+        let removed = self.removed.iter();
+        present.chain(removed.map(|held| BeforeAndAfter { of: held.of, key: &held.key, held: Some(held), body: None }))
     }
 
     /// Who waits from now on, and who no longer; and what the log says of those on whom the mapper or the plan had

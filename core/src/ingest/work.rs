@@ -212,10 +212,9 @@ impl Work<'_> {
             Payload::Whole(cut) => {
                 let (scope, _) = self.operation.verb.changes().unwrap_or((&[], Accept::All));
                 let changed = Changed::find(cut, &state, scope, &self.loaded.partner, connection.next_record);
-                let report = self
-                    .map_and_commit(connection, &state, &changed, warnings, Vec::new(), Beside::default(), keeping)
-                    .await?
-                    .0;
+                let beside = self.beside(connection, &changed).await?;
+                let report =
+                    self.map_and_commit(connection, &state, &changed, warnings, Vec::new(), beside, keeping).await?.0;
                 Ok(Ingested::whole(report))
             }
             Payload::OneByOne { sent, as_of } => {
@@ -262,14 +261,19 @@ impl Work<'_> {
         let changed = Changed::of(&reconciled, &records, state, &self.loaded.partner, connection.next_record);
         let mut warnings = warnings.clone();
         warnings.rejections = self.rejected(&entries).rejections;
+        let beside = self.beside(connection, &changed).await?;
         let (report, entries) =
-            self.map_and_commit(connection, state, &changed, &warnings, entries, Beside::default(), keeping).await?;
+            self.map_and_commit(connection, state, &changed, &warnings, entries, beside, keeping).await?;
         let removed = if sent.is_empty() || matches!(self.operation.verb, Verb::Snapshot { .. }) {
             reconciled.gone.iter().map(|gone| self.value(&gone.body)).collect()
         } else {
             Vec::new()
         };
         Ok(Ingested { report, entries, changes: reconciled.changes, bodies: self.bodies(sent), removed })
+    }
+
+    async fn beside(&self, connection: &Connection, changed: &Changed<'_, '_>) -> Result<Beside, IngestError> {
+        Ok(Beside { sends: self.sends_of_payload(connection, changed).await?, ..Beside::default() })
     }
 
     /// Reconciles what was sent with what is stored, reading of that as much as is asked for.

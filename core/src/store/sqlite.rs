@@ -345,7 +345,8 @@ impl Store for SqliteStore {
     }
 
     async fn note_attempt(&self, send: Uuid, attempt: &Attempt, outcome: SendOutcome) -> Result<(), StoreError> {
-        self.writer.write(Durability::Full, |transaction| send::note_attempt(transaction, send, attempt, outcome))
+        self.writer.write(Durability::Normal, |transaction| send::note_attempt(transaction, send, attempt, outcome))?;
+        self.synced().await
     }
 
     async fn synced(&self) -> Result<(), StoreError> {
