@@ -54,6 +54,7 @@ fn partner() -> Partner {
     let publishers = record_type("Publisher", &[("id", Integer), ("name", Text)], &json!({"required": ["name"]}));
     let books = RecordType {
         computed: vec![
+            computed("shelf_mark", Computation::Next(Vec::new()), At::Create),
             computed("slug", Computation::Slug(title), At::Create),
             computed("place", Computation::Next(vec!["publisher".to_owned()]), At::Create),
             computed("titles", Computation::History("title".to_owned()), At::Write),
@@ -78,6 +79,7 @@ fn partner() -> Partner {
                 ("publisher", Integer),
                 ("isbn", Text),
                 ("place", Integer),
+                ("shelf_mark", ColumnForm::Number),
                 ("slug", Text),
                 ("language", Text),
                 ("changed", Text),
@@ -282,13 +284,14 @@ async fn the_server_fills_in_what_is_its_own() {
     let chapter = |id: u8, name: &str, second: u8| json!({"id": id, "name": name, "added": format!("2026-09-01T08:00:0{second}.000Z")});
     let wanted = json!({
         "id": 1, "title": "A Book", "publisher": 1, "chapters": [chapter(1, "one", 1), chapter(2, "two", 1)],
-        "language": "en", "slug": "a-book", "place": 1, "titles": [], "changed": "2026-09-01T08:00:01.000Z",
+        "language": "en", "slug": "a-book", "place": 1, "shelf_mark": 1, "titles": [], "changed": "2026-09-01T08:00:01.000Z",
     });
     assert_eq!(library.get(BOOK, 1).await.map(Value::Object), Some(wanted));
     let second = [library.member(BOOK, 2, "slug").await, library.member(BOOK, 2, "place").await];
     assert_eq!(second, [json!("a-book-2"), json!(2)]);
     let third = [library.member(BOOK, 3, "place").await, library.member(BOOK, 3, "language").await];
     assert_eq!(third, [json!(1), json!("nl")]);
+    assert_eq!(library.member(BOOK, 3, "shelf_mark").await, 3, "counted over all publishers");
 
     library.ask(3, vec![book(json!({"id": 1, "title": "A Tome", "chapters": [{"name": "three"}]}))]).await.unwrap();
     let after = library.get(BOOK, 1).await.unwrap();

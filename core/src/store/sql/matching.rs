@@ -37,13 +37,16 @@ pub(in crate::store) fn largest(
     matching: &Matching,
 ) -> Result<Question, StoreError> {
     let column = column(record, member)?;
-    if column.form != ColumnForm::Integer {
-        return Err(StoreError::Inconsistent(format!("{} has no integers in {member}", record.name)));
-    }
+    let (table, name) = (quoted(&record.table.name), quoted(&column.name));
+    let number = match column.form {
+        ColumnForm::Integer => format!("r.{name}"),
+        // Stored as it is spelled.
+        ColumnForm::Number => format!("cast(r.{name} as integer)"),
+        _ => return Err(StoreError::Inconsistent(format!("{} has no integers in {member}", record.name))),
+    };
     let mut parts = Parts::default();
     let condition = parts.members(record, connection, matching)?;
-    let (table, column) = (quoted(&record.table.name), quoted(&column.name));
-    Ok(parts.ask(format!("select max(r.{column}) from {table} r where {condition}")))
+    Ok(parts.ask(format!("select max({number}) from {table} r where {condition}")))
 }
 
 /// The column of a member that is compared.
