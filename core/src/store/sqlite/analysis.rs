@@ -15,22 +15,17 @@ const DUE: &str = "pragma optimize(0x10013)";
 /// Looks at it.
 const LOOK: &str = "pragma optimize(0x10012)";
 
-/// Forgets what single values are how frequent. A plan holds for all values, see [`keep_plans`]; where it did not, a
-/// statement would be prepared anew for each.
-const FORGET_VALUES: &str = "delete from sqlite_stat4";
-
 /// Looks at what there is to look at; whether there was anything. Connections know of it that are opened afterwards.
 pub(super) fn look(connection: &Connection) -> rusqlite::Result<bool> {
     let is_due = connection.prepare(DUE)?.exists([])?;
     if is_due {
         connection.execute_batch(LOOK)?;
-        connection.execute_batch(FORGET_VALUES)?;
     }
     Ok(is_due)
 }
 
-/// Has a statement keep its plan whatever is bound to it: else one that compares a column whose values were looked at is
-/// prepared anew for each value, which costs several times what it finds.
+/// Has a statement keep its plan whatever is bound to it. Else, once somebody has had the database look at single values
+/// too (`analyze` without a limit), a statement is prepared anew for each value, which costs several times what it finds.
 pub(super) fn keep_plans(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop)
 }

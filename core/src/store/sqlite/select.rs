@@ -157,3 +157,183 @@ impl Cut<'_> {
         Cursor { values, id: *id, back }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::StatementStatus;
+    use serde_json::{Value, json};
+
+    use super::super::rows::Rows;
+    use super::super::{Durability, SqliteOptions, SqliteStore};
+    use crate::description::{
+        Expression, FieldPath, Filter, Location, Member, Messages, Partner, RecordType, Routes, Selection, Sort,
+        SortWord, Type,
+    };
+    use crate::digest::Digest;
+    use crate::store::Store as _;
+    use crate::store::read::{Cursor, SelectPart};
+    use crate::store::sql::{Question, Wanted};
+    use crate::table::{ColumnForm, Table, columns, table_name};
+
+    /// Books by shelf and by date, both of which may be absent, and a filter that no index serves.
+    fn partner() -> Partner {
+        let properties =
+            [("id", ColumnForm::Integer), ("shelf_id", ColumnForm::Integer), ("bought_on", ColumnForm::Text)];
+        let book = RecordType {
+            name: "Book".to_owned(),
+            key: vec![FieldPath { up: 0, path: vec!["id".to_owned()] }],
+            table: Table { name: table_name(&["record", "library", "Book"]), columns: columns(properties) },
+            blank: true,
+            indexes: vec![vec!["shelf_id".to_owned()], vec!["bought_on".to_owned()]],
+            ..RecordType::default()
+        };
+        Partner {
+            name: "library".to_owned(),
+            version: "1".to_owned(),
+            digest: Digest::of(b"library"),
+            operations: Vec::new(),
+            operator: Vec::new(),
+            messages: Messages::default(),
+            webhooks: None,
+            refuses_unknown: false,
+            records: vec![book],
+            options: None,
+            document: Value::Null,
+            routes: Routes::default(),
+        }
+    }
+
+    fn selection() -> Selection {
+        let own = [
+            Member::required("id", Type::Integer),
+            Member::optional("shelf_id", Type::nullable(Type::Integer)),
+            Member::optional("bought_on", Type::nullable(Type::Text)),
+        ];
+        let filter = |parameter: &str, condition: &str, of: Type| Filter {
+            parameter: parameter.to_owned(),
+            location: Location::Query,
+            condition: Expression::compile_beside(condition, &own, &[Member::required("value", of)]).unwrap(),
+            default: None,
+        };
+        let integers = Type::List(Box::new(Type::Integer));
+        let words = ["id", "shelf_id", "bought_on"].into_iter().flat_map(|member| {
+            [false, true].map(|descending| {
+                let word = format!("{member}:{}", if descending { "desc" } else { "asc" });
+                SortWord { word, member: member.to_owned(), descending }
+            })
+        });
+        Selection {
+            filters: vec![
+                filter("shelf", "shelf_id == value", Type::Integer),
+                filter("shelves", "shelf_id in value", integers),
+                filter("since", "bought_on >= value", Type::Text),
+            ],
+            sort: Some(Sort { parameter: "sort".to_owned(), words: words.collect() }),
+            ..Selection::default()
+        }
+    }
+
+    /// Forty thousand books in one connection, looked at.
+    async fn library(folder: &tempfile::TempDir) -> (SqliteStore, Partner) {
+        let store = SqliteStore::open(&folder.path().join("hub.db"), &SqliteOptions::default()).await.unwrap();
+        let partner = partner();
+        store.prepare_partner(&partner).await.unwrap();
+        let connection = store.connection("demo", "library", "library").await.unwrap();
+        let fill = format!(
+            "insert into record__library__book (_connection, _id, _key, _delivery, _ancestors, id, shelf_id, bought_on) \
+             with recursive n(n) as (select 1 union all select n + 1 from n where n < 40000) \
+             select {}, n, '[' || n || ']', x'00', '{{}}', n, nullif(n % 40, 0), \
+             case when n % 7 > 0 then date('2020-01-01', '+' || (n % 2000) || ' days') end from n",
+            connection.id
+        );
+        store.writer.write(Durability::Full, |database| Ok(database.execute_batch(&fill)?)).unwrap();
+        store.prepare_partner(&partner).await.unwrap();
+        (store, partner)
+    }
+
+    fn wanted<'q>(
+        partner: &'q Partner,
+        selection: &'q Selection,
+        given: &'q [(usize, Value)],
+        sort: &'q [usize],
+    ) -> Wanted<'q> {
+        Wanted { partner, connection: 1, selection, given, sort, options: &Value::Null }
+    }
+
+    fn plan(store: &SqliteStore, question: &Question) -> String {
+        let plan = store.writer.read(|database| {
+            let mut statement = database.prepare(&format!("explain query plan {}", &*question.sql))?;
+            let steps = statement.raw_query().mapped(|row| row.get::<_, String>(3));
+            Ok(steps.collect::<Result<Vec<_>, _>>()?)
+        });
+        plan.unwrap().join("; ")
+    }
+
+    #[tokio::test]
+    async fn what_is_chosen_and_ordered_is_found_in_an_index() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, partner) = library(&folder).await;
+        let selection = selection();
+        let [by_id, by_date, by_date_back] = [[0], [4], [5]];
+        let date = |back| Cursor { values: vec![json!("2021-05-05")], id: 400, back };
+        let nothing = |back| Cursor { values: vec![Value::Null], id: 400, back };
+        let after = |at: Cursor| SelectPart::Cursor { limit: 100, at: Some(at) };
+        let from = |offset| SelectPart::Offset { limit: Some(100), offset };
+        let place = Cursor { values: Vec::new(), id: 400, back: false };
+        let (dated, undated) = ("_connection=? AND (bought_on,_id)", "_connection=? AND bought_on=? AND _id");
+        for (given, sort, part, expected) in [
+            (vec![], &[][..], from(0), vec!["(_connection=?)"]),
+            (vec![], &[], after(place.clone()), vec!["(_connection=? AND _id>?)"]),
+            (vec![], &by_id, from(39_000), vec!["(_connection=?)"]),
+            (vec![], &by_date, from(39_000), vec!["(_connection=?)"]),
+            (vec![], &by_date_back, from(0), vec!["(_connection=?)"]),
+            (vec![], &by_date, after(date(false)), vec![dated, "_connection=? AND bought_on=?"]),
+            (vec![], &by_date, after(date(true)), vec![dated]),
+            (vec![], &by_date, after(nothing(false)), vec![undated]),
+            (vec![], &by_date, after(nothing(true)), vec![undated, "_connection=? AND bought_on>?"]),
+            (vec![], &by_date_back, after(date(false)), vec![dated]),
+            (vec![], &by_date_back, after(nothing(false)), vec![undated, "_connection=? AND bought_on>?"]),
+            (vec![(0, json!(7))], &[], from(0), vec!["_connection=? AND shelf_id=?"]),
+            (vec![(0, json!(7))], &[], after(place), vec!["_connection=? AND shelf_id=? AND _id>?"]),
+            (vec![(2, json!("2025-06-01"))], &by_date, from(0), vec!["_connection=? AND bought_on>?"]),
+        ] {
+            let wanted = wanted(&partner, &selection, &given, sort);
+            let plans: Vec<_> = wanted.part(&part).unwrap().questions.iter().map(|it| plan(&store, it)).collect();
+            assert_eq!(plans.len(), expected.len(), "{part:?}: {plans:#?}");
+            for (plan, expected) in plans.iter().zip(expected) {
+                assert!(plan.contains("USING INDEX") && plan.contains(expected), "{given:?} {sort:?} {part:?}: {plan}");
+                assert!(!plan.contains("TEMP B-TREE") && !plan.contains("SCAN"), "{given:?} {sort:?} {part:?}: {plan}");
+            }
+        }
+        let several = [(1, json!([1, 2]))];
+        let several = plan(&store, &wanted(&partner, &selection, &several, &[]).count().unwrap());
+        assert!(several.contains("_connection=? AND shelf_id=?"), "{several}");
+        let key = plan(
+            &store,
+            &wanted(&partner, &selection, &[], &[]).part(&SelectPart::Key(String::new())).unwrap().questions[0],
+        );
+        assert!(key.contains("(_connection=? AND _key=?)"), "{key}");
+    }
+
+    #[tokio::test]
+    async fn a_statement_is_prepared_once_whatever_is_bound_to_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, partner) = library(&folder).await;
+        store.writer.write(Durability::Full, |database| Ok(database.execute_batch("analyze")?)).unwrap();
+        let selection = selection();
+        let questions: Vec<_> =
+            (0..5).map(|shelf| wanted(&partner, &selection, &[(0, json!(shelf))], &[]).count().unwrap()).collect();
+        let prepared_again = |database: &rusqlite::Connection| {
+            let mut counts = Vec::new();
+            for question in &questions {
+                let count = Rows::asked(database, question)?.first(|row| Ok(row.get::<_, i64>(0)?))?;
+                counts.push(count.unwrap_or_default());
+            }
+            let statement = database.prepare_cached(&questions[0].sql)?;
+            Ok((statement.get_status(StatementStatus::RePrepare), counts))
+        };
+        let expected = (0, vec![0, 1000, 1000, 1000, 1000]);
+        assert_eq!(store.writer.read(|database| prepared_again(database)).unwrap(), expected);
+        assert_eq!(store.selecting.read(|database| prepared_again(database)).await.unwrap(), expected);
+    }
+}

@@ -127,3 +127,32 @@ impl Inner {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Durability, Writer, analysis, lock};
+
+    #[test]
+    fn the_database_looks_again_when_much_has_changed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("hub.db");
+        std::fs::File::create(&path).unwrap();
+        let writer = Writer::open(&path, Durability::Normal).unwrap();
+        let write = |sql: &str| writer.write(Durability::Normal, |database| Ok(database.execute_batch(sql)?)).unwrap();
+        let looked_at = || {
+            lock(&writer.inner).look_again().unwrap();
+            let known = "select count(*) from pragma_table_list where name = 'sqlite_stat1'";
+            writer.read(|database| Ok(database.query_row(known, [], |row| row.get::<_, bool>(0))?)).unwrap()
+        };
+        let rows = |count| {
+            format!(
+                "insert into book with recursive n(n) as (select 1 union all select n + 1 from n where n < {count}) select n from n"
+            )
+        };
+        write("create table book (shelf integer); create index book_shelf on book (shelf)");
+        write(&rows(analysis::CHANGES_MIN - 1));
+        assert!(!looked_at());
+        write(&rows(1));
+        assert!(looked_at());
+    }
+}
