@@ -227,6 +227,7 @@ fn partner() -> Result<Partner, Failure> {
         operations: Vec::new(),
         operator: Vec::new(),
         messages: Messages::default(),
+        records_by_type: None,
         webhooks: None,
         refuses_unknown: false,
         records: vec![course, record("Enrolment", &enrolment, &["course_id"])],

@@ -3,7 +3,8 @@
 //! Two libraries share one SQLite. `sqlx` migrates and serves readers from a pool; what a delivery costs (receiving,
 //! planning's look-ups, committing) goes through one `rusqlite` connection whose cached statements take about a
 //! microsecond per row, an order of magnitude less than a channel hop per row. A mutex makes that connection the only
-//! writer, so that nothing ever waits for SQLite's own lock.
+//! writer, so that nothing ever waits for SQLite's own lock. For the same reason the records that clients choose are
+//! read through `rusqlite` connections of their own, see `readers`.
 //!
 //! To add a table that does not follow from a schema: add the next file to `migrations/sqlite` and name it in
 //! [`MIGRATIONS`].

@@ -194,6 +194,7 @@ mod tests {
             operations: Vec::new(),
             operator: Vec::new(),
             messages: Messages::default(),
+            records_by_type: None,
             webhooks: None,
             refuses_unknown: false,
             records: vec![book],
