@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{Draft, Records};
 use crate::description::expression::{Member, Type};
 use crate::description::{RecordTypeId, scope};
-use crate::language::keys::OneOrMany;
+use crate::language::keys::{self, OneOrMany};
 use crate::language::schema::properties;
 
 /// What records of one type look like.
@@ -15,6 +15,10 @@ pub(super) struct Row {
     read: Type,
     /// As they are stored.
     stored: Type,
+    /// All of them, as they are read.
+    all_read: Type,
+    /// All of them, as they are stored. In what came in a payload, what is absent is not the same as `null`.
+    all_stored: Type,
 }
 
 impl Records<'_> {
@@ -30,30 +34,29 @@ impl Records<'_> {
 
     /// What may be said beside the members of a record: the connection's options, and all stored records by their type.
     pub(in crate::description) fn stored_around(&self) -> Vec<Member> {
-        self.around(|id, row| self.records_of(id, &row.read))
+        self.around(|row| &row.all_read)
     }
 
-    /// The same for what is computed when a record is written: of records it knows what is stored. In what came in a
-    /// payload, what is absent is not the same as `null`.
+    /// The same for what is computed when a record is written: of records it knows what is stored.
     pub(super) fn written_around(&self) -> Vec<Member> {
-        let rows = |row: &Row| Type::List(Box::new(row.stored.clone()));
-        self.around(|id, row| if self.is_blank(id) { self.records_of(id, &row.stored) } else { rows(row) })
+        self.around(|row| &row.all_stored)
     }
 
-    fn around(&self, of: impl Fn(RecordTypeId, &Row) -> Type) -> Vec<Member> {
+    fn around(&self, all: impl Fn(&Row) -> &Type) -> Vec<Member> {
         let options = Member::required("options", scope::options(self.document));
-        let rows = self.ids().zip(self.rows());
-        let records = rows.map(|(id, row)| Member::required(self.name(id), of(id, row)));
+        let rows = self.drafts.iter().zip(self.rows());
+        let records = rows.map(|(draft, row)| Member::required(&draft.name, all(row).clone()));
         std::iter::once(options).chain(records).collect()
     }
 
-    fn records_of(&self, id: RecordTypeId, row: &Type) -> Type {
-        let key = self.outline.schema(self.document, self.place_of(id)).key;
+    /// All records of a type, each of which looks like this.
+    fn all_of(&self, draft: &Draft, row: &Type) -> Type {
+        let key = self.outline.schema(self.document, &draft.at).key;
         let key = match key.as_ref().map(OneOrMany::as_slice) {
             Some([name]) if !name.contains('.') => Some(name.as_str()),
             _ => None,
         };
-        Type::records(self.name(id), key, row.clone())
+        Type::records(&draft.name, key, row.clone())
     }
 
     /// What is stored of a record.
@@ -72,22 +75,23 @@ impl Records<'_> {
     }
 
     fn row(&self, id: RecordTypeId, draft: &Draft) -> Row {
-        let Type::Object(mut members) = Type::of_schema(self.document, &draft.at) else {
-            return Row { read: Type::Any, stored: Type::Any };
+        let (read, stored) = match Type::of_schema(self.document, &draft.at) {
+            Type::Object(mut members) => {
+                let aliases = self.names_where(draft, |keys| keys.written.is_some());
+                members.retain(|member| !aliases.contains(&member.name));
+                let derived = self.derived_names(id);
+                let stored = members.iter().filter(|member| !derived.contains(&member.name)).cloned().collect();
+                (Type::Object(members), Type::Object(stored))
+            }
+            _ => (Type::Any, Type::Any),
         };
-        let aliases = self.names_where(draft, |keys| keys.written.is_some());
-        members.retain(|member| !aliases.contains(&member.name));
-        let derived = self.derived_names(id);
-        let stored = members.iter().filter(|member| !derived.contains(&member.name)).cloned().collect();
-        Row { read: Type::Object(members), stored: Type::Object(stored) }
+        let is_blank = self.is_blank(id);
+        let all_stored = if is_blank { self.all_of(draft, &stored) } else { Type::List(Box::new(stored.clone())) };
+        Row { all_read: self.all_of(draft, &read), all_stored, read, stored }
     }
 
     /// The members of a record of whose keys this holds.
-    pub(super) fn names_where(
-        &self,
-        draft: &Draft,
-        holds: impl Fn(&crate::language::keys::Schema) -> bool,
-    ) -> BTreeSet<String> {
+    pub(super) fn names_where(&self, draft: &Draft, holds: impl Fn(&keys::Schema) -> bool) -> BTreeSet<String> {
         let members = properties(self.document, &draft.at).into_iter();
         let found = members.filter(|member| holds(&self.outline.schema(self.document, &member.at)));
         found.map(|member| member.name).collect()
