@@ -9,7 +9,7 @@ use crate::description::Expression;
 use crate::description::expression::{Member, Type};
 use crate::json::Pointer;
 use crate::language::Diagnostic;
-use crate::language::schema::{Property, is_nullable, properties, property, type_names};
+use crate::language::schema::{Property, is_nullable, properties, property, said, type_names};
 
 /// Whose members an answer shows by their names.
 #[derive(Debug)]
@@ -206,7 +206,11 @@ impl Compiler<'_, '_> {
         Some(View { parts, named: spoken_of })
     }
 
+    /// What is shown of one member; nothing of one that is only written.
     fn part(&mut self, shown: &Property, stored: Option<&Pointer>, names: &[Member], depth: usize) -> Option<Part> {
+        if said(self.document, &shown.at, "writeOnly") == Some(&Value::Bool(true)) {
+            return None;
+        }
         let keys = self.outline.schema(self.document, &shown.at);
         let (here, schema) = self.document.resolve(&shown.at)?;
         let kept = stored.and_then(|stored| property(self.document, stored, &shown.name));
