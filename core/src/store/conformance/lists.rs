@@ -118,9 +118,9 @@ impl Case {
         }
         chosen.sort_by(|one, other| {
             let orders = self.sort.iter().map(|at| {
-                let word = &sort.words[*at];
-                let order = order(one.get(&word.member), other.get(&word.member));
-                if word.descending { order.reverse() } else { order }
+                let asked = &sort.words[*at];
+                let order = order(one.get(&asked.member), other.get(&asked.member));
+                if asked.descending { order.reverse() } else { order }
             });
             orders.fold(Ordering::Equal, Ordering::then)
         });
