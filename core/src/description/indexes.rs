@@ -19,7 +19,10 @@ pub(super) fn add(operations: &[Operation], records: &mut [RecordType]) {
     }
     for (id, record) in (0..).map(RecordTypeId).zip(records.iter()) {
         for derived in &record.derived {
-            of_expression(&derived.value, id, &mut wanted);
+            let mut compared = Vec::new();
+            of_expression(&derived.value, id, &mut compared);
+            // It is computed of records that were found already.
+            wanted.extend(compared.into_iter().filter(|(of, _)| matches!(of, Of::Name(_))));
         }
     }
     for (of, member) in wanted {

@@ -13,6 +13,12 @@ pub(super) trait Dialect {
     /// Whether they are not.
     fn different(&self, one: &str, other: &str) -> String;
 
+    /// A condition of which the database's planner is told that it holds for few.
+    fn seldom(&self, condition: &str) -> String;
+
+    /// A condition of which the database's planner is told that it holds for many.
+    fn often(&self, condition: &str) -> String;
+
     /// The number that a text spells.
     fn number(&self, text: &str) -> String;
 
@@ -74,6 +80,14 @@ impl Dialect for Sqlite {
 
     fn different(&self, one: &str, other: &str) -> String {
         format!("{one} is not {other}")
+    }
+
+    fn seldom(&self, condition: &str) -> String {
+        format!("unlikely({condition})")
+    }
+
+    fn often(&self, condition: &str) -> String {
+        format!("likely({condition})")
     }
 
     fn number(&self, text: &str) -> String {

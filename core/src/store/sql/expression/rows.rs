@@ -62,9 +62,15 @@ impl Translator<'_> {
                 (self.dialect.contents(&list, &alias), Vec::new(), Some(self.dialect.order(&alias)))
             }
         };
-        for condition in &rows.conditions {
+        let at = self.rows.len() - 1;
+        let all: Vec<_> = rows.conditions.iter().flat_map(Formula::conditions).collect();
+        let is_linked = all.iter().any(|condition| link(condition, at).is_some());
+        for condition in all {
             let truth = self.truth(condition).map_err(Stop::from);
-            conditions.push(self.or_close(truth)?);
+            let truth = self.or_close(truth)?;
+            // What belongs to the row around is found by that; what it says besides is the same for many.
+            let is_plain = matches!(condition, Formula::Same(..) | Formula::Among(..)) && link(condition, at).is_none();
+            conditions.push(if is_linked && is_plain { self.dialect.often(&truth) } else { truth });
         }
         let conditions = if conditions.is_empty() { "true".to_owned() } else { conditions.join(" and ") };
         Ok(Opened { from, conditions, order })

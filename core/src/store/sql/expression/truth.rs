@@ -46,6 +46,12 @@ impl Translator<'_> {
                 // A bare column is no condition that an index could serve.
                 Ok(format!("{} = 1", self.scalar(formula)?.sql))
             }
+            // Who asks for what is later than something mostly asks for the latest: without being told, planners believe
+            // that it is a good part of all.
+            Formula::Compare(how, one, other) if is_said(one) != is_said(other) => {
+                let comparison = self.comparison(*how, one, other)?;
+                Ok(self.dialect.seldom(&comparison))
+            }
             Formula::Choose(condition, one, other) => match &**condition {
                 Formula::Fixed(fixed) => match self.fixed(fixed)? {
                     Value::Bool(true) => self.positive(one),
@@ -215,6 +221,11 @@ impl Translator<'_> {
         let conditions = conditions.join(" and ");
         Ok(Some(format!("{member} in (select {alias}.{} from {from} where {conditions})", quoted(key))))
     }
+}
+
+/// Whether it is stored, and nothing that is inside of something.
+pub(super) fn is_said(formula: &Formula<'_>) -> bool {
+    matches!(formula, Formula::Said { inside, .. } if inside.is_empty())
 }
 
 /// Whether it is never null.
