@@ -1,8 +1,12 @@
 //! Deliveries and their bodies, from receiving to what became of them.
 
+use std::cell::RefCell;
+use std::io;
+
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension as _, Transaction, params};
 use uuid::Uuid;
+use zstd::bulk::Compressor;
 
 use super::rows::integer;
 use super::writer::Writer;
@@ -21,12 +25,21 @@ pub(super) struct Kept<'a> {
 
 impl<'a> Kept<'a> {
     pub(super) fn new(received: &'a Received) -> Result<Self, StoreError> {
-        let compressed = received.body.as_deref().map(|body| zstd::bulk::compress(body, ZSTD_LEVEL));
-        Ok(Self {
-            received,
-            compressed: compressed.transpose().map_err(|error| StoreError::Database(Box::new(error)))?,
-        })
+        let compressed = received.body.as_deref().map(compress).transpose();
+        Ok(Self { received, compressed: compressed.map_err(|error| StoreError::Database(Box::new(error)))? })
     }
+}
+
+thread_local! {
+    /// Making one takes longer than compressing what a call about a single record sends.
+    static COMPRESSOR: RefCell<Option<Compressor<'static>>> = const { RefCell::new(None) };
+}
+
+fn compress(body: &[u8]) -> io::Result<Vec<u8>> {
+    COMPRESSOR.with_borrow_mut(|compressor| match compressor {
+        Some(compressor) => compressor.compress(body),
+        None => compressor.insert(Compressor::new(ZSTD_LEVEL)?).compress(body),
+    })
 }
 
 /// Keeps a delivery. A body that is already there is not stored again, and then there is no waiting for the disk: after
