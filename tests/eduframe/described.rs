@@ -26,6 +26,7 @@ pub(super) struct Operation {
 
 /// What a parameter or property may be.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a word of the description's")]
 pub(super) struct Shape {
     /// Its types, but for `null`.
     pub(super) types: BTreeSet<String>,
@@ -110,17 +111,13 @@ impl Description {
 
     /// What an operation answers with a status.
     pub(super) fn answer(&self, operation: &Operation, status: u16) -> Option<Shape> {
-        self.content(&self.response(operation, status), Way::Answered)
+        self.content(&response(operation, status), Way::Answered)
     }
 
     /// The headers of an answer.
     pub(super) fn headers(&self, operation: &Operation, status: u16) -> Vec<String> {
-        let response = self.0.resolve(&self.response(operation, status)).map(|(at, _)| at);
+        let response = self.0.resolve(&response(operation, status)).map(|(at, _)| at);
         response.map(|at| self.members(&at.member("headers"))).unwrap_or_default()
-    }
-
-    fn response(&self, operation: &Operation, status: u16) -> Pointer {
-        operation.at.member("responses").member(&status.to_string())
     }
 
     fn content(&self, at: &Pointer, way: Way) -> Option<Shape> {
@@ -198,6 +195,10 @@ impl Shape {
             self.fields = other.fields;
         }
     }
+}
+
+fn response(operation: &Operation, status: u16) -> Pointer {
+    operation.at.member("responses").member(&status.to_string())
 }
 
 fn type_of(word: &Value) -> &'static str {

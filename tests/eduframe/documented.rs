@@ -51,6 +51,7 @@ pub(super) enum Answer {
 /// A field or a parameter.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a word of the table's")]
 pub(super) struct Field {
     #[serde(rename = "type")]
     pub(super) of: String,
