@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::known::{self, Known};
 use super::roles::Roles;
-use crate::Options;
+use crate::{Options, day};
 
 /// The states of an enrollment that take a place.
 const SEATED: [&str; 3] = ["confirmed", "active", "completed"];
@@ -117,15 +117,14 @@ impl<'d> Seats<'d> {
         }
         fits(course.max_participants, seated.len() + students.len())?;
         let ids = desk.numbers("Enrollment", students.len())?;
-        let day = |text: &Option<Text<'_>>| text.as_deref().and_then(|text| text.get(..10)).map(str::to_owned);
-        let start = day(&course.start_date).unwrap_or_else(|| today(desk).to_owned());
+        let start = day(course.start_date.as_ref()).unwrap_or_else(|| today(desk).into());
         let status = if &*course.status == "active" { "active" } else { "confirmed" };
         for (enrollment_id, student_id) in ids.iter().zip(students) {
             desk.put(
                 "Enrollment",
                 json!({
                     "id": enrollment_id, "student_id": student_id, "planned_course_id": id, "order_id": order_id,
-                    "start_date": start, "end_date": day(&course.end_date), "status": status,
+                    "start_date": start, "end_date": day(course.end_date.as_ref()), "status": status,
                     "graduation_state": "awaiting_judgement",
                 }),
             );

@@ -15,6 +15,9 @@ use super::people::{self, Person};
 use super::roles::Roles;
 use crate::Options;
 
+/// The languages that somebody can be written to in; whoever names another one is written to in the usual one.
+const LOCALES: [&str; 7] = ["de", "en", "en-GB", "en-US", "es", "is", "nl"];
+
 #[derive(Debug, Deserialize)]
 struct Sent {
     id: i64,
@@ -111,7 +114,8 @@ impl<'d> Party<'d> {
                 "User",
                 json!({
                     "id": id, "first_name": human.first_name, "middle_name": human.middle_name,
-                    "last_name": human.last_name, "email": human.email, "locale": human.locale,
+                    "last_name": human.last_name, "email": human.email,
+                    "locale": human.locale.as_deref().filter(|locale| LOCALES.contains(locale)),
                     "wants_newsletter": human.wants_newsletter.0, "address": human.address_attributes,
                     "roles": self.roles.take(*id),
                 }),
