@@ -59,7 +59,7 @@ pub(crate) fn map_order(order: &partner::Order<'_>, options: &Options, out: &mut
         Some(OrderStatus::Denied) => OrderOrderStatus::Denied,
         Some(OrderStatus::Requested) | None => OrderOrderStatus::Requested,
     };
-    let number = order.number.as_ref().map_or_else(|| order.id.to_string(), |number| number.as_str().to_owned());
+    let number = order.number.unwrap_or(order.id).to_string();
     let students = order.order_items.iter().filter_map(|item| item.student_id);
     let price = said(order.total_cost_incl.as_ref());
     out.add(

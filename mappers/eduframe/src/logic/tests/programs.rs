@@ -9,8 +9,8 @@ use super::{members, office, why};
 fn a_certificate_says_that_somebody_passed_and_can_be_taken_back() {
     let enrollment = json!({"id": 1, "student_id": 2, "state": "confirmed", "graduation_state": "awaiting_judgement"});
     let mut office = office().with("ProgramEnrollment", enrollment);
-    let award = office.call("award-certificate").about("ProgramEnrollment", 1);
-    award.argument("certificate_template_id", 4).run().unwrap();
+    let change = json!({"id": 1, "student_id": 2, "state": "confirmed", "certificate_template_id": 4});
+    office.call("award-certificate").about("ProgramEnrollment", 1).change(change).run().unwrap();
     let graduated = ["graduation_state", "graduation_date", "certificate_template_id", "certificate_awarded_at"];
     let expected = json!(["passed", "2026-08-30", 4, "2026-08-30T07:00:00.000Z"]);
     assert_eq!(members(&office, "ProgramEnrollment", 1, &graduated), expected);
