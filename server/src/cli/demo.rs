@@ -284,7 +284,8 @@ fn next(app: &App, base: &str, folders: &Folders, calls: &[(&str, Vec<DemoCall>)
         let (changing, reading): (Vec<_>, Vec<_>) = calls
             .iter()
             .partition(|call| call.operation(&loaded.partner).is_some_and(|of| of.verb.changes().is_some()));
-        for call in reading {
+        // What makes or changes a single record is not called again: it would make another one, or be refused.
+        for call in reading.into_iter().filter(|call| call.method == "GET") {
             lines.push(format!("# what {partner} answers to {}", call.path));
             lines.push(curl(call));
         }
