@@ -22,10 +22,10 @@ pub(super) fn add(operations: &[Operation], records: &mut [RecordType]) {
             let mut compared = Vec::new();
             of_expression(&derived.value, id, &mut compared);
             // It is computed of records that were found already.
-            wanted.extend(compared.into_iter().filter(|(of, _)| matches!(of, Of::Name(_))));
+            wanted.extend(compared.into_iter().filter(|wanted| matches!(wanted.of, Of::Name(_))));
         }
     }
-    for (of, member) in wanted {
+    for Wanted { of, member, of_items } in wanted {
         let id = match of {
             Of::Type(RecordTypeId(id)) => Some(usize::from(id)),
             Of::Name(name) => records.iter().position(|record| record.name == name),
@@ -33,10 +33,18 @@ pub(super) fn add(operations: &[Operation], records: &mut [RecordType]) {
         let Some(record) = id.and_then(|id| records.get_mut(id)) else { continue };
         let column = record.table.columns.iter().find(|column| column.property == member);
         let is_indexed = record.indexes.iter().any(|members| members.first() == Some(&member));
-        if column.is_some_and(|column| column.form != ColumnForm::Json) && !is_indexed {
+        if column.is_some_and(|column| (column.form == ColumnForm::Json) == of_items) && !is_indexed {
             record.indexes.push(vec![member]);
         }
     }
+}
+
+/// A member by which records are looked up.
+struct Wanted {
+    of: Of,
+    member: String,
+    /// Whether it is a list, of which any item counts.
+    of_items: bool,
 }
 
 /// Whose member is compared.
@@ -45,18 +53,18 @@ enum Of {
     Name(String),
 }
 
-fn of_selection(selection: &Selection, wanted: &mut Vec<(Of, String)>) {
+fn of_selection(selection: &Selection, wanted: &mut Vec<Wanted>) {
     for condition in selection.only.iter().chain(selection.filters.iter().map(|filter| &filter.condition)) {
         of_expression(condition, selection.of, wanted);
     }
     for word in selection.sort.iter().flat_map(|sort| &sort.words) {
-        wanted.push((Of::Type(selection.of), word.member.clone()));
+        wanted.push(Wanted { of: Of::Type(selection.of), member: word.member.clone(), of_items: false });
     }
 }
 
-fn of_expression(expression: &Expression, own: RecordTypeId, wanted: &mut Vec<(Of, String)>) {
-    wanted.extend(expression.compared().into_iter().map(|Compared { list, member }| match list {
-        None => (Of::Type(own), member),
-        Some(list) => (Of::Name(list), member),
+fn of_expression(expression: &Expression, own: RecordTypeId, wanted: &mut Vec<Wanted>) {
+    wanted.extend(expression.compared().into_iter().map(|Compared { list, member, of_items }| {
+        let of = list.map_or(Of::Type(own), Of::Name);
+        Wanted { of, member, of_items }
     }));
 }

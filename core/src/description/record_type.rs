@@ -57,7 +57,8 @@ pub struct RecordType {
     pub defaults: Map<String, Value>,
     /// Lists whose items are told apart by a member that the server counts: the list, and the member.
     pub counted: Vec<(String, String)>,
-    /// Members by whose values records are looked up, sorted or chosen, so that the store needs an index for each list.
+    /// Members by whose values records are looked up, sorted or chosen, so that the store needs an index for each list. A
+    /// member that is a list itself stands alone: records are chosen by its items.
     pub indexes: Vec<Vec<String>>,
 }
 

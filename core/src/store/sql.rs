@@ -5,6 +5,7 @@
 
 mod expression;
 mod feed;
+mod items;
 mod matching;
 mod parts;
 mod question;
@@ -17,6 +18,7 @@ use std::ops::Deref;
 use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 
 pub(super) use self::feed::{changes, contributors, sources};
+pub(super) use self::items::{drop_items, items, items_of};
 pub(super) use self::matching::{largest, matching};
 pub(super) use self::parts::{Bound, Question};
 pub(super) use self::question::{count, page, single};

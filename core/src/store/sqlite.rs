@@ -19,6 +19,8 @@ mod gone;
 mod held;
 mod lookup;
 mod number;
+#[cfg(test)]
+mod plans;
 mod prepare;
 mod queue;
 mod reader;

@@ -9,6 +9,8 @@ pub(in crate::description) struct Compared {
     pub(in crate::description) list: Option<String>,
     /// Its name.
     pub(in crate::description) member: String,
+    /// Whether it is a list, and its items are compared.
+    pub(in crate::description) of_items: bool,
 }
 
 impl Expression {
@@ -84,20 +86,21 @@ impl Walk<'_> {
 
     /// Notes the member that is compared, if `side` is one.
     fn compared(self, side: &Typed, found: &mut Vec<Compared>) {
-        let mut note = |list: Option<&str>, member: &str| {
-            let compared = Compared { list: list.map(str::to_owned), member: member.to_owned() };
+        let of_items = matches!(side.of.unwrapped(), Type::List(_));
+        let mut note = |list: Option<&str>, member: &str, of_items: bool| {
+            let compared = Compared { list: list.map(str::to_owned), member: member.to_owned(), of_items };
             if !found.contains(&compared) {
                 found.push(compared);
             }
         };
         match (&side.node, self.list) {
-            (Node::Own(name), _) if self.chooses => note(None, name),
+            (Node::Own(name), _) if self.chooses => note(None, name, of_items),
             (Node::Member(of, name, _), list) => match (&of.node, list) {
-                (Node::Item(_, _), Some(list)) if self.decides => note(Some(list), name),
+                (Node::Item(_, _), Some(list)) if self.decides => note(Some(list), name, of_items),
                 (Node::Record(of, _, key), _) if self.chooses => {
                     if let (Node::Records(of), Node::Own(key)) = (&of.node, &key.node) {
-                        note(Some(of), name);
-                        note(None, key);
+                        note(Some(of), name, of_items);
+                        note(None, key, false);
                     }
                 }
                 _ => {}
@@ -163,9 +166,11 @@ mod tests {
         ];
         for (source, wanted) in table {
             let found = Expression::compile_beside(source, &own, &names).unwrap().compared();
-            let wanted = wanted
-                .into_iter()
-                .map(|(list, member)| Compared { list: list.map(str::to_owned), member: member.to_owned() });
+            let wanted = wanted.into_iter().map(|(list, member): (Option<&str>, &str)| Compared {
+                list: list.map(str::to_owned),
+                member: member.to_owned(),
+                of_items: member == "tags",
+            });
             assert_eq!(found, wanted.collect::<Vec<_>>(), "{source}");
         }
     }

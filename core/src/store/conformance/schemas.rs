@@ -138,5 +138,8 @@ async fn indexes_come_and_go_as_they_are_declared(database: &dyn Database) {
     assert_eq!(prepared(indexed(true, &[])).await, "_connection _id id");
     let by_two = indexed(false, &[&["openedAt", "id"], &["openedAt", "id"], &["students"], &["nothing"]]);
     assert_eq!(prepared(by_two).await, "_connection _id id opened_at");
+    let tables = |shape: Vec<String>| shape.into_iter().filter(|line| line.starts_with("table items__")).count();
+    assert_eq!(tables(database.shape()), 3);
     assert_eq!(prepared(indexed(false, &[])).await, "");
+    assert_eq!(tables(database.shape()), 0);
 }

@@ -21,6 +21,7 @@ conformance!(
     a_record_is_found_by_its_key_among_those_that_are_chosen,
     the_first_record_of_a_selection_is_held,
     what_was_committed_is_read_at_once,
+    what_holds_an_item_is_found_whatever_becomes_of_it,
     a_connection_shows_nothing_of_another,
     a_filter_that_is_not_there_is_said,
 );
@@ -85,7 +86,8 @@ pub(super) fn partner() -> Partner {
         .map(|(name, source)| Derived { name: name.to_owned(), value: expression(source, Type::Null) })
         .into_iter()
         .collect();
-    let course = RecordType { blank: true, derived, ..record("Course", &COURSE_MEMBERS) };
+    let indexes = vec![vec!["tags".to_owned()]];
+    let course = RecordType { blank: true, derived, indexes, ..record("Course", &COURSE_MEMBERS) };
     let enrolment = RecordType {
         blank: true,
         indexes: vec![vec!["course_id".to_owned()]],
@@ -442,6 +444,32 @@ async fn what_was_committed_is_read_at_once(database: &dyn Database) {
     }
     put(&world, vec![RecordStep::Remove(ENROLMENT, RecordId(112))]).await;
     assert_eq!(takers().await, json!(2));
+}
+
+async fn what_holds_an_item_is_found_whatever_becomes_of_it(database: &dyn Database) {
+    let mut world = school(database).await;
+    let new = Asked { filters: json!({"tag": "new"}), ..Asked::default() };
+    assert_eq!(new.all(&world).await, "2 3");
+    let again = |id, body: Value| match step(COURSE, id, &body) {
+        RecordStep::Put(row) => RecordStep::Put(RecordRow { new: false, ..row }),
+        step @ RecordStep::Remove(..) => step,
+    };
+    // Course 2 is the fourth that came, 3 the fifth, 5 the eighth.
+    put(&world, vec![again(4, json!({"id": 2, "tags": ["lab"]})), again(8, json!({"id": 5, "tags": ["old", "new"]}))])
+        .await;
+    assert_eq!(new.all(&world).await, "3 5");
+    put(&world, vec![again(8, json!({"id": 5}))]).await;
+    put(&world, vec![RecordStep::Remove(COURSE, RecordId(5))]).await;
+    assert_eq!(new.all(&world).await, "");
+    let lab = Asked { filters: json!({"tag": "lab"}), ..Asked::default() };
+    assert_eq!(lab.all(&world).await, "2");
+    // Whether there is an index or not, and whenever it was made, the same are found.
+    for indexes in [Vec::new(), vec![vec!["tags".to_owned()]]] {
+        world.partner = partner();
+        world.partner.records[usize::from(COURSE.0)].indexes = indexes;
+        world.store.prepare_partner(&world.partner).await.unwrap();
+        assert_eq!(lab.all(&world).await, "2");
+    }
 }
 
 async fn a_connection_shows_nothing_of_another(database: &dyn Database) {

@@ -125,8 +125,6 @@ struct Translator<'t> {
     rows: Vec<Row>,
     /// What names stand for, once it is needed.
     context: Option<Value>,
-    /// Rows named so far.
-    named: usize,
     /// Derived members around.
     derived: usize,
 }
@@ -134,7 +132,7 @@ struct Translator<'t> {
 impl<'t> Translator<'t> {
     fn new(scope: Scope<'t>, parts: &'t mut Parts) -> Self {
         let own = (scope.row.to_owned(), scope.of);
-        Self { scope, parts, dialect: &Sqlite, own, rows: Vec::new(), context: None, named: 0, derived: 0 }
+        Self { scope, parts, dialect: &Sqlite, own, rows: Vec::new(), context: None, derived: 0 }
     }
 
     /// A value; null where it has none.

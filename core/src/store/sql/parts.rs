@@ -28,6 +28,8 @@ pub(in crate::store) struct Question {
 #[derive(Debug, Default)]
 pub(super) struct Parts {
     bound: Vec<Bound>,
+    /// Rows named so far.
+    named: usize,
 }
 
 impl Parts {
@@ -35,6 +37,12 @@ impl Parts {
     pub(super) fn bind(&mut self, value: Bound) -> String {
         self.bound.push(value);
         format!("?{}", self.bound.len())
+    }
+
+    /// A name for rows that no other rows of the statement have.
+    pub(super) fn name(&mut self) -> String {
+        self.named += 1;
+        format!("x{}", self.named)
     }
 
     /// How many values are bound so far.

@@ -56,6 +56,30 @@ fn indexes(transaction: &Transaction<'_>, record: &RecordType) -> Result<(), Sto
     for name in surplus {
         transaction.execute_batch(&sql::drop_index(&name))?;
     }
+    items(transaction, record)
+}
+
+/// Makes the tables of items that the record type declares, and drops those that it does not declare any more.
+fn items(transaction: &Transaction<'_>, record: &RecordType) -> Result<(), StoreError> {
+    let mut surplus = {
+        let mut statement =
+            transaction.prepare_cached("select name from sqlite_schema where type = 'trigger' and tbl_name = ?1")?;
+        let names = statement.query_map([&record.table.name], |row| row.get(0))?;
+        let names = names.collect::<Result<Vec<String>, _>>()?;
+        names.iter().filter_map(|name| sql::items_of(name)).map(str::to_owned).collect::<BTreeSet<_>>()
+    };
+    let mut made = BTreeSet::new();
+    for members in &record.indexes {
+        let [member] = members.as_slice() else { continue };
+        let Some(items) = sql::items(&record.table, member) else { continue };
+        if !surplus.remove(&items.name) && !made.contains(&items.name) {
+            transaction.execute_batch(&items.create)?;
+        }
+        made.insert(items.name);
+    }
+    for name in surplus {
+        transaction.execute_batch(&sql::drop_items(&name))?;
+    }
     Ok(())
 }
 

@@ -17,12 +17,6 @@ struct Opened {
 }
 
 impl Translator<'_> {
-    /// A name for rows that no other rows have.
-    pub(super) fn name(&mut self) -> String {
-        self.named += 1;
-        format!("x{}", self.named)
-    }
-
     /// Begins to look through the records of a type: what they are called, where they come from, and what holds for
     /// them.
     pub(super) fn records(&mut self, name: &str) -> Sqled<(String, String, Vec<String>)> {
@@ -32,7 +26,7 @@ impl Translator<'_> {
             return Err(Untranslatable { what: format!("the unknown records `{name}`") }.into());
         };
         let table = quoted(&record.table.name);
-        let alias = self.name();
+        let alias = self.parts.name();
         self.rows.push(Row::Record(alias.clone(), of));
         let from = format!("{table} {alias}");
         let conditions = vec![format!("{alias}._connection = {}", self.scope.connection)];
@@ -57,7 +51,7 @@ impl Translator<'_> {
             }
             Source::List(list) => {
                 let list = self.value(list, As::Json)?.sql;
-                let alias = self.name();
+                let alias = self.parts.name();
                 self.rows.push(Row::Item(alias.clone()));
                 (self.dialect.contents(&list, &alias), Vec::new(), Some(self.dialect.order(&alias)))
             }

@@ -9,7 +9,7 @@ use crate::description::{
 };
 use crate::digest::Digest;
 use crate::store::sql::parts::{Bound, Parts};
-use crate::store::sql::{Holds, create, quoted};
+use crate::store::sql::{Holds, create, items, quoted};
 use crate::table::{ColumnForm, Table, columns, table_name};
 
 impl ToSql for Bound {
@@ -39,6 +39,7 @@ fn course() -> Vec<Member> {
         Member::optional("weight", Type::Number),
         Member::optional("is_open", Type::Boolean),
         Member::optional("labels", list(Type::Integer)),
+        Member::optional("tags", list(Type::Text)),
         Member::optional("place", Type::Object(vec![Member::optional("city", Type::Text)])),
         Member::optional("guests", list(Type::Object(guest))),
         Member::required("takers", Type::Integer),
@@ -127,6 +128,8 @@ fn partner() -> Partner {
             keying: Keying::Counted,
             blank: true,
             derived,
+            // With and without a table of the items of a list.
+            indexes: if name == "Course" { vec![vec!["tags".to_owned()]] } else { Vec::new() },
             ..RecordType::default()
         }
     });
@@ -167,6 +170,9 @@ fn database(partner: &Partner, stored: &Stored) -> Connection {
     let database = Connection::open_in_memory().unwrap();
     for (record, rows) in partner.records.iter().zip(&stored.0) {
         database.execute_batch(&create(Holds::Records, &record.table)).unwrap();
+        for member in record.indexes.iter().flatten() {
+            database.execute_batch(&items(&record.table, member).unwrap().create).unwrap();
+        }
         for (nth, row) in rows.iter().enumerate() {
             let mut columns = "_connection, _id, _key, _delivery, _ancestors".to_owned();
             let mut cells = vec![
@@ -296,8 +302,8 @@ fn some_rows() -> Stored {
     Stored([
         rows(json!([
             {"id": 1, "name": "Ada [1]", "category_id": 1, "cost": "9.50", "places": 2, "weight": 1.5, "is_open": true,
-             "labels": [1, 2], "place": {"city": "Oslo"}, "guests": [{"user_id": 3, "name": "X"}, {"user_id": 4}]},
-            {"id": 2, "name": "bob", "category_id": 2, "cost": "10", "is_open": false, "labels": [], "place": {}},
+             "labels": [1, 2], "tags": ["a", "a", "b"], "place": {"city": "Oslo"}, "guests": [{"user_id": 3, "name": "X"}, {"user_id": 4}]},
+            {"id": 2, "name": "bob", "category_id": 2, "cost": "10", "is_open": false, "labels": [], "tags": ["b"], "place": {}},
             {"id": 3, "name": "École", "cost": "free", "places": 0, "weight": 2},
         ])),
         rows(json!([{"id": 1, "title": "t", "parent_id": 2, "is_open": true}, {"id": 2}])),
@@ -347,6 +353,16 @@ const EXPRESSIONS: &[&str] = &[
     "labels.exists(l, l in value)",
     "value.exists(v, v in labels)",
     "7 in labels",
+    "'a' in tags",
+    "!('a' in tags)",
+    "options.word in tags",
+    "tags.exists(t, t in ['a', 'b'])",
+    "tags.exists(t, t == options.word)",
+    "!tags.exists(t, t == 'b')",
+    "Course.exists(c, c.id != id && 'a' in c.tags)",
+    "name in tags",
+    "Course[1].tags",
+    "'a' in Course[category_id].tags",
     "category_id in labels",
     "Category[category_id].title",
     "Category[category_id].title == 't'",
@@ -498,6 +514,8 @@ impl Grammar {
                 "(1 in labels)",
                 "(category_id in labels)",
                 "(id in value)",
+                "('a' in tags)",
+                "tags.exists(t, t in ['b', options.word])",
                 "labels.exists(l, l in value)",
                 "guests.exists(g, g.user_id == places)",
                 "search('O', name, place.city)",

@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use super::{As, Column, Sameness, Sqled, Stop, Translator, null};
-use crate::description::formula::{Contents, Fixed, Formula, Part, Source, Untranslatable};
-use crate::store::sql::{exists, quoted};
+use super::{As, Column, Row, Sameness, Sqled, Stop, Translator, null};
+use crate::description::formula::{Contents, Fixed, Formula, Part, Rows, Source, Untranslatable};
+use crate::store::sql::{exists, items, quoted};
 use crate::table::ColumnForm;
 
 /// What holds nowhere.
@@ -40,7 +40,20 @@ impl Translator<'_> {
             Formula::Among(one, container) => self.among(one, container, false),
             Formula::Exists(rows) => match self.one_of_many(rows)? {
                 Some(sql) => Ok(sql),
-                None => self.exists(rows),
+                None => match self.some_item(rows)? {
+                    Some(sql) => Ok(sql),
+                    None => self.exists(rows),
+                },
+            },
+            Formula::Holds(container, one, Contents::Items) => match (&**container, &**one) {
+                (Formula::Said { of, inside, .. }, Formula::Fixed(item)) if inside.is_empty() => {
+                    let item = self.fixed(item)?;
+                    match self.by_items(*of, std::slice::from_ref(&item)) {
+                        Some(sql) => Ok(sql),
+                        None => self.holds(container, one, Contents::Items),
+                    }
+                }
+                _ => self.holds(container, one, Contents::Items),
             },
             Formula::Said { .. } | Formula::Nth(..) => {
                 // A bare column is no condition that an index could serve.
@@ -186,7 +199,7 @@ impl Translator<'_> {
     /// Whether a list has it among its items, or an object among its members' names.
     pub(super) fn holds(&mut self, container: &Formula<'_>, one: &Formula<'_>, contents: Contents) -> Sqled<String> {
         let json = self.value(container, As::Json)?.sql;
-        let alias = self.name();
+        let alias = self.parts.name();
         let item = match contents {
             Contents::Items => self.dialect.item(&alias),
             Contents::Members => self.dialect.name(&alias),
@@ -194,6 +207,51 @@ impl Translator<'_> {
         let one = self.scalar(one)?.sql;
         let same = self.dialect.same(&item, &one);
         Ok(exists(&self.dialect.contents(&json, &alias), &same))
+    }
+
+    /// `list.exists(x, x in values)`: some item is one of these values. `None` where it is not of that kind.
+    fn some_item(&mut self, rows: &Rows<'_>) -> Sqled<Option<String>> {
+        let (Source::List(list), [condition]) = (&rows.source, rows.conditions.as_slice()) else { return Ok(None) };
+        let Formula::Said { of, inside, .. } = &**list else { return Ok(None) };
+        let at = self.rows.len();
+        let is_item = |formula: &Formula<'_>| matches!(formula, Formula::Said { of: Part::Item(nth), inside, .. } if *nth == at && inside.is_empty());
+        let values = match condition {
+            Formula::Among(one, values) if is_item(one) => match self.fixed(values)? {
+                Value::Array(values) => values,
+                _ => return Ok(None),
+            },
+            Formula::Same(one, other) => match (&**one, &**other) {
+                (one, Formula::Fixed(value)) | (Formula::Fixed(value), one) if is_item(one) => vec![self.fixed(value)?],
+                _ => return Ok(None),
+            },
+            _ => return Ok(None),
+        };
+        Ok(if inside.is_empty() { self.by_items(*of, &values) } else { None })
+    }
+
+    /// That a list has one of these among its items, by the table of its items; `None` where there is none.
+    fn by_items(&mut self, list: Part<'_>, values: &[Value]) -> Option<String> {
+        let (alias, of, name) = match list {
+            Part::Own(name) => (self.own.0.clone(), self.own.1, name),
+            Part::Row(at, name) => match self.rows.get(at) {
+                Some(Row::Record(alias, of)) => (alias.clone(), *of, name),
+                _ => return None,
+            },
+            Part::Item(_) => return None,
+        };
+        let record = self.record_type(of);
+        let is_indexed = record.indexes.iter().any(|members| matches!(members.as_slice(), [member] if member == name));
+        let items = items(&record.table, name).filter(|_| is_indexed && !values.contains(&Value::Null))?;
+        let row = self.parts.name();
+        let bound: Vec<_> = values.iter().map(|value| self.bind(value, As::Scalar).sql).collect();
+        let among = match bound.as_slice() {
+            [] => return Some(NEVER.to_owned()),
+            [single] => format!("= {single}"),
+            several => format!("in ({})", several.join(", ")),
+        };
+        let (items, connection) = (quoted(&items.name), self.scope.connection);
+        let condition = format!("{row}._connection = {connection} and {row}._item {among}");
+        Some(format!("{alias}._id in (select {row}._id from {items} {row} where {condition})"))
     }
 
     /// `X[member].m` is one of these values: the member is one of the keys of those records. So the records are looked
