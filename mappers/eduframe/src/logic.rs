@@ -35,6 +35,7 @@ mod leads;
 mod meetings;
 mod money;
 mod orders;
+mod party;
 mod people;
 mod planned_courses;
 mod programs;

@@ -12,6 +12,9 @@ use super::known::{self, Known};
 use super::roles::Roles;
 use crate::{Options, day};
 
+/// Steps of students through an edition that one call makes: it asks for a number for each, and for each enrollment.
+const STEPS_MAX: usize = 400;
+
 /// The states of an enrollment that take a place.
 const SEATED: [&str; 3] = ["confirmed", "active", "completed"];
 
@@ -145,6 +148,10 @@ fn enrol_in_edition(desk: &Desk<'_>, order_id: i64, edition_id: i64, students: &
         return Err(Stop::clash("enrolled", "a student is enrolled already").at("student_ids"));
     }
     fits(edition.max_participants, seated.len() + students.len())?;
+    if students.len() * (elements.len() + 1) > STEPS_MAX {
+        let many = "has more students than can be enrolled in all that the edition is made of at once";
+        return Err(Stop::invalid("maxItems", many).at("student_ids"));
+    }
     let planned: BTreeSet<_> = elements.iter().filter_map(|element| element.planned_course_id).collect();
     let places = take_all(desk, order_id, &planned.into_iter().collect::<Vec<_>>(), students)?;
     let ids = desk.numbers("ProgramEnrollment", students.len())?;

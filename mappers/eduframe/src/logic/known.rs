@@ -25,12 +25,23 @@ pub(super) fn each(desk: &Desk<'_>, of: &str, ids: &[i64], field: &str) -> Resul
     if ids.iter().all(|id| there.iter().any(|known| known.id == *id)) { Ok(()) } else { Err(missing(of, field)) }
 }
 
-fn missing(of: &str, field: &str) -> Stop {
+/// That there is no such record, whose number stands in `field`.
+pub(super) fn missing(of: &str, field: &str) -> Stop {
     Stop::invalid("reference", format!("there is no such {of}")).at(field)
+}
+
+/// Declines more than a call can work on at once.
+pub(super) fn few<T>(list: &[T], field: &str) -> Result<(), Stop> {
+    const MOST: usize = 250;
+    if list.len() <= MOST {
+        return Ok(());
+    }
+    Err(Stop::invalid("maxItems", format!("has more than {MOST} items")).at(field))
 }
 
 /// Numbers in the order in which they were sent, each once. Some lists of the documentation hold them as texts.
 pub(super) fn numbers(list: &[Value], field: &str) -> Result<Vec<i64>, Stop> {
+    few(list, field)?;
     let mut numbers = Vec::new();
     for one in list {
         let number = one.as_i64().or_else(|| one.as_str()?.parse().ok());

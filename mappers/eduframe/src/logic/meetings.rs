@@ -107,7 +107,7 @@ fn shift(desk: &Desk<'_>, meeting_id: i64, by: SignedDuration) -> Result<(), Sto
 }
 
 fn instant(text: &str) -> Result<Timestamp, Stop> {
-    text.parse().map_err(|_| Stop::Failed("a time is not what the logic expects".to_owned()))
+    text.parse().map_err(|_| too_far())
 }
 
 /// `2026-08-30T07:00:00.000Z`

@@ -65,16 +65,17 @@ pub(super) fn join(desk: &Desk<'_>, account_id: i64, user_id: i64, key_contact: 
     Ok(())
 }
 
-/// Lets a person sign in with address and password.
-pub(super) fn authenticate(desk: &Desk<'_>, user_id: i64, email: &str) -> Result<(), Stop> {
-    let id = desk.number("Authentication")?;
-    desk.put(
-        "Authentication",
-        json!({
-            "id": id, "user_id": user_id, "uid": email, "authentication_provider_type": PROVIDERS[0],
-            "authentication_provider_id": 1, "otp_enabled": false,
-        }),
-    );
+/// Lets people, who are given with their addresses, sign in with address and password.
+pub(super) fn authenticate(desk: &Desk<'_>, people: &[(i64, &str)]) -> Result<(), Stop> {
+    for (id, (user_id, email)) in desk.numbers("Authentication", people.len())?.iter().zip(people) {
+        desk.put(
+            "Authentication",
+            json!({
+                "id": id, "user_id": user_id, "uid": email, "authentication_provider_type": PROVIDERS[0],
+                "authentication_provider_id": 1, "otp_enabled": false,
+            }),
+        );
+    }
     Ok(())
 }
 
@@ -83,7 +84,7 @@ pub(super) fn create_user(desk: &Desk<'_>, _: &Options) -> Result<(), Stop> {
     let person: Person<'_> = known::change(desk)?;
     desk.keep("User");
     if known::says(desk, "with_authentication")? {
-        authenticate(desk, person.id, person.email.as_deref().unwrap_or_default())?;
+        authenticate(desk, &[(person.id, person.email.as_deref().unwrap_or_default())])?;
     }
     Ok(())
 }
@@ -95,7 +96,7 @@ pub(super) fn update_user(desk: &Desk<'_>, _: &Options) -> Result<(), Stop> {
     if known::says(desk, "with_authentication")? {
         let own = desk.records::<Known>("Authentication").with("user_id", person.id);
         if own.with("authentication_provider_type", PROVIDERS[0]).first()?.is_none() {
-            authenticate(desk, person.id, person.email.as_deref().unwrap_or_default())?;
+            authenticate(desk, &[(person.id, person.email.as_deref().unwrap_or_default())])?;
         }
     }
     Ok(())

@@ -137,3 +137,23 @@ fn what_is_not_enough_is_declined() {
         assert!(office.records("Order").is_empty() && office.records("Account").is_empty());
     }
 }
+
+#[test]
+fn a_whole_class_signs_up_in_a_few_questions() {
+    let students = |count: usize| -> Value {
+        let student = |nth| json!({"student_attributes": human(&format!("Student{nth}"))});
+        (0..count).map(student).collect()
+    };
+    let mut office = office().with("CatalogVariant", super::variant(74, "PlannedCourse", 11));
+    let mut creator = human("Fay");
+    creator["with_authentication"] = json!(true);
+    let arguments = json!({"creator_attributes": creator, "enrollments_attributes": students(200)});
+    let done = sign_up(&mut office, &json!({"catalog_variant_id": 74}), &arguments).unwrap();
+    assert_eq!(office.records("User").len(), 3 + 201);
+    assert!(done.rounds < 16, "{} rounds", done.rounds);
+    let done = office.call("approve-order").about("Order", 30).run().unwrap();
+    assert_eq!((office.records("Enrollment").len(), done.rounds < 8), (200, true));
+    let arguments = json!({"creator_attributes": creator, "enrollments_attributes": students(250)});
+    let decline = sign_up(&mut office, &json!({"catalog_variant_id": 74}), &arguments).unwrap_err();
+    assert_eq!(why(&decline), (Class::Invalid, "maxItems", "enrollments_attributes"));
+}
