@@ -486,8 +486,8 @@ pub trait Store: Send + Sync {
     /// older one is still open. At most `each` of one subscription, the first of every one before the second of any.
     async fn due_sends(&self, now: Timestamp, limit: u32, each: u32) -> Result<Vec<DueSend>, StoreError>;
 
-    /// When the next send is due that is not due yet.
-    async fn next_send_at(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError>;
+    /// When the next send is due, of those that are due later than this.
+    async fn next_send_at(&self, after: Option<Timestamp>) -> Result<Option<Timestamp>, StoreError>;
 
     /// Notes, durably, how an attempt ended.
     async fn note_attempt(&self, send: Uuid, attempt: &Attempt, outcome: SendOutcome) -> Result<(), StoreError>;

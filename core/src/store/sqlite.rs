@@ -343,8 +343,8 @@ impl Store for SqliteStore {
         send::due(&self.readers, now, limit, each).await
     }
 
-    async fn next_send_at(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
-        send::next_at(&self.readers, now).await
+    async fn next_send_at(&self, after: Option<Timestamp>) -> Result<Option<Timestamp>, StoreError> {
+        send::next_at(&self.readers, after).await
     }
 
     async fn note_attempt(&self, send: Uuid, attempt: &Attempt, outcome: SendOutcome) -> Result<(), StoreError> {

@@ -63,6 +63,11 @@ impl UnderWay {
     async fn begin(&mut self, app: &Arc<App>) -> Result<Duration, StoreError> {
         let Limits { sends_in_progress_max, sends_per_subscription_max, .. } = app.ingest.limits;
         let now = app.ingest.clock.now();
+        let until = |next| now.duration_until(next).unsigned_abs().min(ROUND);
+        let first = app.ingest.store.next_send_at(None).await?;
+        if first.is_none_or(|first| first > now) {
+            return Ok(first.map_or(ROUND, until)); // nearly always, where many write and few subscribe
+        }
         // What is under way is still due, and comes first.
         let most = sends_in_progress_max.saturating_mul(2);
         let due = app.ingest.store.due_sends(now, most, sends_per_subscription_max).await?;
@@ -84,8 +89,7 @@ impl UnderWay {
             let task = self.tasks.spawn(carry(Arc::clone(app), send));
             self.sends.insert(task.id(), (id, subscription));
         }
-        let next = app.ingest.store.next_send_at(now).await?;
-        Ok(next.map_or(ROUND, |next| next.duration_since(now).unsigned_abs()).min(ROUND))
+        Ok(app.ingest.store.next_send_at(Some(now)).await?.map_or(ROUND, until))
     }
 
     /// Makes room for what comes next, and remembers who took nothing.

@@ -132,15 +132,18 @@ async fn a_retry_is_due_when_its_time_has_come(database: &dyn Database) {
     let world = World::new(database).await;
     let ids = raised(&world, &[["[1]", "[7]", "created"], ["[1]", "[8]", "other"]]).await;
     let (now, again) = (world.clock.now(), world.clock.now() + SignedDuration::from_mins(3));
-    assert_eq!(world.store.next_send_at(now).await.unwrap(), None);
+    assert_eq!(world.store.next_send_at(None).await.unwrap(), Some(now));
+    assert_eq!(world.store.next_send_at(Some(now)).await.unwrap(), None);
     note(&world, ids[0], SendOutcome::Retry(again)).await;
     note(&world, ids[1], SendOutcome::Succeeded).await;
-    assert_eq!(world.store.next_send_at(now).await.unwrap(), Some(again));
+    assert_eq!(world.store.next_send_at(Some(now)).await.unwrap(), Some(again));
     let early = again - SignedDuration::from_millis(1);
     assert!(world.store.due_sends(early, 10, 10).await.unwrap().is_empty());
     let [send] = <[DueSend; 1]>::try_from(world.store.due_sends(again, 10, 10).await.unwrap()).unwrap();
     assert_eq!((send.id, send.attempts), (ids[0], 1));
-    assert_eq!(world.store.next_send_at(again).await.unwrap(), None);
+    assert_eq!(world.store.next_send_at(Some(again)).await.unwrap(), None);
+    note(&world, ids[0], SendOutcome::Failed).await;
+    assert_eq!(world.store.next_send_at(None).await.unwrap(), None);
 }
 
 async fn every_subscription_has_its_turn(database: &dyn Database) {

@@ -35,7 +35,7 @@ const DUE: &str = "with recursive subscription (connection, name) as (\
                    from due d cross join send s on s.id = d.id cross join connection c on c.id = s.connection \
                    cross join tenant t on t.id = c.tenant order by d.turn, d.at, d.id limit ?2";
 
-/// When something is due that is not due yet.
+/// When the first is due that is due later.
 const NEXT: &str = "select min(due) from send where due > ?1";
 
 /// Sends of a subscription (the names of tenant and connection, the subscription's key) for which a condition holds.
@@ -118,8 +118,8 @@ pub(super) async fn due(
 }
 
 /// When to look again.
-pub(super) async fn next_at(readers: &SqlitePool, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
-    let row = sqlx::query(NEXT).bind(now.as_millisecond()).fetch_one(readers).await?;
+pub(super) async fn next_at(readers: &SqlitePool, after: Option<Timestamp>) -> Result<Option<Timestamp>, StoreError> {
+    let row = sqlx::query(NEXT).bind(after.map_or(i64::MIN, Timestamp::as_millisecond)).fetch_one(readers).await?;
     row.try_get::<Option<i64>, _>(0)?.map(instant).transpose()
 }
 
