@@ -35,6 +35,8 @@ mod simulation;
 mod skipping;
 #[cfg(test)]
 mod state;
+#[cfg(test)]
+mod webhooks;
 
 /// A fresh place for a server.
 #[cfg(test)]
