@@ -14,6 +14,7 @@ mod messages;
 pub mod meta_schema;
 mod operations;
 mod outline;
+mod published;
 mod record_type;
 mod records;
 mod resource;
@@ -70,7 +71,7 @@ pub struct Partner {
     pub records: Vec<RecordType>,
     /// What a connection's options must look like; none are allowed where this is `None`.
     pub options: Option<Schema>,
-    /// The document itself, files beside it merged in: for documentation pages and fuzzers.
+    /// The document as clients read it, without addresses of servers: for documentation pages and fuzzers.
     pub document: serde_json::Value,
     /// Finds operations by method and path, see [`Partner::route`].
     pub routes: Routes,

@@ -9,6 +9,7 @@ use super::findings::Findings;
 use super::mappers::{Mappers, check_calls};
 use super::operations::Operations;
 use super::outline::Outline;
+use super::published::published;
 use super::records::Records;
 use super::route::Routes;
 use super::{Operation, Partner, codes, indexes, unsupported, webhook};
@@ -92,15 +93,11 @@ pub(super) fn read(
     };
     let mut findings = Findings::new(problems);
     let mut records = Records::new(&document, &outline, &mut findings);
-    let operations = {
-        let (records, findings) = (&mut records, &mut findings);
-        Operations { document: &document, outline: &outline, schemas: &schemas, records, findings }.all()
-    };
+    let operations = Operations::new(&document, &outline, &schemas, &mut records, &mut findings).all();
     let webhooks = webhook::webhooks(&document, &outline, &schemas, &records, &mut findings);
     // What should have led to a record may be among what is wrong already.
     let operator = if findings.problems.is_empty() {
-        let (records, findings) = (&mut records, &mut findings);
-        Operations { document: &document, outline: &outline, schemas: &schemas, records, findings }.of_operator()
+        Operations::new(&document, &outline, &schemas, &mut records, &mut findings).of_operator()
     } else {
         Vec::new()
     };
@@ -130,7 +127,7 @@ pub(super) fn read(
         }
     };
     let digest = document.digest();
-    let document = document.root().clone();
+    let document = published(&document);
     Some(Partner {
         name: name.to_owned(),
         version,

@@ -13,26 +13,44 @@ mod security;
 mod selection;
 mod verbs;
 
+use std::collections::HashMap;
+
 use serde_json::Value;
 
 use super::findings::Findings;
 use super::outline::{METHODS, OperationOutline, Outline};
 use super::records::Records;
-use super::{Operation, Paging};
+use super::template::Views;
+use super::{Operation, Paging, Template};
 use crate::json::Pointer;
 use crate::language::{Diagnostic, Document, EXTENSION};
 use crate::validate::{Schema, Schemas};
 
 /// Builds the operations of one document.
 pub(super) struct Operations<'a, 'p, 'f> {
-    pub(super) document: &'a Document,
-    pub(super) outline: &'a Outline,
-    pub(super) schemas: &'p Schemas<'a>,
-    pub(super) records: &'p mut Records<'a>,
-    pub(super) findings: &'p mut Findings<'f>,
+    document: &'a Document,
+    outline: &'a Outline,
+    schemas: &'p Schemas<'a>,
+    records: &'p mut Records<'a>,
+    findings: &'p mut Findings<'f>,
+    /// What answers problems, by where its schema stands: most operations share one.
+    problems: HashMap<Pointer, Option<Template>>,
+    /// What answers show of records.
+    views: Views,
 }
 
-impl Operations<'_, '_, '_> {
+impl<'a, 'p, 'f> Operations<'a, 'p, 'f> {
+    /// Builds what `outline` tells of.
+    pub(super) fn new(
+        document: &'a Document,
+        outline: &'a Outline,
+        schemas: &'p Schemas<'a>,
+        records: &'p mut Records<'a>,
+        findings: &'p mut Findings<'f>,
+    ) -> Self {
+        Self { document, outline, schemas, records, findings, problems: HashMap::new(), views: Views::new() }
+    }
+
     /// All operations, in the document's order.
     pub(super) fn all(mut self) -> Vec<Operation> {
         self.outline.operations.iter().flat_map(|outline| self.under_all(outline)).collect()

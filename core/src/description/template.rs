@@ -10,7 +10,7 @@ mod view;
 use serde_json::{Map, Value};
 
 use self::view::View;
-pub(super) use self::view::{Shown, Which};
+pub(super) use self::view::{Shown, Views, Which};
 use super::Expression;
 use super::expression::{Member, Type};
 use super::findings::Findings;
@@ -101,18 +101,20 @@ impl Template {
         self.0.speaks_of(name)
     }
 
-    /// Compiles the response schema at `at`, which is filled in with what `speech` says.
+    /// Compiles the response schema at `at`, which is filled in with what `speech` says; `views` is what was compiled
+    /// before.
     pub(super) fn compile(
         document: &Document,
         outline: &Outline,
         at: &Pointer,
         speech: &Speech,
+        views: &mut Views,
         findings: &mut Findings<'_>,
     ) -> Option<Self> {
         let found = findings.problems.len();
         let (records, shown) = (speech.records.as_ref(), speech.shown.as_ref());
         let is_lenient = speech.is_lenient;
-        let mut compiler = Compiler { document, outline, records, shown, is_lenient, findings };
+        let mut compiler = Compiler { document, outline, records, shown, is_lenient, views, findings };
         let node = compiler.node(at, &speech.names, DEPTH_MAX);
         if node.is_none() && findings.problems.len() == found {
             let problem = Diagnostic::at(document.key_place(at), "nothing fills this answer in");
@@ -172,6 +174,7 @@ struct Compiler<'a, 'f> {
     records: Option<&'a OwnRecords>,
     shown: Option<&'a Shown>,
     is_lenient: bool,
+    views: &'a mut Views,
     findings: &'a mut Findings<'f>,
 }
 

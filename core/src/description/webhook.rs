@@ -11,7 +11,7 @@ use super::expression::{Expression, Member, Row, Type};
 use super::findings::Findings;
 use super::outline::Outline;
 use super::records::Records;
-use super::template::Speech;
+use super::template::{Speech, Views};
 use super::{Event, Happening, RecordTypeId, Template, Webhooks, scope};
 use crate::json::Pointer;
 use crate::language::schema::{Property, properties};
@@ -69,7 +69,7 @@ impl Reader<'_, '_, '_> {
         self.check_url(&to_at.member("url"), &to.url, &to.record, &members);
         let timeout_ms = self.timeout(&to_at.member("timeout"), to.timeout.as_deref());
         let speech = Speech::of(scope::event(scope::options(self.document)));
-        let template = Template::compile(self.document, self.outline, &body, &speech, self.findings);
+        let template = Template::compile(self.document, self.outline, &body, &speech, &mut Views::new(), self.findings);
         let schema = schemas.compile(body.as_str());
         if let (Err(reason), true) = (&schema, self.findings.problems.is_empty()) {
             let problem = format!("not a schema: {reason}");

@@ -23,19 +23,24 @@ mod write;
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::body::Body;
 use axum::extract::{Request, State};
+use axum::http::Method;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse as _, Response};
 use rollcall_core::description::{Action, Listed, Operation, Partner, RouteMiss, Verb};
 use rollcall_core::ingest::Loaded;
-use serde_json::Value;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::PartnerRoute;
 use crate::app::App;
 use crate::intake;
 use crate::problem::Problem;
+
+/// Where a partner's document is, below its mount; an operation of its own there goes first.
+const DOCUMENT: &str = "/openapi.json";
 
 /// Answers a call of any partner's route.
 pub(super) async fn call(State(app): State<Arc<App>>, request: Request) -> Response {
@@ -47,6 +52,9 @@ pub(super) async fn call(State(app): State<Arc<App>>, request: Request) -> Respo
         return no_route().into_response();
     };
     let Some(loaded) = app.registry.get(name) else { return no_route().into_response() };
+    if rest == DOCUMENT && head.method == Method::GET && loaded.partner.route("GET", DOCUMENT).is_err() {
+        return document(&app, &head, &loaded.partner);
+    }
     let (operation, path) = match loaded.partner.route(head.method.as_str(), rest) {
         Ok((operation, path)) => (position(&loaded.partner, operation), path),
         Err(RouteMiss::NotFound) => return no_route().into_response(),
@@ -61,6 +69,16 @@ pub(super) async fn call(State(app): State<Arc<App>>, request: Request) -> Respo
         Err(problem) => answer::problem(&call, problem),
     };
     response.extensions_mut().insert(route);
+    response
+}
+
+/// The partner's document, as a client or a fuzzer takes it: with the address that it was asked for at.
+fn document(app: &App, head: &Parts, partner: &Partner) -> Response {
+    let mut document = partner.document.clone();
+    let url = format!("{}/{}", app.base_url(&head.headers, &head.uri), partner.name);
+    document["servers"] = json!([{"url": url}]);
+    let mut response = Json(document).into_response();
+    response.extensions_mut().insert(PartnerRoute(format!("/{}{DOCUMENT}", partner.name)));
     response
 }
 

@@ -73,7 +73,15 @@ impl Operations<'_, '_, '_> {
             let at = content.member(media_type);
             if is_json(media_type) {
                 let schema = at.member("schema");
-                let template = Template::compile(self.document, self.outline, &schema, speech, self.findings);
+                let template = if answer.is_success() {
+                    self.template(&schema, speech)
+                } else if let Some(known) = self.problems.get(&schema) {
+                    known.clone()
+                } else {
+                    let template = self.template(&schema, speech);
+                    self.problems.insert(schema, template.clone());
+                    template
+                };
                 answer.content = template.map(|template| ((*media_type).clone(), template));
             } else {
                 let place = self.document.key_place(&at);
@@ -81,6 +89,10 @@ impl Operations<'_, '_, '_> {
             }
         }
         Some(answer)
+    }
+
+    fn template(&mut self, schema: &Pointer, speech: &Speech) -> Option<Template> {
+        Template::compile(self.document, self.outline, schema, speech, &mut self.views, self.findings)
     }
 
     /// The headers that the response at `at` declares with a value.

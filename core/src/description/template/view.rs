@@ -2,6 +2,8 @@
 //! its objects and lists. A member that is not there is `null` where the property's type allows that, and left out
 //! elsewhere; a property with a `value` speaks of the record's members.
 
+use std::collections::HashMap;
+
 use serde_json::{Map, Value};
 
 use super::{Compiler, Node};
@@ -9,7 +11,7 @@ use crate::description::Expression;
 use crate::description::expression::{Member, Type};
 use crate::json::Pointer;
 use crate::language::Diagnostic;
-use crate::language::schema::{Property, is_nullable, properties, property, said, type_names};
+use crate::language::schema::{Property, is_nullable, properties, said, type_names};
 
 /// Whose members an answer shows by their names.
 #[derive(Debug)]
@@ -45,12 +47,15 @@ impl Which {
     }
 }
 
+/// What was compiled before, by where the schemas of the record, of what is shown of it, and of that part of it stand.
+pub(in crate::description) type Views = HashMap<(Option<Pointer>, Pointer, Option<Pointer>), View>;
+
 /// No record is shown here.
 pub(super) struct NotShown;
 
 /// What is shown of a record, or of an object in it.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct View {
+pub(in crate::description) struct View {
     parts: Vec<(String, Part)>,
     /// The members that expressions may name, which are `null` where they are absent; empty where none does.
     named: Vec<String>,
@@ -191,9 +196,15 @@ impl Compiler<'_, '_> {
         names: &[Member],
         depth: usize,
     ) -> Option<View> {
+        let (here, _) = self.document.resolve(at)?;
+        let place = (self.shown.map(|own| own.at.clone()), here, stored.cloned());
+        if let Some(view) = self.views.get(&place) {
+            return Some(view.clone());
+        }
+        let known = stored.map(|stored| properties(self.document, stored)).unwrap_or_default();
         let mut parts = Vec::new();
         for property in properties(self.document, at) {
-            if let Some(part) = self.part(&property, stored, names, depth.checked_sub(1)?) {
+            if let Some(part) = self.part(&property, &known, names, depth.checked_sub(1)?) {
                 parts.push((property.name, part));
             }
         }
@@ -203,41 +214,42 @@ impl Compiler<'_, '_> {
         };
         let computes = parts.iter().any(|(_, part)| computes(part));
         let spoken_of = names.iter().filter(|_| computes).map(|name| name.name.clone()).collect();
-        Some(View { parts, named: spoken_of })
+        let view = View { parts, named: spoken_of };
+        self.views.insert(place, view.clone());
+        Some(view)
     }
 
-    /// What is shown of one member; nothing of one that is only written.
-    fn part(&mut self, shown: &Property, stored: Option<&Pointer>, names: &[Member], depth: usize) -> Option<Part> {
+    /// What fills a property in: an expression, or one of the `known` members that are stored. Nothing shows what is only
+    /// written.
+    fn part(&mut self, shown: &Property, known: &[Property], names: &[Member], depth: usize) -> Option<Part> {
         if said(self.document, &shown.at, "writeOnly") == Some(&Value::Bool(true)) {
             return None;
         }
         let keys = self.outline.schema(self.document, &shown.at);
         let (here, schema) = self.document.resolve(&shown.at)?;
-        let kept = stored.and_then(|stored| property(self.document, stored, &shown.name));
+        let kept = known.iter().find(|known| known.name == shown.name);
         // The value of the record's own member is the record's.
         let word = |at: &Pointer| self.outline.word(self.document, at, "value");
-        let is_records = kept.as_ref().is_some_and(|kept| word(&kept.at) == word(&shown.at));
+        let is_records = kept.is_some_and(|kept| word(&kept.at) == word(&shown.at));
         if (keys.value.is_some() && !is_records) || schema.get("const").is_some() {
             return self.node(&shown.at, names, depth).map(Part::Filled);
         }
-        let is_known = stored.is_some_and(|stored| !properties(self.document, stored).is_empty());
-        match (&kept, self.shown) {
+        match (kept, self.shown) {
             (None, Some(own)) if here == own.at => {
                 return self.view(&here, Some(&here), names, depth).map(|view| Part::Filled(Node::Row(view)));
             }
-            (None, Some(own)) if is_known && own.is_closed => {
+            (None, Some(own)) if !known.is_empty() && own.is_closed => {
                 let problem = format!("nothing fills this in: `{}` has no member `{}`", own.name, shown.name);
                 let problem = Diagnostic::at(self.document.key_place(&shown.at), problem);
-                let known = stored.map(|stored| properties(self.document, stored)).unwrap_or_default();
                 self.findings.report(problem.did_you_mean(&shown.name, known.iter().map(|known| known.name.as_str())));
                 return None;
             }
             _ => {}
         }
-        if let Some(kept) = &kept {
+        if let Some(kept) = kept.filter(|kept| kept.at != shown.at) {
             self.check_type(shown, kept);
         }
-        let form = self.form(&shown.at, kept.as_ref().map(|kept| &kept.at), names, depth);
+        let form = self.form(&shown.at, kept.map(|kept| &kept.at), names, depth);
         Some(Part::Kept { form, or_null: is_nullable(self.document, &shown.at) })
     }
 

@@ -227,3 +227,14 @@ async fn a_dry_run_of_what_is_worked_on_later_answers_with_its_log() {
     assert_eq!(reply.body, json!({"total": 1, "errors": 0, "done": true, "lines": lines}));
     assert_eq!((reply.status, reply.delivery, kept(&server).await), (200, None, 0));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everyone_reads_the_document_and_finds_the_server_in_it() {
+    let server = server().await;
+    let reply = server.send("GET", &format!("/{PARTNER}/openapi.json"), &[], "").await;
+    assert_eq!((reply.status, &reply.body["openapi"]), (200, &json!("3.1.0")));
+    assert_eq!(reply.body["servers"], json!([{"url": format!("http://hub.example/{PARTNER}")}]));
+    assert_eq!(reply.body["paths"]["/attacks"]["get"]["operationId"], "listAttacks");
+    assert!(!reply.body.to_string().contains("x-rollcall"));
+    assert_eq!(server.send("POST", &format!("/{PARTNER}/openapi.json"), &[], "").await.status, 404);
+}
