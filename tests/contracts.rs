@@ -12,8 +12,13 @@ use crate::scenario::{self, Partner, dump};
 use crate::state::entities;
 
 /// The partner and its client.
-const PARTNER: Partner =
-    Partner { name: "campus-skills", credential: |token| ("authorization", format!("Bearer {token}")), expand };
+const PARTNER: Partner = Partner {
+    name: "campus-skills",
+    base: "",
+    credential: |token| ("authorization", format!("Bearer {token}")),
+    options: || json!({}),
+    expand,
+};
 
 /// The contract that a number stands for.
 static CONTRACT: LazyLock<Map<String, Value>> = LazyLock::new(|| {

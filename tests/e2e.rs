@@ -36,6 +36,8 @@ mod skipping;
 #[cfg(test)]
 mod state;
 #[cfg(test)]
+mod stories;
+#[cfg(test)]
 mod webhooks;
 
 /// A fresh place for a server.

@@ -14,7 +14,13 @@ use crate::scenario::{self, Partner};
 use crate::state::{deliveries, entities, everything};
 
 /// The partner and its client.
-const PARTNER: Partner = Partner { name: "educacional", credential: |token| ("x-api-key", token.to_owned()), expand };
+const PARTNER: Partner = Partner {
+    name: "educacional",
+    base: "",
+    credential: |token| ("x-api-key", token.to_owned()),
+    options: || json!({}),
+    expand,
+};
 
 /// How long a message may take.
 const PATIENCE: Duration = Duration::from_mins(3);

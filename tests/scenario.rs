@@ -15,7 +15,7 @@ use rusqlite::{Connection, OpenFlags};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::state::{rows, text};
+use crate::state::rows;
 
 /// How long a call may be repeated.
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -57,6 +57,15 @@ struct Step {
     /// The whole answer.
     #[serde(default)]
     answer: Option<Value>,
+    /// A part of the answer: objects may have more members, lists have as many items.
+    #[serde(default)]
+    shows: Option<Value>,
+    /// Parts of rows of the answer, wherever in it they stand.
+    #[serde(default)]
+    among: Vec<Value>,
+    /// Headers of the answer.
+    #[serde(default)]
+    tells: BTreeMap<String, Told>,
     /// Texts that the answer holds.
     #[serde(default)]
     says: Vec<String>,
@@ -66,9 +75,12 @@ struct Step {
     /// How long lists in the answer are.
     #[serde(default)]
     counts: BTreeMap<String, usize>,
-    /// Members of the answer that later calls name: `{messageId}`.
+    /// What of the answer later calls name: `{messageId}`.
     #[serde(default)]
-    keeps: Vec<String>,
+    keeps: Kept,
+    /// Pages that the answer's header `Link` leads to, which later calls name: `{more}`, by the name of the link.
+    #[serde(default)]
+    follows: BTreeMap<String, String>,
     /// The call is repeated until it is answered so.
     #[serde(default)]
     eventually: bool,
@@ -78,6 +90,42 @@ struct Step {
     /// What the call must leave as it was.
     #[serde(default)]
     leaves: Option<Leaves>,
+}
+
+/// What is kept of an answer, with its names.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Kept {
+    /// Members, by their own names.
+    Members(Vec<String>),
+    /// Whatever these JSON pointers lead to.
+    Places(BTreeMap<String, String>),
+}
+
+impl Default for Kept {
+    fn default() -> Self {
+        Self::Members(Vec::new())
+    }
+}
+
+impl Kept {
+    /// The names and the JSON pointers.
+    fn places(&self) -> Vec<(String, String)> {
+        match self {
+            Self::Members(names) => names.iter().map(|name| (name.clone(), format!("/{name}"))).collect(),
+            Self::Places(places) => places.iter().map(|(name, place)| (name.clone(), place.clone())).collect(),
+        }
+    }
+}
+
+/// What a header must say.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Told {
+    /// Its whole value.
+    Exactly(String),
+    /// Texts that it holds.
+    Holding(Vec<String>),
 }
 
 #[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
@@ -97,8 +145,12 @@ fn ok() -> u16 {
 pub(crate) struct Partner {
     /// Its name; also where its routes are.
     pub(crate) name: &'static str,
+    /// Where below that calls are, `/api/v1`, unless they begin with the partner's name.
+    pub(crate) base: &'static str,
     /// The header that lets its client in.
     pub(crate) credential: fn(&str) -> (&'static str, String),
+    /// The options of a connection where a file has none.
+    pub(crate) options: fn() -> Value,
     /// What a shorthand in a file stands for.
     pub(crate) expand: fn(&mut Value),
 }
@@ -113,11 +165,14 @@ pub(crate) fn run(partner: &Partner, mut site: Site, folder: &str) {
         let text = fs::read_to_string(&path).expect("it is there");
         let scenario: Scenario =
             serde_yaml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        let options = scenario.options.clone().unwrap_or_else(|| json!({}));
+        let options = scenario.options.clone().unwrap_or_else(partner.options);
         site.config["tenants"][&name] = json!({
             "readers": {"reader": [digest(&format!("{name}-reader"))]},
             "connections": {
-                "school": {"partner": partner.name, "credentials": [digest(&name)], "options": options},
+                "school": {
+                    "partner": partner.name, "options": options,
+                    "credentials": [digest(&name), digest(&format!("{name}-secret"))],
+                },
             },
         });
         scenarios.push((name, scenario));
@@ -138,20 +193,25 @@ struct Stage<'s> {
 impl Stage<'_> {
     /// Makes all calls of a scenario; says where it went otherwise than written.
     fn play(&self, name: &str, scenario: Scenario) -> Vec<String> {
-        let mut kept: BTreeMap<String, String> = BTreeMap::new();
+        let mut kept: BTreeMap<String, Value> = BTreeMap::from([("tenant".to_owned(), name.into())]);
         let mut differences = Vec::new();
         for (nth, mut step) in scenario.steps.into_iter().enumerate() {
-            for value in [&mut step.body, &mut step.answer].into_iter().flatten() {
+            let values = [&mut step.body, &mut step.answer, &mut step.shows].into_iter().flatten();
+            for value in values.chain(&mut step.among) {
                 (self.partner.expand)(value);
+                fill(value, &kept);
             }
             let place = format!("{name}, step {}: {}", nth + 1, step.call);
-            for (member, value) in &kept {
-                step.call = step.call.replace(&format!("{{{member}}}"), value);
-            }
+            step.call = filled(&step.call, &kept);
             let before = step.leaves.map(|leaves| left(self.site, leaves));
             match self.answer(name, &step) {
                 Ok(answer) => {
-                    kept.extend(step.keeps.iter().map(|member| (member.clone(), text(&answer.json(), member))));
+                    for (name, place) in step.keeps.places() {
+                        let found = answer.json().pointer(&place).cloned();
+                        kept.insert(name, found.unwrap_or_else(|| panic!("no {place} in {}", answer.text())));
+                    }
+                    let pages = step.follows.iter().map(|(name, link)| (name.clone(), self.page(&answer, link).into()));
+                    kept.extend(pages);
                 }
                 Err(difference) => differences.push(format!("{place}: {difference}")),
             }
@@ -162,6 +222,16 @@ impl Stage<'_> {
             }
         }
         differences
+    }
+
+    /// Where the link of this name leads.
+    fn page(&self, answer: &Answer, link: &str) -> String {
+        let links = answer.header("link");
+        let ending = format!("; rel=\"{link}\"");
+        let one = links.split(", ").find_map(|one| one.strip_suffix(&ending));
+        let url = one.and_then(|one| one.strip_prefix('<')?.strip_suffix('>'));
+        let path = url.and_then(|url| url.strip_prefix(self.server.address()));
+        path.unwrap_or_else(|| panic!("no link {link} in {links:?}")).to_owned()
     }
 
     /// The answer to a call, if it is as written; it is waited for where it comes eventually.
@@ -217,10 +287,11 @@ fn shown(cell: ValueRef<'_>) -> String {
 
 fn call(partner: &Partner, server: &Server, tenant: &str, step: &Step) -> Answer {
     let (method, path) = step.call.split_once(' ').expect("a call is a method and a path");
-    let path = if ["/admin/", "/api/v1/", "/ims/"].iter().any(|own| path.starts_with(own)) {
-        path.replace("{tenant}", tenant)
+    let own = format!("/{}/", partner.name);
+    let path = if ["/admin/", "/api/v1/", "/ims/", &own].iter().any(|whole| path.starts_with(whole)) {
+        path.to_owned()
     } else {
-        format!("/{}{path}", partner.name)
+        format!("/{}{}{path}", partner.name, partner.base)
     };
     let bearer = |token: &str| ("authorization", format!("Bearer {token}"));
     let credential = match step.who.as_deref() {
@@ -248,6 +319,21 @@ fn compare(step: &Step, answer: &Answer) -> Result<(), String> {
         differ(expected, &answer.json(), "", &mut differences);
         check(differences.is_empty(), &|| differences.join("; "))?;
     }
+    if let Some(expected) = &step.shows {
+        check(shows(expected, &answer.json()), &|| format!("no {expected} in {said}"))?;
+    }
+    for expected in &step.among {
+        let found = listed(&answer.json()).iter().any(|row| shows(expected, row));
+        check(found, &|| format!("no row with {expected} in {said}"))?;
+    }
+    for (name, told) in &step.tells {
+        let found = answer.header(name);
+        let is_told = match told {
+            Told::Exactly(text) => found == text,
+            Told::Holding(texts) => texts.iter().all(|text| found.contains(text.as_str())),
+        };
+        check(is_told, &|| format!("the header {name} says {found:?}"))?;
+    }
     for text in &step.says {
         check(said.contains(text), &|| format!("no `{text}` in {said}"))?;
     }
@@ -265,11 +351,49 @@ fn compare(step: &Step, answer: &Answer) -> Result<(), String> {
             texts.sort();
             texts
         };
-        let found = texts(&mut rows(&page).iter().map(|row| &row[member]));
+        let found = texts(&mut listed(&page).iter().map(|row| &row[member]));
         let expected = texts(&mut expected.iter());
         check(found == expected, &|| format!("{member}: expected {expected:?}, found {found:?} in {said}"))?;
     }
     Ok(())
+}
+
+/// The rows of an answer that is a list, or has one.
+fn listed(answer: &Value) -> &Vec<Value> {
+    answer.as_array().unwrap_or_else(|| rows(answer))
+}
+
+/// Whether `part` is a part of `whole`.
+fn shows(part: &Value, whole: &Value) -> bool {
+    match (part, whole) {
+        (Value::Object(part), Value::Object(whole)) => {
+            part.iter().all(|(name, part)| whole.get(name).is_some_and(|whole| shows(part, whole)))
+        }
+        (Value::Array(part), Value::Array(whole)) => {
+            part.len() == whole.len() && part.iter().zip(whole).all(|(part, whole)| shows(part, whole))
+        }
+        _ => part == whole,
+    }
+}
+
+/// Puts what was kept in the place of its name; a text that is nothing but a name becomes what was kept itself.
+fn fill(value: &mut Value, kept: &BTreeMap<String, Value>) {
+    match value {
+        Value::Object(members) => members.values_mut().for_each(|member| fill(member, kept)),
+        Value::Array(items) => items.iter_mut().for_each(|item| fill(item, kept)),
+        Value::String(text) => {
+            let alone = text.strip_prefix('{').and_then(|text| text.strip_suffix('}')).and_then(|name| kept.get(name));
+            *value = alone.cloned().unwrap_or_else(|| filled(text, kept).into());
+        }
+        _ => {}
+    }
+}
+
+fn filled(text: &str, kept: &BTreeMap<String, Value>) -> String {
+    kept.iter().fold(text.to_owned(), |text, (name, value)| {
+        let said = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        text.replace(&format!("{{{name}}}"), &said)
+    })
 }
 
 /// Says where `found` is not what is expected.
