@@ -114,11 +114,16 @@ impl Site {
         String::from_utf8_lossy(&output.stderr).into_owned()
     }
 
-    fn serve(&self) -> Command {
+    /// Writes the configuration; says where.
+    pub fn write_config(&self) -> PathBuf {
         let config = self.path().join("rollcall.yaml");
         fs::write(&config, self.config.to_string()).expect("the folder is ours");
+        config
+    }
+
+    fn serve(&self) -> Command {
         let mut command = Command::new(&self.program);
-        command.arg("serve").arg("--config").arg(config);
+        command.arg("serve").arg("--config").arg(self.write_config());
         command
     }
 }

@@ -243,10 +243,10 @@ fn what_one_hub_tells_another_takes_and_does_not_tell_on() {
 #[test]
 fn subscribers_can_be_told_how_to_check_who_sends() {
     let site = site();
-    drop(site.start()); // writes the configuration
+    let config = site.write_config();
     let secret = |tenant: &str, connection: &str| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_rollcall"));
-        command.args(["webhook", "secret", tenant, connection, "--config"]).arg(site.path().join("rollcall.yaml"));
+        command.args(["webhook", "secret", tenant, connection, "--config"]).arg(&config);
         let output = command.output().unwrap();
         (output.status.success(), String::from_utf8(output.stdout).unwrap())
     };
