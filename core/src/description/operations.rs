@@ -11,6 +11,8 @@ mod paging;
 mod parameters;
 mod security;
 mod selection;
+#[cfg(test)]
+mod tests;
 mod verbs;
 
 use std::collections::HashMap;

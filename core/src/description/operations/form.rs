@@ -6,6 +6,7 @@ use super::Operations;
 use crate::description::expression::Type;
 use crate::description::{Form, FormField, RecordTypeId, Write};
 use crate::json::Pointer;
+use crate::language::diagnostic::closest;
 use crate::language::keys::{self, Cast, Role};
 use crate::language::schema::{Property, is_read_only, properties, property, type_names};
 use crate::language::{Diagnostic, EXTENSION};
@@ -101,9 +102,11 @@ impl Operations<'_, '_, '_> {
             format!("`{}` has no member `{name}` that this could be written to", self.records.name(target.of));
         let known = properties(self.document, target.at);
         let problem = Diagnostic::at(place, problem);
-        let problem = problem.did_you_mean(name, known.iter().map(|known| known.name.as_str()));
-        let hint = "`as` names the member; what is not kept is for a `call`";
-        self.report(if keys.written.is_none() { problem.hint(hint) } else { problem });
+        let close = closest(name, known.iter().map(|known| known.name.as_str()));
+        self.report(match close {
+            Some(close) => problem.hint(format!("did you mean `{close}`?")),
+            None => problem.hint("`as` names the member; what is not kept is for a `call`"),
+        });
     }
 
     /// Whether no client writes a member of a record: it is `readOnly`, or computed whenever it is read.

@@ -91,7 +91,13 @@ impl Operations<'_, '_, '_> {
         };
         let condition = Expression::chosen(member, value.clone());
         if condition.is_none() {
-            let problem = format!("`{name}` of `{}` is {}, and this is {value}", self.records.name(of), member.of);
+            let of = self.records.name(of);
+            let problem = match (member.of.unwrapped(), value) {
+                (Type::List(held), Type::List(sent)) => {
+                    format!("`{name}` of `{of}` is made of {held}, and this of {sent}")
+                }
+                _ => format!("`{name}` of `{of}` is {}, and this is {value}", member.of),
+            };
             self.report(Diagnostic::at(place, problem).hint("`cast` turns what is sent into another type"));
         }
         condition
