@@ -16,7 +16,7 @@ const BASE: &str = "/api/v1";
 const PROBLEMS: [&str; 6] = ["400", "403", "404", "422", "429", "500"];
 
 /// Differences that are meant: what is told of them, or a part of it, and why they are.
-const MEANT: [(&str, &str); 14] = [
+const MEANT: [(&str, &str); 13] = [
     ("nobody documents POST /webhooks/{secret}", "what another Eduframe tells has to arrive somewhere"),
     ("get_planned_courses query: nobody documents `min_cost`", "the introduction does: it is its example of a filter"),
     ("get_personal_program_elements query: nobody documents `cursor`", "it is on all other lists that have pages"),
@@ -26,7 +26,6 @@ const MEANT: [(&str, &str); 14] = [
     ("create_grade body.score: whether it is required", "the page marks both, and says that one of the two is enough"),
     ("planning_materials: nobody documents `id`", "nobody could name the item that is to be changed"),
     ("answer.number: it is documented as number", "its sample is an integer, and it is counted"),
-    ("get_webhook_notifications_failed query", "what could not be sent is a short list"),
     ("get_planning_materials_of_", "nobody could name the item that is to be changed"),
     ("create_course body.course_tab_contents_attributes: nobody documents `id`", "it is documented for new programs"),
     ("update_catalog_product_by_id body.course_tab_contents_attributes", "an item without `id` is a new one"),

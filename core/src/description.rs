@@ -244,6 +244,10 @@ pub enum Listed {
         subscription: String,
         /// Only those that failed for good.
         failed: bool,
+        /// The parameter that says from when on.
+        since: Option<String>,
+        /// The parameter that says until when.
+        until: Option<String>,
     },
     /// The log of the delivery whose id is the value of this path or query parameter.
     Log {

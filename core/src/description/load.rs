@@ -397,6 +397,15 @@ mod tests {
     }
 
     #[test]
+    fn what_was_told_is_listed_by_whom_and_when() {
+        let partner = valid("resources");
+        let Verb::List(listed) = &partner.operation("listTold").unwrap().verb else { panic!() };
+        let [subscription, since, until] = ["id", "since", "until"].map(str::to_owned);
+        let wanted = Listed::Sends { subscription, failed: true, since: Some(since), until: Some(until) };
+        assert_eq!(*listed, wanted);
+    }
+
+    #[test]
     fn members_and_parameters_have_conditions_and_say_when_they_were_true() {
         let partner = valid("lists");
         let push = partner.operations.iter().find(|operation| operation.id == "pushReaders").unwrap();

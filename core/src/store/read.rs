@@ -286,6 +286,27 @@ pub struct SelectedRecords {
     pub next: Option<Cursor>,
 }
 
+/// A question for what a subscription was, or is to be, told.
+#[derive(Debug, Clone, Copy)]
+pub struct SendQuery<'q> {
+    /// Whose.
+    pub tenant: &'q str,
+    /// Of which connection, by name.
+    pub connection: &'q str,
+    /// The subscription's key, a canonical JSON list.
+    pub subscription: &'q str,
+    /// Only what was given up.
+    pub failed: bool,
+    /// Only what happened then or later.
+    pub since: Option<Timestamp>,
+    /// Only what happened then or earlier.
+    pub until: Option<Timestamp>,
+    /// At most so many.
+    pub limit: u64,
+    /// So many are left out before.
+    pub offset: u64,
+}
+
 /// Something that a subscriber was, or is to be, told.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct StoredSend {
@@ -387,17 +408,8 @@ pub trait Reader: Send + Sync {
     /// The records that a selection comes to, with what is derived of them.
     async fn select(&self, partner: &Partner, query: &SelectQuery<'_>) -> Result<SelectedRecords, StoreError>;
 
-    /// What a subscription (its key, a canonical JSON list) was, or is to be, told: at most `limit` after the first
-    /// `offset`; with `failed` only what was given up.
-    async fn sends(
-        &self,
-        tenant: &str,
-        connection: &str,
-        subscription: &str,
-        failed: bool,
-        limit: u64,
-        offset: u64,
-    ) -> Result<Sends, StoreError>;
+    /// What a subscription was, or is to be, told.
+    async fn sends(&self, query: &SendQuery<'_>) -> Result<Sends, StoreError>;
 
     /// The log of one delivery of a connection: at most `limit` lines after the first `offset`; `None` if there is no
     /// such delivery.

@@ -16,7 +16,7 @@ use rollcall_core::limits::Limits;
 use rollcall_core::store::StoreError;
 use rollcall_core::store::read::{
     Change, Delivery, Entities, EntityQuery, Filter, Log, QueryError, Reader, RecordQuery, Records, SelectQuery,
-    SelectedRecords, Sends, Source, StoredBody,
+    SelectedRecords, SendQuery, Sends, Source, StoredBody,
 };
 use rollcall_core::store::sqlite::{SqliteOptions, SqliteStore};
 use serde_json::{Map, Value, json};
@@ -131,7 +131,7 @@ impl Reader for Empty {
         Ok(SelectedRecords::default())
     }
 
-    async fn sends(&self, _: &str, _: &str, _: &str, _: bool, _: u64, _: u64) -> Result<Sends, StoreError> {
+    async fn sends(&self, _: &SendQuery<'_>) -> Result<Sends, StoreError> {
         Ok(Sends::default())
     }
 

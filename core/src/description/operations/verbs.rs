@@ -281,18 +281,20 @@ impl Operations<'_, '_, '_> {
                 false
             }
         };
-        let subscription = self.subscriber(outline);
+        let subscription = self.choosing(outline, "subscriber", &["subscriber == value", "value == subscriber"]);
         if subscription.is_none() {
             let problem = Diagnostic::at(self.document.key_place(at), "whose this lists is not said");
             self.report(problem.hint("a path parameter says it: `x-rollcall: {where: subscriber == value}`"));
         }
-        Some(Listed::Sends { subscription: subscription?, failed })
+        let since = self.choosing(outline, "at", &["at >= value", "value <= at"]);
+        let until = self.choosing(outline, "at", &["at <= value", "value >= at"]);
+        Some(Listed::Sends { subscription: subscription?, failed, since, until })
     }
 
-    /// The path parameter that says whose sends are listed.
-    fn subscriber(&self, outline: &OperationOutline) -> Option<String> {
-        let names = ["subscriber", "value"].map(|name| Member::required(name, Type::Any));
-        let wanted = ["subscriber == value", "value == subscriber"].map(|source| Expression::compile(source, &names));
+    /// The parameter that chooses by one of these conditions on a name.
+    fn choosing(&self, outline: &OperationOutline, name: &str, conditions: &[&str]) -> Option<String> {
+        let names = [name, "value"].map(|name| Member::required(name, Type::Any));
+        let wanted: Vec<_> = conditions.iter().map(|source| Expression::compile(source, &names)).collect();
         let declared = self.declared_parameters(outline);
         let found = declared.iter().find(|at| {
             let source = self.outline.parameters.get(at).and_then(|keys| keys.only.as_deref());

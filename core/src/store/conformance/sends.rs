@@ -7,6 +7,7 @@ use super::sample::{Plan, World, at};
 use super::{Database, conformance};
 use crate::clock::Clock as _;
 use crate::delivery::{Report, Status};
+use crate::store::read::SendQuery;
 use crate::store::{Attempt, DueSend, NewSend, SendOutcome, StoreError};
 
 conformance!(
@@ -161,6 +162,12 @@ async fn every_subscription_has_its_turn(database: &dyn Database) {
     assert_eq!(due(100, 100).await.len(), 53);
 }
 
+/// All that the first subscription was told.
+fn of(tenant: &str, failed: bool, limit: u64, offset: u64) -> SendQuery<'_> {
+    let (connection, subscription) = ("school", "[1]");
+    SendQuery { tenant, connection, subscription, failed, since: None, until: None, limit, offset }
+}
+
 async fn how_it_went_is_told_the_newest_first(database: &dyn Database) {
     let world = World::new(database).await;
     let ids =
@@ -176,7 +183,7 @@ async fn how_it_went_is_told_the_newest_first(database: &dyn Database) {
         world.store.note_attempt(send, &attempt(nth, status), outcome).await.unwrap();
     }
     let told = async |tenant: &str, failed, limit, offset| {
-        let sends = world.store.sends(tenant, "school", "[1]", failed, limit, offset).await.unwrap();
+        let sends = world.store.sends(&of(tenant, failed, limit, offset)).await.unwrap();
         let line =
             |send: &super::super::read::StoredSend| format!("{} {} {}", send.event, send.status, send.attempts.len());
         (sends.total, sends.rows.iter().map(line).collect::<Vec<_>>())
@@ -187,7 +194,18 @@ async fn how_it_went_is_told_the_newest_first(database: &dyn Database) {
     assert_eq!(told("demo", false, 2, 1).await, (4, all[1..3].to_vec()));
     assert_eq!(told("demo", true, 10, 0).await, (1, all[2..3].to_vec()));
     assert_eq!(told("elsewhere", false, 10, 0).await, (0, Vec::new()));
-    let sends = world.store.sends("demo", "school", "[1]", false, 10, 0).await.unwrap().rows;
+    let now = world.clock.now();
+    let moment = std::time::Duration::from_secs(1);
+    for (since, until, count) in [
+        (Some(now), Some(now), 4),
+        (Some(now - moment), None, 4),
+        (Some(now + moment), None, 0),
+        (None, Some(now - moment), 0),
+    ] {
+        let sends = world.store.sends(&SendQuery { since, until, ..of("demo", false, 10, 0) }).await.unwrap();
+        assert_eq!((sends.total, sends.rows.len()), (count, usize::try_from(count).unwrap()), "{since:?} {until:?}");
+    }
+    let sends = world.store.sends(&of("demo", false, 10, 0)).await.unwrap().rows;
     assert_eq!((sends[0].id, sends[3].id, sends[3].at), (raised_later[0], ids[0], world.clock.now()));
     assert_eq!(sends[3].attempts, [attempt(0, None), attempt(1, Some(500)), attempt(2, Some(200))]);
     assert_eq!(sends[3].body, serde_json::json!({"event": "a"}));

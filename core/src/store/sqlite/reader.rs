@@ -19,7 +19,7 @@ use crate::store::body::{self, Stored};
 use crate::store::contributors::{damaged, decode};
 use crate::store::read::{
     Change, Delivery, Entities, EntityQuery, Log, QueryError, Reader, RecordQuery, Records, SelectQuery,
-    SelectedRecords, Sends, Source, StoredBody, StoredRecord,
+    SelectedRecords, SendQuery, Sends, Source, StoredBody, StoredRecord,
 };
 use crate::store::sql::{self, Bound, Question};
 use crate::store::{RecordId, StoreError};
@@ -183,16 +183,8 @@ impl Reader for SqliteStore {
         select::select(&self.selecting, partner, query).await
     }
 
-    async fn sends(
-        &self,
-        tenant: &str,
-        connection: &str,
-        subscription: &str,
-        failed: bool,
-        limit: u64,
-        offset: u64,
-    ) -> Result<Sends, StoreError> {
-        send::of(&self.readers, [tenant, connection, subscription], failed, limit, offset).await
+    async fn sends(&self, query: &SendQuery<'_>) -> Result<Sends, StoreError> {
+        send::of(&self.readers, query).await
     }
 
     async fn log(

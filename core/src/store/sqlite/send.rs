@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::reader::{instant, parsed, unsigned, uuid};
 use super::rows::integer;
 use crate::store::contributors::damaged;
-use crate::store::read::{Sends, StoredSend};
+use crate::store::read::{SendQuery, Sends, StoredSend};
 use crate::store::{Attempt, Commit, DueSend, SendOutcome, StoreError};
 
 /// What is due, at most `?3` of each subscription: the first of every subscription before the second of any. The
@@ -38,14 +38,16 @@ const DUE: &str = "with recursive subscription (connection, name) as (\
 /// When the first is due that is due later.
 const NEXT: &str = "select min(due) from send where due > ?1";
 
-/// Sends of a subscription (the names of tenant and connection, the subscription's key) for which a condition holds.
+/// Sends of a subscription (the names of tenant and connection, the subscription's key) within a time (its first and its
+/// last moment, which may be null) for which a condition holds.
 macro_rules! sends {
     ($what:literal, $condition:literal, $rest:literal) => {
         concat!(
             "select ",
             $what,
             " from send where connection = (select c.id from connection c join tenant t on t.id = c.tenant ",
-            "where t.name = ?1 and c.name = ?2) and subscription = ?3",
+            "where t.name = ?1 and c.name = ?2) and subscription = ?3 ",
+            "and (?4 is null or at >= ?4) and (?5 is null or at <= ?5)",
             $condition,
             $rest
         )
@@ -58,7 +60,7 @@ macro_rules! page {
         concat!(
             "select s.id, s.public_id, s.event, s.body, s.status, s.at, a.at, a.took, a.http_status, a.response, ",
             "a.problem from (",
-            sends!("*", $condition, " order by id desc limit ?4 offset ?5"),
+            sends!("*", $condition, " order by id desc limit ?6 offset ?7"),
             ") s left join send_attempt a on a.send = s.id order by s.id desc, a.nth"
         )
     };
@@ -169,22 +171,20 @@ fn release(transaction: &Transaction<'_>, ended: i64) -> Result<(), StoreError> 
 }
 
 /// What a subscription was, or is to be, told.
-pub(super) async fn of(
-    readers: &SqlitePool,
-    subscription: [&str; 3],
-    failed: bool,
-    limit: u64,
-    offset: u64,
-) -> Result<Sends, StoreError> {
-    let [count, page] = if failed {
+pub(super) async fn of(readers: &SqlitePool, query: &SendQuery<'_>) -> Result<Sends, StoreError> {
+    let [count, page] = if query.failed {
         [sends!("count(*)", " and status = 'failed'", ""), page!(" and status = 'failed'")]
     } else {
         [sends!("count(*)", "", ""), page!("")]
     };
-    let [tenant, connection, key] = subscription;
+    let moment = |at: Option<Timestamp>| at.map(Timestamp::as_millisecond);
+    let about = |sql: &'static str| {
+        let question = sqlx::query(sql).bind(query.tenant).bind(query.connection).bind(query.subscription);
+        question.bind(moment(query.since)).bind(moment(query.until))
+    };
     let mut transaction = readers.begin().await?;
-    let total = sqlx::query(count).bind(tenant).bind(connection).bind(key).fetch_one(&mut *transaction).await?;
-    let page = sqlx::query(page).bind(tenant).bind(connection).bind(key).bind(integer(limit)).bind(integer(offset));
+    let total = about(count).fetch_one(&mut *transaction).await?;
+    let page = about(page).bind(integer(query.limit)).bind(integer(query.offset));
     let rows = page.fetch_all(&mut *transaction).await?;
     let mut sends: Vec<(i64, StoredSend)> = Vec::new();
     for row in &rows {

@@ -40,7 +40,7 @@ impl Call {
             Listed::Selected(selection) => self.selected(connection, selection, wanted).await,
             Listed::Items { of, list } => self.items(connection, of, list, wanted).await,
             Listed::Called { call, .. } => self.called(connection, call, wanted).await,
-            Listed::Sends { subscription, failed } => self.sends(connection, subscription, *failed, wanted).await,
+            Listed::Sends { .. } => self.sends(connection, listed, wanted).await,
             Listed::Log { delivery } => {
                 let named = self.path.iter().chain(&wanted.query).find(|(name, _)| name == delivery);
                 self.log(connection, named.map(|(_, id)| id.as_str()), wanted.numbers()).await

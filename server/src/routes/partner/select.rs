@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use rollcall_core::description::{Answer, Paging, Resource, Selection};
+use rollcall_core::description::{Answer, Listed, Paging, Resource, Selection};
 use rollcall_core::ingest::{Asked, given};
-use rollcall_core::store::read::{Cursor, SelectPart, SelectQuery, SelectedRecords};
+use rollcall_core::store::read::{Cursor, SelectPart, SelectQuery, SelectedRecords, SendQuery};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -101,10 +101,10 @@ impl Call {
     pub(super) async fn sends(
         &self,
         connection: &Arc<Connection>,
-        subscription: &str,
-        failed: bool,
+        listed: &Listed,
         wanted: Wanted,
     ) -> Result<Done, Problem> {
+        let Listed::Sends { subscription, failed, since, until } = listed else { return Err(nothing()) };
         let key = wanted.asked.path.get(subscription).or_else(|| wanted.asked.query.get(subscription));
         let key = Value::Array(key.into_iter().cloned().collect()).to_string();
         let webhooks = self.loaded.partner.webhooks.as_ref().ok_or_else(nothing)?;
@@ -113,7 +113,18 @@ impl Call {
         self.row(connection, &selection, &Asked::default(), part).await?.ok_or_else(nothing)?;
         let Part { limit, offset } = wanted.numbers();
         let (sender, limit) = (&connection.sender, limit.unwrap_or(i64::MAX.unsigned_abs()));
-        let found = self.app.reader.sends(&sender.tenant, &sender.connection, &key, failed, limit, offset).await?;
+        let moment = |name: &Option<String>| wanted.asked.query.get(name.as_ref()?)?.as_str()?.parse().ok();
+        let query = SendQuery {
+            tenant: &sender.tenant,
+            connection: &sender.connection,
+            subscription: &key,
+            failed: *failed,
+            since: moment(since),
+            until: moment(until),
+            limit,
+            offset,
+        };
+        let found = self.app.reader.sends(&query).await?;
         let links = self.numbered_links(&wanted, found.total);
         let context = context::sends(found.rows, found.total, &links, &sender.options);
         Ok(Done { context, delivery: None, as_log: false })

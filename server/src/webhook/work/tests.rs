@@ -11,7 +11,7 @@ use axum::routing::post;
 use rollcall_core::delivery::{Received, Status};
 use rollcall_core::ingest::Asked;
 use rollcall_core::limits::Limits;
-use rollcall_core::store::read::StoredSend;
+use rollcall_core::store::read::{SendQuery, StoredSend};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tokio::net::TcpListener;
@@ -129,7 +129,10 @@ async fn visit(server: &Server, who: &str) -> i64 {
 /// What a subscription was told, the first first.
 async fn sends(server: &Server, hook: i64) -> Vec<StoredSend> {
     let key = format!("[{hook}]");
-    let mut sends = server.app.reader.sends(TENANT, "school", &key, false, 1_000, 0).await.unwrap().rows;
+    let (connection, subscription) = ("school", key.as_str());
+    let (failed, since, until, limit, offset) = (false, None, None, 1_000, 0);
+    let query = SendQuery { tenant: TENANT, connection, subscription, failed, since, until, limit, offset };
+    let mut sends = server.app.reader.sends(&query).await.unwrap().rows;
     sends.reverse();
     sends
 }
