@@ -1,6 +1,6 @@
 //! Meetings, planning events, and where they clash.
 
-use rollcall_mapper_sdk::logic::{Class, Office};
+use rollcall_mapper_sdk::logic::{Class, Found, Office, Step, step};
 use serde_json::{Value, json};
 
 use super::{all, members, office, person, why};
@@ -171,4 +171,18 @@ fn what_is_cancelled_clashes_with_nothing() {
     let event = planned(3, ("10:00", "11:00"), &json!({"meeting_id": 1, "meeting_location_id": 6}));
     office = office.with("PlanningEvent", event);
     assert_eq!(office.call("planning-conflicts").run().unwrap().told["rows"], json!([]));
+}
+
+#[test]
+fn more_than_can_be_looked_at_is_declined() {
+    let busy = json!({"meeting_location_id": 6});
+    for (count, more, is_declined) in
+        [(8_000, json!({}), false), (8_001, json!({}), true), (100, busy.clone(), false), (101, busy, true)]
+    {
+        let meetings: Value = (1..=count).map(|id| planned(id, ("09:00", "12:00"), &more)).collect();
+        let none = || Found::Records(b"[]".to_vec());
+        let found = [Found::Records(meetings.to_string().into_bytes()), none(), none(), none()];
+        let step = step::<Eduframe>("planning-conflicts", b"{}", b"{}", &found);
+        assert_eq!(matches!(step, Step::Decline(decline) if decline.code == "too-many"), is_declined, "{count}");
+    }
 }
