@@ -116,7 +116,8 @@ pub enum Write {
     /// An object, whose members are written one by one into the one that is there. `null` leaves nothing.
     Object(Form),
     /// A list, or an object whose members are the items in the order of their names as numbers. An item that names one
-    /// that is there changes it, others are added; what is not named stays.
+    /// that is there changes it, others are added; what is not named stays. Where the server names items, one that names
+    /// none of those is a mistake.
     Items {
         /// The member by which items are told apart.
         by: String,

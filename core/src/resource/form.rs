@@ -100,22 +100,24 @@ fn write_item(
     let named = item.get(by).filter(|json| **json != Json::Null).map(Json::to_value);
     let goes = remove.and_then(|remove| item.get(remove)).and_then(|json| Cast::Boolean.apply(json));
     let goes = goes == Some(Value::Bool(true));
-    let Some(named) = named else {
-        if !goes {
+    let place = named.as_ref().map(|named| items.iter().position(|there| there.get(by) == Some(named)));
+    let is_named_by_clients = form.fields.iter().any(|field| field.sent == by);
+    match place.flatten() {
+        Some(place) if goes => _ = items.remove(place),
+        Some(place) => {
+            if let Value::Object(there) = items[place].take() {
+                items[place] = Value::Object(inside(form, item, at, there, filled));
+            }
+        }
+        None if named.is_some() && (goes || !is_named_by_clients) => {
+            let note = Note::new(at.member(by), "unknown", "there is no such item");
+            filled.notes.push(note.with("field", by));
+        }
+        None if goes => {}
+        None => {
             let added = inside(form, item, at, Members::new(), filled);
             items.push(Value::Object(added));
         }
-        return;
-    };
-    let Some(place) = items.iter().position(|there| there.get(by) == Some(&named)) else {
-        let note = Note::new(at.member(by), "unknown", "there is no such item");
-        filled.notes.push(note.with("field", by));
-        return;
-    };
-    if goes {
-        items.remove(place);
-    } else if let Value::Object(there) = items[place].take() {
-        items[place] = Value::Object(inside(form, item, at, there, filled));
     }
 }
 
@@ -144,13 +146,19 @@ mod tests {
         FormField { sent: sent.to_owned(), kept: kept.to_owned(), cast, write }
     }
 
-    /// Books: a title, a price, a publisher, chapters that have numbers, and something that only logic looks at.
+    /// Books: a title, a price, a publisher, chapters that have numbers, a rating by each of its readers, and something
+    /// that only logic looks at.
     fn form() -> Form {
         let value = |name: &str| field(name, name, None, Write::Value);
         let chapters = Write::Items {
             by: "id".to_owned(),
             remove: Some("_destroy".to_owned()),
             form: Form { fields: vec![value("title")] },
+        };
+        let ratings = Write::Items {
+            by: "reader".to_owned(),
+            remove: Some("_destroy".to_owned()),
+            form: Form { fields: vec![value("reader"), value("stars")] },
         };
         let publisher = Write::Object(Form { fields: vec![value("name"), value("city")] });
         let fields = vec![
@@ -159,6 +167,7 @@ mod tests {
             field("lent", "is_lent", Some(Cast::Boolean), Write::Value),
             field("publisher_attributes", "publisher", None, publisher),
             field("chapters_attributes", "chapters", None, chapters),
+            field("ratings", "ratings", None, ratings),
             field("notify", "notify", None, Write::Argument),
         ];
         Form { fields }
@@ -175,6 +184,7 @@ mod tests {
         let there = json!({
             "id": 7, "title": "A", "price": "1.00", "publisher": {"name": "P", "city": "Q"},
             "chapters": [{"id": 1, "title": "one"}, {"id": 2, "title": "two"}, {"id": 3, "title": "three"}],
+            "ratings": [{"reader": 5, "stars": 1}],
         });
         let table = [
             (json!({}), json!({})),
@@ -192,6 +202,11 @@ mod tests {
                 json!({"chapters_attributes": {"10": {"title": "last"}, "2": {"id": 3, "_destroy": "1"}}}),
                 json!({"chapters": [{"id": 1, "title": "one"}, {"id": 2, "title": "two"}, {"title": "last"}]}),
             ),
+            (
+                json!({"ratings": [{"reader": 6, "stars": 4}, {"reader": 5, "stars": 2}]}),
+                json!({"ratings": [{"reader": 5, "stars": 2}, {"reader": 6, "stars": 4}]}),
+            ),
+            (json!({"ratings": [{"reader": 5, "_destroy": true}]}), json!({"ratings": []})),
         ];
         for (sent, change) in table {
             let mut wanted = there.as_object().unwrap().clone();
@@ -210,11 +225,15 @@ mod tests {
     #[test]
     fn arguments_are_not_kept_and_what_cannot_be_is_told() {
         let filled = filled(
-            &json!({"notify": [1], "price": "a lot", "chapters_attributes": [{"id": 9, "title": "x"}]}),
+            &json!({"notify": [1], "price": "a lot", "chapters_attributes": [{"id": 9, "title": "x"}],
+                "ratings": [{"reader": 6, "_destroy": true}]}),
             &json!({"chapters": []}),
         );
         assert_eq!(Value::Object(filled.arguments), json!({"notify": [1]}));
         let told: Vec<_> = filled.notes.iter().map(|note| (note.pointer.as_str(), note.code.as_str())).collect();
-        assert_eq!(told, [("/price", "type"), ("/chapters_attributes/0/id", "unknown")]);
+        assert_eq!(
+            told,
+            [("/price", "type"), ("/chapters_attributes/0/id", "unknown"), ("/ratings/0/reader", "unknown")]
+        );
     }
 }
