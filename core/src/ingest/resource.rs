@@ -195,7 +195,8 @@ impl Work<'_> {
 
     /// What a call comes to; nothing is stored of it yet.
     async fn act(&self, changes: &mut Changes<'_>, asked: &Asked, body: &[u8]) -> Result<Acted, Stop> {
-        let has_body = self.operation.body.is_some() && !body.iter().all(u8::is_ascii_whitespace);
+        let is_blank = body.iter().all(u8::is_ascii_whitespace);
+        let has_body = self.operation.body.as_ref().is_some_and(|body| body.required || !is_blank);
         let checked =
             has_body.then(|| check(self.operation, &self.sender.options, body, &self.ingest.limits).map_err(rejected));
         let sent = checked.transpose()?.map(|checked| checked.json);
