@@ -3,6 +3,8 @@
 
 mod described;
 mod documented;
+mod served;
+mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
 
