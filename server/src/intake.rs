@@ -137,10 +137,12 @@ pub async fn write(
         app.ingest.synced().await.map_err(|error| Problem::from(error).kept_as(delivery))?;
         app.courier.ring_for(&loaded.partner);
     }
-    if is_refused(&written.report) {
-        return Err(refusal(written.report, Vec::new(), app.ingest.limits.violations_max).kept_as(delivery));
-    }
-    Ok(written)
+    not_refused(written, app.ingest.limits.violations_max).map_err(|problem| problem.kept_as(delivery))
+}
+
+/// What became of a call, unless it could not be done: then that is the problem.
+pub fn not_refused(written: Written, errors_max: usize) -> Result<Written, Problem> {
+    if is_refused(&written.report) { Err(refusal(written.report, Vec::new(), errors_max)) } else { Ok(written) }
 }
 
 /// Does work when it is its turn, on a thread where that harms no one.

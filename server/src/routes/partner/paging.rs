@@ -65,7 +65,14 @@ pub(super) fn place(
 
 /// The place that a client was given.
 fn cursor(text: &str) -> Option<Cursor> {
-    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).ok()?).ok()
+    let cursor: Cursor = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;
+    let is_scalar = |value: &Value| !value.is_array() && !value.is_object();
+    cursor.values.iter().all(is_scalar).then_some(cursor)
+}
+
+/// A cursor of another list, or of the same in another order.
+pub(super) fn foreign_cursor(paging: &Paging) -> Problem {
+    unreadable(paging.cursor.as_deref().unwrap_or_default())
 }
 
 /// What a client is given for a place.

@@ -58,7 +58,12 @@ impl Call {
         let by_cursor = matches!(wanted.part, SelectPart::Cursor { .. });
         // Where a cursor leads, no page has a number, and nobody has to count for a header.
         let counts = speaks(answer, "total", !by_cursor) || (!by_cursor && speaks(answer, "links", true));
-        let sort = sort(selection, &wanted.query);
+        let sort = sort(selection, &wanted.asked);
+        if let SelectPart::Cursor { at: Some(at), .. } = &wanted.part
+            && at.values.len() != sort.len()
+        {
+            return Err(paging::foreign_cursor(&self.operation().paging));
+        }
         let found = self.select(connection, selection, &wanted.asked, sort, wanted.part.clone(), counts).await?;
         let links = self.links(&wanted, found.previous.as_ref(), found.next.as_ref(), found.total);
         let rows = found.rows.into_iter().map(Value::Object).collect();
@@ -244,12 +249,15 @@ fn speaks(answer: Option<&Answer>, name: &str, headers_count: bool) -> bool {
     in_body || (headers_count && answer.headers.iter().any(|(_, value)| value.speaks_of(name)))
 }
 
-/// Which words of a sort are asked for. That each is one has been checked.
-fn sort(selection: &Selection, query: &[(String, String)]) -> Vec<usize> {
+/// Which words of a sort are asked for, in their order. That each is one has been checked.
+fn sort(selection: &Selection, asked: &Asked) -> Vec<usize> {
     let Some(sort) = &selection.sort else { return Vec::new() };
-    let is_of = |name: &str| name.split('[').next() == Some(&sort.parameter);
-    let asked = query.iter().filter(|(name, _)| is_of(name));
-    asked.filter_map(|(_, word)| sort.words.iter().position(|known| known.word == *word)).collect()
+    let words = match asked.query.get(&sort.parameter) {
+        Some(Value::Array(words)) => words.as_slice(),
+        Some(word) => std::slice::from_ref(word),
+        None => &[],
+    };
+    words.iter().filter_map(|word| sort.words.iter().position(|known| word == known.word.as_str())).collect()
 }
 
 fn first() -> SelectPart {

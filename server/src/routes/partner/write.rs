@@ -15,7 +15,7 @@ use super::select::about;
 use super::{Call, Done, request};
 use crate::access::Connection;
 use crate::body::{self, Payload};
-use crate::intake;
+use crate::intake::{self, blocking};
 use crate::metrics::{self, Stage};
 use crate::problem::Problem;
 
@@ -32,7 +32,13 @@ impl Call {
         }
         let (asked, _) = self.members(connection, body).await?;
         let received = intake::received(Payload::empty(), self.operation(), &*self.app.ingest.clock);
-        let written = intake::write(&self.app, connection, &self.loaded, self.operation, asked, received, true).await?;
+        let (app, loaded, from) = (Arc::clone(&self.app), Arc::clone(&self.loaded), Arc::clone(connection));
+        let nth = self.operation;
+        let work = async move {
+            let operation = &loaded.partner.operations[nth];
+            app.ingest.write(&from.sender, &loaded, operation, &asked, received, true).await
+        };
+        let written = intake::not_refused(blocking(work).await??, self.app.ingest.limits.violations_max)?;
         self.told(connection, resource, written, None).await
     }
 

@@ -57,6 +57,8 @@ async fn parameters_choose_and_order_and_what_is_not_declared_is_refused() {
         ("?page=0", 400, ""),
         ("?per_page=101", 400, ""),
         ("?cursor=x", 422, ""),
+        ("?cursor=eyJ2YWx1ZXMiOltdLCJpZCI6Mn0", 200, "CBA"),
+        ("?cursor=eyJ2YWx1ZXMiOltdLCJpZCI6Mn0&sort=name", 422, ""),
     ];
     for (query, status, wanted) in table {
         let reply = call(&server, "GET", &format!("/orgs{query}"), &Value::Null).await;
