@@ -92,7 +92,9 @@ fn lists_know_their_orders_their_pages_and_what_needs_an_index() {
     assert_eq!((of.filters.len(), list.as_str()), (1, "copies"));
     let Verb::List(Listed::Called { call, .. }) = &operation(&partner, "listLate").verb else { panic!() };
     assert_eq!(call, "late");
-    let Verb::List(Listed::Sends { subscription, failed }) = &operation(&partner, "listTold").verb else { panic!() };
+    let Verb::List(Listed::Sends { subscription, failed, .. }) = &operation(&partner, "listTold").verb else {
+        panic!()
+    };
     assert_eq!((subscription.as_str(), *failed), ("id", true));
 }
 
