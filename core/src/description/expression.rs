@@ -122,6 +122,8 @@ enum Loop {
     Least,
     /// The largest.
     Greatest,
+    /// All of them together; 0 if there is none.
+    Total,
 }
 
 /// What is done with operands.
@@ -319,6 +321,7 @@ mod tests {
             ("string(size(level)) + '!'", json!("4!")),
             ("ratio < 2 && -1 < ratio", json!(true)),
             ("size(faults) - 3", json!(-2)),
+            ("faults.sum(f, 2)", json!(2)),
             ("2 - ratio", json!(0.5)),
             ("[1, 2] + [3]", json!([1, 2, 3])),
             ("size('مرحبا')", json!(5)),
@@ -582,6 +585,7 @@ mod tests {
             ("faults.exists(f, true) && f.code == 'x'", 26..27, "there is no `f` here"),
             ("level.filter(l, true)", 0..5, "expected a list, found text"),
             ("faults.exists(f)", 13..14, "unknown function `exists`"),
+            ("faults.sum(f, f.code)", 15..16, "expected an integer, found text"),
             ("size(faults.filter(f, true)) == 'x'", 29..31, "an integer and text cannot be compared"),
             ("glob('a*', 1)", 11..12, "expected text, found an integer"),
             ("has(lvel)", 4..8, "there is no `lvel` here"),

@@ -117,14 +117,14 @@ fn over<'v>(of: Loop, list: &Value, about: &Typed, scope: Scope<'_>) -> Computed
     let result = match of {
         Loop::Exists => Value::Bool(items.iter().any(fulfils)),
         Loop::Filter => items.iter().filter(|item| fulfils(item)).cloned().collect(),
-        Loop::Least | Loop::Greatest => {
+        Loop::Least | Loop::Greatest | Loop::Total => {
             let values = items.iter().filter_map(|item| owned(about, scope.within(item)).ok());
-            let values = values.filter(|value| !value.is_null());
-            let extreme = match of {
-                Loop::Least => values.min_by(rank),
-                _ => values.max_by(rank),
-            };
-            extreme.unwrap_or(Value::Null)
+            let mut values = values.filter(|value| !value.is_null());
+            match of {
+                Loop::Least => values.min_by(rank).unwrap_or(Value::Null),
+                Loop::Greatest => values.max_by(rank).unwrap_or(Value::Null),
+                _ => values.try_fold(0_i64, |total, value| total.checked_add(value.as_i64()?)).ok_or(Unset)?.into(),
+            }
         }
     };
     Ok(Cow::Owned(result))

@@ -76,6 +76,8 @@ pub enum Formula<'e> {
     Nth(Rows<'e>, Option<Fixed<'e>>, Box<Formula<'e>>),
     /// The smallest of what they say (or the largest); `null` if there is none.
     Extreme(Extreme, Rows<'e>, Box<Formula<'e>>),
+    /// The integers that they say together.
+    Total(Rows<'e>, Box<Formula<'e>>),
     /// An object with these members; without those that are `null`.
     Object(Vec<(&'e str, Formula<'e>)>),
 }
@@ -195,7 +197,9 @@ impl<'e> Formula<'e> {
             Self::Choose(one, other, third) => any(&[one, other, third]),
             Self::Search(_, texts) => texts.iter().any(|text| text.speaks_of(is)),
             Self::Exists(rows) | Self::Count(rows) => rows.speak_of(is),
-            Self::Nth(rows, _, about) | Self::Extreme(_, rows, about) => rows.speak_of(is) || about.speaks_of(is),
+            Self::Nth(rows, _, about) | Self::Extreme(_, rows, about) | Self::Total(rows, about) => {
+                rows.speak_of(is) || about.speaks_of(is)
+            }
             Self::Object(members) => members.iter().any(|(_, member)| member.speaks_of(is)),
         }
     }
@@ -248,6 +252,10 @@ impl Lowering {
             Node::Loop(Loop::Exists, ..) => Ok(Formula::Exists(self.rows(typed)?)),
             Node::Loop(Loop::Least, list, about) => self.extreme(Extreme::Least, list, about),
             Node::Loop(Loop::Greatest, list, about) => self.extreme(Extreme::Greatest, list, about),
+            Node::Loop(Loop::Total, list, about) => {
+                let (rows, about) = (self.rows(list)?, self.within().formula(about)?);
+                Ok(Formula::Total(rows, Box::new(about)))
+            }
             Node::Loop(Loop::Filter, ..) | Node::Records(_) => Err(cannot("a list of records as a whole")),
             Node::Record(..) => self.whole(typed),
             Node::List(_) | Node::Map(_) => Err(cannot("a list or a map made of members")),

@@ -40,15 +40,21 @@ const FUNCTIONS: [(&str, Operation); 6] = [
 const LINKS: &str = "links";
 
 /// What is asked of a list.
-const LOOPS: [(&str, Loop); 4] =
-    [("filter", Loop::Filter), ("exists", Loop::Exists), ("min", Loop::Least), ("max", Loop::Greatest)];
+const LOOPS: [(&str, Loop); 5] = [
+    ("filter", Loop::Filter),
+    ("exists", Loop::Exists),
+    ("min", Loop::Least),
+    ("max", Loop::Greatest),
+    ("sum", Loop::Total),
+];
 
 /// Functions that are more than a part of an expression: they stand alone, where members are computed.
 const ALONE: [&str; 4] = ["now", "next", "slug", "history"];
 
 /// What is written by name, for whoever got a name wrong.
 const KNOWN: &str = "size(x), string(x), decimal(x), glob(pattern, x), search(value, x, …), links(relation, …), has(x.y), \
-                     x.filter(y, condition), x.exists(y, condition), x.min(y, y.z), x.max(y, y.z)";
+                     x.filter(y, condition), x.exists(y, condition), x.min(y, y.z), x.max(y, y.z), \
+                     x.sum(y, y.z)";
 
 /// Loops that CEL has and that are not built.
 const UNSUPPORTED_LOOPS: [&str; 4] = ["map", "all", "exists_one", "existsOne"];
@@ -269,9 +275,11 @@ impl Typing<'_> {
             Loop::Filter => Type::List(Box::new(items[self.items.len()].of.clone())),
             Loop::Exists => Type::Boolean,
             Loop::Least | Loop::Greatest => Type::nullable(about_typed.of.clone()),
+            Loop::Total => Type::Integer,
         };
         match of {
             Loop::Filter | Loop::Exists => self.condition(about, &about_typed.of)?,
+            Loop::Total => self.expect(about, about_typed.of.unwrapped(), &Type::Integer)?,
             Loop::Least | Loop::Greatest => {
                 let is_ordered =
                     matches!(about_typed.of.unwrapped(), Type::Integer | Type::Number | Type::Text | Type::Any);

@@ -199,6 +199,7 @@ impl<'t> Translator<'t> {
             }
             Formula::Count(rows) => integer(self.count(rows)?),
             Formula::Extreme(extreme, rows, about) => self.extreme(*extreme, rows, about)?,
+            Formula::Total(rows, about) => integer(self.total(rows, about)?),
             Formula::Object(members) => return self.object(members),
         };
         Ok(self.shaped(column, wanted))

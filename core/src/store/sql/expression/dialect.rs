@@ -51,6 +51,9 @@ pub(super) trait Dialect {
     /// JSON of an object with these members, names and JSON; those that are null are left out.
     fn object(&self, members: &[(String, String)]) -> String;
 
+    /// The sum of an integer in all rows, 0 where there is none; never an error.
+    fn total(&self, integer: &str) -> String;
+
     /// A table, called `alias`, of what JSON contains.
     fn contents(&self, json: &str, alias: &str) -> String;
 
@@ -130,6 +133,10 @@ impl Dialect for Sqlite {
         let members: Vec<_> = members.iter().map(|(name, json)| format!("{name}, json({json})")).collect();
         // A patch with null removes the member.
         format!("json_patch('{{}}', json_object({}))", members.join(", "))
+    }
+
+    fn total(&self, integer: &str) -> String {
+        format!("cast(total({integer}) as integer)")
     }
 
     fn contents(&self, json: &str, alias: &str) -> String {

@@ -111,6 +111,14 @@ impl Translator<'_> {
         Ok(Column { sql: format!("(select {sql} from {from} where {conditions}{which})"), form })
     }
 
+    pub(super) fn total(&mut self, rows: &Rows<'_>, about: &Formula<'_>) -> Sqled<String> {
+        let Opened { from, conditions, .. } = self.open(rows)?;
+        let about = self.known(about, As::Scalar).map_err(Stop::from);
+        let about = self.or_close(about)?.sql;
+        self.rows.pop();
+        Ok(format!("(select {} from {from} where {conditions})", self.dialect.total(&about)))
+    }
+
     pub(super) fn extreme(&mut self, extreme: Extreme, rows: &Rows<'_>, about: &Formula<'_>) -> Sqled<Column> {
         let Opened { from, conditions, .. } = self.open(rows)?;
         let about = self.known(about, As::Scalar).map_err(Stop::from);

@@ -392,6 +392,8 @@ const EXPRESSIONS: &[&str] = &[
     "Enrolment.filter(e, e.course_id > id)[0].cost",
     "Enrolment.min(e, e.cost)",
     "Enrolment.max(e, e.cost)",
+    "Enrolment.sum(e, e.student_id)",
+    "Enrolment.filter(e, e.course_id == id).sum(e, e.id)",
     "Enrolment.filter(e, e.course_id == id).max(e, e.student_id)",
     "Course.exists(c, Enrolment.exists(e, e.course_id == c.id && e.student_id == places))",
     "Course.filter(c, c.free && c.id != id)[0].takers",
