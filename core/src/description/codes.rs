@@ -227,6 +227,9 @@ impl Occurring {
         for operation in operations {
             occurring.operation(operation, records);
         }
+        if outline.root.as_ref().is_some_and(|root| matches!(root.unknown, Some(keys::Unknown::Refuse))) {
+            occurring.add("additionalProperties", None);
+        }
         for at in sent(document, outline) {
             occurring.schema(document, outline, &at, None, &mut BTreeSet::new());
         }
@@ -258,6 +261,9 @@ impl Occurring {
         }
         for media in operation.body.iter().flat_map(|body| &body.media) {
             self.shape(&media.shape, Some(Change::Upsert), media.as_of.is_some(), records);
+        }
+        if operation.paging.cursor.is_some() {
+            self.add("format", None);
         }
         if matches!(operation.verb, Verb::List(Listed::Log { .. })) {
             for (code, record) in TOLD_IN_LOGS.iter().flat_map(|code| records.iter().map(move |of| (code, of))) {

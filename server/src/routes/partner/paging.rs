@@ -83,7 +83,7 @@ pub(super) fn text_of(cursor: &Cursor) -> String {
 
 fn unreadable(name: &str) -> Problem {
     let message = format!("query parameter `{name}`: must be one that a link of ours led to");
-    let note = Note::new(Pointer::root(), "cursor", message.clone()).with("field", name);
+    let note = Note::new(Pointer::root(), "format", message.clone()).with("field", name);
     Problem::new(ProblemClass::Invalid, "bad-request", message).with_errors(vec![note], 0)
 }
 

@@ -96,7 +96,7 @@ fn undeclared(call: &Call, operation: &Operation, query: &[(String, String)]) ->
     let unknown = query.iter().filter(|(name, _)| !is_declared(name) && !is_credential(name));
     let note = |name: &str| {
         let message = format!("there is no query parameter `{name}` here");
-        Note::new(Pointer::root(), "unknown-parameter", message).with("field", name)
+        Note::new(Pointer::root(), "additionalProperties", message).with("field", name)
     };
     unknown.map(|(name, _)| note(name)).collect()
 }
