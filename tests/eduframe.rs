@@ -3,6 +3,7 @@
 
 mod described;
 mod documented;
+mod fuzz;
 mod served;
 mod walk;
 

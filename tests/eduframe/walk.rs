@@ -50,6 +50,18 @@ fn set_up(client: &Client, table: &Table) {
     }
 }
 
+/// Writes what only operators write, and makes all that any path speaks of.
+pub(super) fn furnish(client: &Client) {
+    let table = Table::read();
+    set_up(client, &table);
+    let document = Document::new(client.get_json(&format!("/{PARTNER}/openapi.json"), ""));
+    let operations = document.operations();
+    let mut world = World::new(client, SCHOOL, &document, &table, &operations);
+    for operation in &operations {
+        world.path(operation).unwrap_or_else(|error| panic!("{}: {error}", operation.place()));
+    }
+}
+
 /// What an operation does otherwise than it says.
 fn walk(world: &mut World<'_>, operation: &Operation) -> Vec<String> {
     let mut differences = Vec::new();
