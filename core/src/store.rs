@@ -1,5 +1,6 @@
 //! Keeps everything: deliveries with their bodies, foreign records with their contributions, canonical entities with
-//! their place in the feed. [`Store`] is what the pipeline and the readers need of a database; nothing else knows SQL.
+//! their place in the feed. [`Store`] is what the pipeline needs of a database,
+//! [`read::Reader`] what is asked of it; nothing else knows SQL.
 //!
 //! A [`Commit`] is one transaction: records, entities, feed and the delivery's report, or none of them.
 
@@ -355,7 +356,12 @@ pub enum StoreError {
     Database(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// What the pipeline and the readers need of a database.
+/// A database: what the pipeline needs, and what readers ask.
+pub trait Storage: Store + read::Reader {}
+
+impl<T: Store + read::Reader> Storage for T {}
+
+/// What the pipeline needs of a database.
 #[async_trait]
 pub trait Store: Send + Sync {
     /// Creates or extends the tables of all canonical kinds. Only ever adds.

@@ -10,7 +10,7 @@ use rollcall_core::clock::Clock;
 use rollcall_core::ingest::{Ingest, Loaded};
 use rollcall_core::json::Json;
 use rollcall_core::store::sqlite::SqliteStore;
-use rollcall_core::store::{Store, StoreError};
+use rollcall_core::store::{Storage, StoreError};
 use tokio::sync::Notify;
 
 use crate::access::Access;
@@ -61,7 +61,7 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<App>, S
     let loaded = folders.load(&folders.partners()?, &canonical, &host)?;
     let loaded: BTreeMap<_, _> = loaded.into_iter().map(|loaded| (loaded.partner.name.clone(), loaded)).collect();
     check_connections(config, &loaded)?;
-    let store = Arc::new(open(config).await?);
+    let store = open(config).await?;
     store.prepare_canonical(&canonical).await?;
     for loaded in loaded.values() {
         store.prepare_partner(&loaded.partner).await?;
@@ -96,10 +96,10 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<App>, S
 }
 
 /// Opens the database of `config`.
-pub async fn open(config: &Config) -> Result<SqliteStore, StartError> {
+pub async fn open(config: &Config) -> Result<Arc<dyn Storage>, StartError> {
     let path = config.database_url.strip_prefix("sqlite:").ok_or(StartError::UnknownDatabase)?;
     let path = path.strip_prefix("//").unwrap_or(path);
-    Ok(SqliteStore::open(Path::new(path), &config.sqlite).await?)
+    Ok(Arc::new(SqliteStore::open(Path::new(path), &config.sqlite).await?))
 }
 
 /// Every connection's partner is there, and its options are what the description allows.

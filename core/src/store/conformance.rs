@@ -18,20 +18,14 @@ mod waiting;
 
 use async_trait::async_trait;
 
-use super::read::Reader;
 use super::sqlite::{SqliteOptions, SqliteStore};
-use super::{Store, StoreError};
-
-/// A store that can be read.
-trait Whole: Store + Reader {}
-
-impl<T: Store + Reader> Whole for T {}
+use super::{Storage, StoreError};
 
 /// Somewhere to keep data; empty at first.
 #[async_trait]
 trait Database: Send + Sync {
     /// Opens the store; what earlier stores kept here is there.
-    async fn open(&self) -> Result<Box<dyn Whole>, StoreError>;
+    async fn open(&self) -> Result<Box<dyn Storage>, StoreError>;
 
     /// Changes what is stored behind the store's back.
     fn meddle(&self, sql: &str);
@@ -55,7 +49,7 @@ impl SqliteFile {
 
 #[async_trait]
 impl Database for SqliteFile {
-    async fn open(&self) -> Result<Box<dyn Whole>, StoreError> {
+    async fn open(&self) -> Result<Box<dyn Storage>, StoreError> {
         let store = SqliteStore::open(&self.0.path().join("hub.db"), &SqliteOptions::default()).await?;
         Ok(Box::new(store))
     }

@@ -68,7 +68,7 @@ impl Map {
                 tell_notes(&preview);
                 let changes = block_on(async {
                     let store = open(&config).await?;
-                    Ok(diff(&canonical, &store, tenant, connection, &preview).await?)
+                    Ok(diff(&canonical, &*store, tenant, connection, &preview).await?)
                 })?;
                 tell_changes(&changes)?;
             }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::Whole;
+use super::Storage;
 use crate::canonical::{Canonical, Field, Form, Join, Kind, KindId, NestedReference, TextRule};
 use crate::clock::{Clock as _, FixedClock};
 use crate::delivery::{Entry, Outcome, Received, Report, Status};
@@ -102,7 +102,7 @@ pub(super) fn record(name: &str, properties: &[(&str, ColumnForm)]) -> RecordTyp
 
 /// A prepared store, and the ids and times of what happens to it.
 pub(super) struct World {
-    pub(super) store: Box<dyn Whole>,
+    pub(super) store: Box<dyn Storage>,
     pub(super) canonical: Canonical,
     pub(super) partner: Partner,
     pub(super) clock: FixedClock,
