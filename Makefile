@@ -1,6 +1,6 @@
 # What a developer does by hand, each by one word. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench soak check fmt clean
+.PHONY: help setup postgres demo test bench soak check fmt clean
 
 CARGO ?= cargo
 SOAK_MINUTES ?= 60
@@ -16,7 +16,17 @@ demo: setup ## build, start on 127.0.0.1:8080 with an empty database, post every
 	target/release/mapper-artifacts --out target/mappers
 	target/release/rollcall demo
 
-test: setup ## run every test: unit, property, conformance, hostile-mapper, architecture, end-to-end
+# Where a server may be, as `tests/cluster` looks for it.
+POSTGRES = $(firstword $(wildcard $(ROLLCALL_TEST_POSTGRES_BIN)/initdb) $(shell command -v initdb) $(wildcard /usr/lib/postgresql/*/bin/initdb))
+
+postgres: ## install PostgreSQL's server programs if there are none and this is Debian and root; no cluster is made
+	@test -n "$(ROLLCALL_TEST_POSTGRES)$(POSTGRES)" || { \
+		test "$$(id -u)" = 0 && command -v apt-get >/dev/null || { echo "install PostgreSQL 15 or later for the tests"; exit 1; }; \
+		apt-get update && apt-get install -y --no-install-recommends postgresql-common && \
+		sed -i 's/^#*create_main_cluster.*/create_main_cluster = false/' /etc/postgresql-common/createcluster.conf && \
+		apt-get install -y --no-install-recommends postgresql; }
+
+test: setup postgres ## run every test: unit, property, conformance, hostile-mapper, architecture, end-to-end
 	$(CARGO) test --locked --workspace
 
 bench: setup ## measure release builds against the Node peer and write the figures into BENCHMARKS.md
