@@ -8,9 +8,14 @@ mod body;
 #[cfg(test)]
 mod conformance;
 mod contributors;
+mod fitting;
+mod migration;
+mod packed;
+mod quarantine;
 pub mod read;
 mod sql;
 pub mod sqlite;
+mod stored;
 
 use std::collections::BTreeMap;
 
@@ -31,8 +36,10 @@ pub struct RecordId(pub i64);
 /// A connection as the store knows it.
 #[derive(Debug, Clone)]
 pub struct Connection {
-    /// Its number in the database; led by its tenant in every table.
+    /// Its number in the database.
     pub id: i64,
+    /// Its tenant's number, which leads it in every table that can be distributed.
+    pub tenant_id: i64,
     /// Its tenant's name.
     pub tenant: String,
     /// Its name within the tenant.
@@ -354,6 +361,12 @@ pub enum StoreError {
     /// The database said no.
     #[error("the database failed")]
     Database(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(Box::new(error))
+    }
 }
 
 /// A database: what the pipeline needs, and what readers ask.

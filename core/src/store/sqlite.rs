@@ -41,8 +41,6 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use sqlx::SqlSafeStr as _;
-use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions};
 use uuid::Uuid;
 
@@ -52,7 +50,7 @@ use self::writer::Writer;
 use super::sql::Wanted;
 use super::{
     Attempt, Commit, Connection, DueSend, Gone, HeldEntity, HeldRecord, Matching, Queue, Queued, RecordId, SendOutcome,
-    Store, StoreError, Values,
+    Store, StoreError, Values, migration,
 };
 use crate::canonical::{Canonical, KindId};
 use crate::delivery::{Entry, Received, Report};
@@ -146,29 +144,10 @@ fn create_private(path: &Path) -> io::Result<()> {
 }
 
 async fn migrate(connect: &SqliteConnectOptions) -> Result<(), StoreError> {
-    let migrations = (1..).zip(MIGRATIONS).map(|(version, (name, sql))| {
-        Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
-    });
-    let migrator = Migrator::with_migrations(migrations.collect());
     let pool = SqlitePoolOptions::new().max_connections(1).connect_with(connect.clone()).await?;
-    let migrated = migrator.run(&pool).await;
+    let migrated = migration::migrator(&MIGRATIONS).run(&pool).await;
     pool.close().await;
-    migrated.map_err(|error| match error {
-        MigrateError::VersionMissing(version) => StoreError::Inconsistent(format!(
-            "the database was written by a newer version of rollcall: it has migration {version}, which this one \
-             does not know"
-        )),
-        MigrateError::VersionMismatch(version) => StoreError::Inconsistent(format!(
-            "migration {version} of the database is not the one that this version of rollcall knows"
-        )),
-        other => StoreError::Database(Box::new(other)),
-    })
-}
-
-impl From<sqlx::Error> for StoreError {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Database(Box::new(error))
-    }
+    migrated.map_err(migration::refused)
 }
 
 impl From<rusqlite::Error> for StoreError {

@@ -1,21 +1,15 @@
 //! Deliveries and their bodies, from receiving to what became of them.
 
-use std::cell::RefCell;
-use std::io;
-
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension as _, Transaction, params};
 use uuid::Uuid;
-use zstd::bulk::Compressor;
 
-use super::rows::integer;
 use super::writer::Writer;
 use super::{Durability, entry};
 use crate::delivery::{Entry, Received, Report, Status};
+use crate::store::packed::pack;
+use crate::store::stored::integer;
 use crate::store::{Connection, StoreError};
-
-/// How hard bodies are compressed: as little as possible, since a client waits. JSON still shrinks five times or more.
-const ZSTD_LEVEL: i32 = 1;
 
 /// A delivery whose body is ready to be stored: compressed before anyone has to wait for it.
 pub(super) struct Kept<'a> {
@@ -25,21 +19,8 @@ pub(super) struct Kept<'a> {
 
 impl<'a> Kept<'a> {
     pub(super) fn new(received: &'a Received) -> Result<Self, StoreError> {
-        let compressed = received.body.as_deref().map(compress).transpose();
-        Ok(Self { received, compressed: compressed.map_err(|error| StoreError::Database(Box::new(error)))? })
+        Ok(Self { received, compressed: received.body.as_deref().map(pack).transpose()? })
     }
-}
-
-thread_local! {
-    /// Making one takes longer than compressing what a call about a single record sends.
-    static COMPRESSOR: RefCell<Option<Compressor<'static>>> = const { RefCell::new(None) };
-}
-
-fn compress(body: &[u8]) -> io::Result<Vec<u8>> {
-    COMPRESSOR.with_borrow_mut(|compressor| match compressor {
-        Some(compressor) => compressor.compress(body),
-        None => compressor.insert(Compressor::new(ZSTD_LEVEL)?).compress(body),
-    })
 }
 
 /// Keeps a delivery. A body that is already there is not stored again, and then there is no waiting for the disk: after

@@ -19,7 +19,7 @@ use crate::store::{Connection, HeldEntity, HeldRecord, RecordId, StoreError, Val
 use crate::table::Table;
 
 const CONNECTION: &str = "select c.id, c.partner, c.generation, c.next_record, c.active, c.applied_sha256, \
-                          c.applied_setting, c.applied_state \
+                          c.applied_setting, c.applied_state, c.tenant \
                           from connection c join tenant t on t.id = c.tenant where t.name = ?1 and c.name = ?2";
 
 /// The connection, if there is one; it must be of `partner`.
@@ -43,6 +43,7 @@ pub(super) fn connection(
     let active: String = row.get(4)?;
     Ok(Some(Connection {
         id: row.get(0)?,
+        tenant_id: row.get(8)?,
         tenant: tenant.to_owned(),
         name: name.to_owned(),
         partner: stored,
@@ -207,26 +208,19 @@ pub(super) fn entities(
     canonical: &Canonical,
     entities: &[(KindId, Uuid)],
 ) -> Result<Vec<Option<HeldEntity>>, StoreError> {
-    let tenant = tenant(transaction, connection)?;
     let mut order: Vec<_> = (0..entities.len()).collect();
     order.sort_unstable_by_key(|&nth| entities[nth]);
     let mut held = vec![None; entities.len()];
     for of_one_kind in order.chunk_by(|&one, &other| entities[one].0 == entities[other].0) {
         let kind = canonical.kind(entities[of_one_kind[0]].0);
         let mut rows = Rows::new(transaction, &sql::held_entity(&kind.table))?;
-        rows.integer(1, tenant)?;
+        rows.integer(1, connection.tenant_id)?;
         for &nth in of_one_kind {
             rows.bytes(2, entities[nth].1.as_bytes())?;
             held[nth] = rows.first(entity)?;
         }
     }
     Ok(held)
-}
-
-/// The number of a connection's tenant.
-pub(super) fn tenant(transaction: &Transaction<'_>, connection: &Connection) -> Result<i64, StoreError> {
-    let mut statement = transaction.prepare_cached("select tenant from connection where id = ?1")?;
-    Ok(statement.query_row([connection.id], |row| row.get(0))?)
 }
 
 fn entity(row: &Row<'_>) -> Result<HeldEntity, StoreError> {

@@ -3,8 +3,9 @@
 use rusqlite::{Row, Transaction, params};
 use uuid::Uuid;
 
-use super::rows::integer;
 use crate::store::contributors::damaged;
+use crate::store::packed::unpack;
+use crate::store::stored::integer;
 use crate::store::{Queue, Queued, StoreError};
 
 /// The names of tenant and connection of all that is queued, and how much it is.
@@ -52,9 +53,7 @@ pub(super) fn next(
 /// Empty where the body is not kept any more: the delivery then ends as what an empty one is, and holds up nothing.
 fn body(row: &Row<'_>) -> Result<Vec<u8>, StoreError> {
     let Some(size) = row.get::<_, Option<i64>>(5)? else { return Ok(Vec::new()) };
-    let size = usize::try_from(size).map_err(|_| damaged("the size of a body"))?;
-    let compressed = row.get_ref(6)?.as_blob().map_err(|_| damaged("a body"))?;
-    zstd::bulk::decompress(compressed, size).map_err(|_| damaged("a body"))
+    unpack(row.get_ref(6)?.as_blob().map_err(|_| damaged("a body"))?, size)
 }
 
 /// Counts one more beginning.

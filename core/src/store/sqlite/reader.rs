@@ -1,15 +1,12 @@
 //! Turns rows into what readers are told.
 
 use async_trait::async_trait;
-use jiff::Timestamp;
-use serde::de::{Deserialize, DeserializeOwned, IntoDeserializer as _};
 use serde_json::{Map, Value};
 use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{Row as _, Sqlite};
 use uuid::Uuid;
 
-use super::rows::integer;
 use super::{SqliteStore, select, send};
 use crate::canonical::{Canonical, Kind, KindId};
 use crate::delivery::{Entry, Report};
@@ -17,11 +14,13 @@ use crate::description::Partner;
 use crate::json::Json;
 use crate::store::body::{self, Stored};
 use crate::store::contributors::{damaged, decode};
+use crate::store::packed::unpack;
 use crate::store::read::{
     Change, Delivery, Entities, EntityQuery, Log, QueryError, Reader, RecordQuery, Records, SelectQuery,
     SelectedRecords, SendQuery, Sends, Source, StoredBody, StoredRecord,
 };
 use crate::store::sql::{self, Bound, Question};
+use crate::store::stored::{instant, integer, parsed, status, unsigned, uuid, word};
 use crate::store::{RecordId, StoreError};
 use crate::table::{ColumnForm, Table};
 
@@ -239,8 +238,7 @@ impl Reader for SqliteStore {
         let Some(row) = row else {
             return Ok(None);
         };
-        let size = usize::try_from(row.try_get::<i64, _>(1)?).map_err(|_| damaged("the size of a body"))?;
-        let bytes = zstd::bulk::decompress(row.try_get(0)?, size).map_err(|_| damaged("a body"))?;
+        let bytes = unpack(row.try_get(0)?, row.try_get(1)?)?;
         Ok(Some(StoredBody { bytes, content_encoding: row.try_get(2)? }))
     }
 
@@ -370,31 +368,6 @@ fn delivery(row: &SqliteRow) -> Result<Delivery, StoreError> {
         size: unsigned(row.try_get(8)?),
         report: report(row.try_get(9)?)?,
     })
-}
-
-fn status(active: bool) -> &'static str {
-    if active { "active" } else { "tobedeleted" }
-}
-
-pub(super) fn instant(milliseconds: i64) -> Result<Timestamp, StoreError> {
-    Timestamp::from_millisecond(milliseconds).map_err(|_| damaged("a time"))
-}
-
-pub(super) fn uuid(bytes: &[u8]) -> Result<Uuid, StoreError> {
-    Uuid::from_slice(bytes).map_err(|_| damaged("an id"))
-}
-
-pub(super) fn parsed<T: DeserializeOwned>(text: &str, what: &str) -> Result<T, StoreError> {
-    serde_json::from_str(text).map_err(|_| damaged(what))
-}
-
-/// One of the words of an enumeration.
-fn word<'w, T: Deserialize<'w>>(word: &'w str, what: &str) -> Result<T, StoreError> {
-    T::deserialize(word.into_deserializer()).map_err(|_: serde::de::value::Error| damaged(what))
-}
-
-pub(super) fn unsigned(count: i64) -> u64 {
-    u64::try_from(count).unwrap_or_default()
 }
 
 #[cfg(test)]

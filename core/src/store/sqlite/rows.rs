@@ -96,11 +96,6 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// A count as SQLite has it.
-pub(super) fn integer(count: impl TryInto<i64>) -> i64 {
-    count.try_into().unwrap_or(i64::MAX)
-}
-
 /// A text or nothing.
 pub(super) fn optional_text(text: Option<&str>) -> ValueRef<'_> {
     text.map_or(ValueRef::Null, |text| ValueRef::Text(text.as_bytes()))

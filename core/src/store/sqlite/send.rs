@@ -9,10 +9,9 @@ use sqlx::Row as _;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use uuid::Uuid;
 
-use super::reader::{instant, parsed, unsigned, uuid};
-use super::rows::integer;
 use crate::store::contributors::damaged;
 use crate::store::read::{SendQuery, Sends, StoredSend};
+use crate::store::stored::{instant, integer, parsed, unsigned, uuid};
 use crate::store::{Attempt, Commit, DueSend, SendOutcome, StoreError};
 
 /// What is due, at most `?3` of each subscription: the first of every subscription before the second of any. The

@@ -11,7 +11,7 @@ use rusqlite::{OptionalExtension as _, Row, Transaction, params};
 use super::entry::Line;
 use crate::delivery::Outcome;
 use crate::description::Partner;
-use crate::note::Note;
+use crate::store::quarantine::quarantined;
 use crate::store::{Commit, Connection, RecordId, RecordStep, StoreError, WaitStep};
 
 /// The records of a connection that wait, or waited for too long.
@@ -100,20 +100,10 @@ pub(super) fn quarantine_expired(transaction: &Transaction<'_>, at: Timestamp) -
         if let Some(line) = line
             && let Some((pointer, told)) = line.told(transaction)?
         {
-            let message = format!("has waited too long for {for_what}");
-            line.retell(transaction, Outcome::Quarantined, &quarantined(pointer, told, &message))?;
+            line.retell(transaction, Outcome::Quarantined, &quarantined(pointer, told, for_what))?;
         }
     }
     Ok(expired.len() as u64)
-}
-
-/// What was told, with the note that the record waits turned into one that it waited too long.
-fn quarantined(pointer: crate::json::Pointer, mut told: Vec<Note>, message: &str) -> Vec<Note> {
-    let (parked, quarantined) = (Outcome::Parked.word(), Outcome::Quarantined.word());
-    let waits = told.extract_if(.., |note| note.code == parked).next();
-    let note = waits.unwrap_or(Note { pointer, ..Note::default() });
-    told.insert(0, Note { code: quarantined.to_owned(), message: message.to_owned(), ..note });
-    told
 }
 
 /// The line of a log in three columns from `first` on; `None` where no log tells of the record.

@@ -1,0 +1,43 @@
+//! Turns stored words, times and numbers back into ours; what cannot be is damage that is told, not guessed around.
+
+use jiff::Timestamp;
+use serde::de::{Deserialize, DeserializeOwned, IntoDeserializer as _};
+use uuid::Uuid;
+
+use super::StoreError;
+use super::contributors::damaged;
+
+/// The status of an entity as readers see it.
+pub(in crate::store) fn status(active: bool) -> &'static str {
+    if active { "active" } else { "tobedeleted" }
+}
+
+/// A time.
+pub(in crate::store) fn instant(milliseconds: i64) -> Result<Timestamp, StoreError> {
+    Timestamp::from_millisecond(milliseconds).map_err(|_| damaged("a time"))
+}
+
+/// An id in 16 bytes.
+pub(in crate::store) fn uuid(bytes: &[u8]) -> Result<Uuid, StoreError> {
+    Uuid::from_slice(bytes).map_err(|_| damaged("an id"))
+}
+
+/// JSON that was written here.
+pub(in crate::store) fn parsed<T: DeserializeOwned>(text: &str, what: &str) -> Result<T, StoreError> {
+    serde_json::from_str(text).map_err(|_| damaged(what))
+}
+
+/// One of the words of an enumeration.
+pub(in crate::store) fn word<'w, T: Deserialize<'w>>(word: &'w str, what: &str) -> Result<T, StoreError> {
+    T::deserialize(word.into_deserializer()).map_err(|_: serde::de::value::Error| damaged(what))
+}
+
+/// A count.
+pub(in crate::store) fn unsigned(count: i64) -> u64 {
+    u64::try_from(count).unwrap_or_default()
+}
+
+/// A count as databases have it.
+pub(in crate::store) fn integer(count: impl TryInto<i64>) -> i64 {
+    count.try_into().unwrap_or(i64::MAX)
+}
