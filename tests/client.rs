@@ -77,15 +77,21 @@ impl Client {
 
     /// Calls with any method; without a body if there is none.
     pub fn call(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&[u8]>) -> Answer {
-        let sent = match body {
-            None => self.send(method, path, headers, SendBody::none()),
-            Some(mut body) => {
-                let length = body.len().to_string();
-                let headers: Vec<_> = headers.iter().copied().chain([("content-length", &*length)]).collect();
-                self.send(method, path, &headers, SendBody::from_reader(&mut body))
-            }
-        };
-        sent.unwrap_or_else(|error| panic!("{method} {path}: {error}"))
+        self.try_call(method, path, headers, body).unwrap_or_else(|error| panic!("{method} {path}: {error}"))
+    }
+
+    /// Calls a server that may not live to answer.
+    pub fn try_call(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&[u8]>,
+    ) -> Result<Answer, ureq::Error> {
+        let Some(mut body) = body else { return self.send(method, path, headers, SendBody::none()) };
+        let length = body.len().to_string();
+        let headers: Vec<_> = headers.iter().copied().chain([("content-length", &*length)]).collect();
+        self.send(method, path, &headers, SendBody::from_reader(&mut body))
     }
 
     /// Posts as many bytes as `body` gives.

@@ -5,6 +5,7 @@ use std::thread;
 use rollcall_tests::client::Client;
 use rollcall_tests::jusoor::{self, BRANCHES, sync};
 use rollcall_tests::school::{Payload, Size};
+use rollcall_tests::soak::{self, Blow, Plan};
 use rusqlite::{Connection, OpenFlags};
 
 use crate::site;
@@ -62,4 +63,12 @@ fn what_was_answered_survives() {
 fn integrity(database: &std::path::Path) -> String {
     let connection = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
     connection.query_row("pragma integrity_check", [], |row| row.get(0)).unwrap()
+}
+
+/// The whole program that `make soak` runs for as long as one likes.
+#[test]
+fn nothing_acknowledged_is_lost_or_done_twice_whoever_dies() {
+    let blows = (0..3).map(|_| Blow::Kill(0)).collect();
+    let plan = Plan { seed: 1, servers: 1, connections: 1, answers_max: 50, blows };
+    println!("{}", soak::run(site(), site(), plan));
 }

@@ -6,3 +6,4 @@ pub mod jusoor;
 pub mod process;
 pub mod school;
 pub mod site;
+pub mod soak;

@@ -1,0 +1,186 @@
+//! What must hold in the end, whatever happened.
+
+use std::collections::HashMap;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::fleet::{self, Connection};
+use super::ledger::{Acknowledged, Ledger, Sent};
+use super::state::{self, State};
+use super::subscriber::Notice;
+use super::{Figures, PATIENCE, TENANTS};
+use crate::client::Client;
+
+/// How often it is looked whether all is done.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Rows that are asked for at once.
+const PAGE: usize = 1_000;
+
+/// Differences that are told.
+const DIFFERENCES: usize = 8;
+
+/// A delivery as it is stored.
+#[derive(Debug, Clone)]
+pub(super) struct Stored {
+    /// Its id.
+    pub(super) id: String,
+    /// Where it stands.
+    pub(super) status: String,
+    /// What became of it.
+    pub(super) report: Value,
+    connection: String,
+}
+
+/// What is stored of each request of a connection, in their order.
+pub(super) type Kept = (Connection, Vec<Option<Stored>>);
+
+impl Stored {
+    /// Whether it has had its effect, be it none.
+    pub(super) fn is_to_be_repeated(&self) -> bool {
+        ["applied", "unchanged", "rejected"].contains(&self.status.as_str())
+    }
+
+    fn is_open(&self) -> bool {
+        ["received", "queued"].contains(&self.status.as_str())
+    }
+}
+
+/// All deliveries that a server knows, by id.
+pub(super) fn stored(client: &Client) -> HashMap<String, Stored> {
+    let mut found = HashMap::new();
+    for tenant in TENANTS {
+        let mut before = String::new();
+        loop {
+            let path = format!("/api/v1/deliveries?limit={PAGE}{before}");
+            let mut page = client.get_json(&path, &fleet::reader(tenant));
+            for delivery in page["deliveries"].as_array_mut().into_iter().flatten() {
+                let text = |member: &str| delivery[member].as_str().unwrap_or_default().to_owned();
+                let (id, status) = (text("id"), text("status"));
+                let connection = format!("{tenant}-{}", text("connection"));
+                found.insert(id.clone(), Stored { id, status, connection, report: delivery["report"].take() });
+            }
+            let Some(next) = page["next"].as_str() else { break };
+            before = format!("&before={next}");
+        }
+    }
+    found
+}
+
+/// Waits until nothing waits to be worked on.
+pub(super) fn settle(client: &Client) {
+    until("everything is worked on", || !stored(client).values().any(Stored::is_open));
+}
+
+/// Waits until everybody who subscribed was told everything.
+pub(super) fn until_told(client: &Client, ledgers: &[Ledger]) {
+    let is_told = |of: &Ledger| state::sends(client, &of.connection).values().flatten().all(|send| send.is_taken);
+    until("subscribers are told everything", || ledgers.iter().all(is_told));
+}
+
+/// What is stored is what was sent: all that was acknowledged, once each, and nothing that nobody sent. Says for each
+/// request what is stored of it.
+pub(super) fn of_deliveries(client: &Client, ledgers: &[Ledger], figures: &mut Figures) -> Vec<Kept> {
+    let mut by_connection: HashMap<String, Vec<Stored>> = HashMap::new();
+    for delivery in stored(client).into_values() {
+        by_connection.entry(delivery.connection.clone()).or_default().push(delivery);
+    }
+    let of = |ledger: &Ledger| {
+        let connection = &ledger.connection;
+        let found = by_connection.remove(&connection.credential()).unwrap_or_default();
+        (connection.clone(), of_connection(client, ledger, found, figures))
+    };
+    ledgers.iter().map(of).collect()
+}
+
+fn of_connection(client: &Client, ledger: &Ledger, found: Vec<Stored>, figures: &mut Figures) -> Vec<Option<Stored>> {
+    let connection = &ledger.connection;
+    let mut by_body: HashMap<Vec<u8>, Stored> = HashMap::new();
+    for delivery in found {
+        let body = client.get(&format!("/api/v1/deliveries/{}/body", delivery.id), &connection.reader());
+        assert_eq!(body.status, 200, "the body of {delivery:?} is lost: {}", body.text());
+        let other = by_body.insert(body.body, delivery.clone());
+        assert!(other.is_none(), "one request is stored as {delivery:?} and as {other:?}");
+    }
+    let stored: Vec<_> = ledger.sent.iter().map(|sent| by_body.remove(&sent.request.body)).collect();
+    assert!(by_body.is_empty(), "nobody sent {:?}", by_body.into_values().next());
+    let mut last = String::new();
+    for (sent, stored) in ledger.sent.iter().zip(&stored) {
+        figures.sent += 1;
+        of_request(sent, stored.as_ref(), figures);
+        // Ids tell milliseconds; what several servers do within one has no order.
+        let time = stored.iter().map(|stored| stored.id[..13].to_owned()).next();
+        let is_in_order = time.as_ref().is_none_or(|time| *time >= last);
+        assert!(is_in_order, "{} {stored:?} comes before what was sent earlier", connection.name);
+        last = time.unwrap_or(last);
+    }
+    stored
+}
+
+fn of_request(sent: &Sent, stored: Option<&Stored>, figures: &mut Figures) {
+    let Some(acknowledged) = &sent.acknowledged else {
+        match stored {
+            Some(stored) if stored.is_to_be_repeated() => figures.applied_unasked += 1,
+            Some(_) => figures.interrupted += 1,
+            None => {}
+        }
+        return;
+    };
+    figures.acknowledged += 1;
+    let Acknowledged { status, delivery } = acknowledged;
+    let stored = stored.unwrap_or_else(|| panic!("{delivery} was answered with {status}, and is lost"));
+    assert_eq!(stored.id, *delivery, "the answer names another delivery");
+    let expected: &[_] = if *status < 300 { &["applied", "unchanged"] } else { &["rejected"] };
+    assert!(expected.contains(&stored.status.as_str()), "it was answered with {status}: {stored:?}");
+}
+
+/// All subscribers were told everything: of one record in order, and nothing that did not happen. Says how much that was,
+/// and how much of it more than once.
+pub(super) fn of_sends(state: &State, notices: &[Notice]) -> (usize, usize) {
+    let mut counts = (0, 0);
+    for (path, sends) in &state.sends {
+        let heard: Vec<_> = notices.iter().filter(|notice| notice.path == *path).collect();
+        for notice in &heard {
+            assert!(sends.iter().any(|send| send.id == notice.id), "{path} was told {notice:?}, which did not happen");
+        }
+        let mut last: HashMap<&str, &str> = HashMap::new();
+        for send in sends {
+            let first = heard.iter().position(|notice| notice.id == send.id);
+            let first = first.unwrap_or_else(|| panic!("{path} was not told {send:?}"));
+            if let Some(before) = last.insert(&send.record, &send.id) {
+                let is_told = |notice: &&Notice| notice.was_taken && notice.id == before;
+                assert!(heard[..first].iter().copied().any(|notice| is_told(&notice)), "{send:?} overtakes {before}");
+            }
+            let taken = heard.iter().filter(|notice| notice.was_taken && notice.id == send.id).count();
+            assert!(taken > 0, "{path} did not take {send:?}");
+            counts.0 += 1;
+            counts.1 += usize::from(taken > 1);
+        }
+    }
+    counts
+}
+
+/// What can be read is what can be read where the same was posted and nobody was killed.
+pub(super) fn of_state(found: &State, expected: &State) {
+    let mut differences = Vec::new();
+    for (place, row) in &found.rows {
+        match expected.rows.get(place) {
+            Some(other) if other == row => {}
+            other => differences.push(format!("{place}\n  is     {row}\n  not    {other:?}")),
+        }
+    }
+    let missing = expected.rows.iter().filter(|(place, _)| !found.rows.contains_key(*place));
+    differences.extend(missing.map(|(place, row)| format!("{place}\n  is missing: {row}")));
+    let (count, first) = (differences.len(), differences.iter().take(DIFFERENCES).cloned().collect::<Vec<_>>());
+    assert!(differences.is_empty(), "{count} differences to a rebuilt database:\n{}", first.join("\n"));
+}
+
+fn until(what: &str, holds: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < PATIENCE, "it is waited in vain until {what}");
+        thread::park_timeout(LOOK);
+    }
+}
