@@ -1,8 +1,10 @@
 //! Turns tables into SQL. This is the only place where SQL is put together from parts: every name goes through
-//! [`quoted`], every value is bound, and [`Sql`] is the proof that a text was made here.
+//! [`quoted`], every value is bound, and [`Sql`] is the proof that a text was made here. What databases say differently
+//! is in [`dialect`].
 //!
 //! Columns whose names start with `_` are the store's own; no property's column does, see [`crate::table::identifier`].
 
+mod dialect;
 mod expression;
 mod feed;
 mod items;
@@ -17,10 +19,13 @@ use std::ops::Deref;
 
 use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 
+#[expect(unused_imports, reason = "the store that speaks it follows")]
+pub(super) use self::dialect::Postgres;
+pub(super) use self::dialect::{Dialect, Sqlite};
 pub(super) use self::feed::{changes, contributors, sources};
 pub(super) use self::items::{drop_items, items, items_of};
 pub(super) use self::matching::{largest, matching};
-pub(super) use self::parts::{Bound, Question};
+pub(super) use self::parts::{Bound, Question, Whose};
 pub(super) use self::question::{count, page, single};
 pub(super) use self::record::{
     RECORD_PARAMETERS, contributions, held_records, insert_record, record_body, record_by_key, record_values,
@@ -65,37 +70,89 @@ impl Holds {
         }
     }
 
-    /// The store's own columns, with their types. The small ones stand first: a large row is read only as far as is
-    /// needed. One that is not there from the beginning must be one that may be null.
-    pub(super) fn columns(self) -> &'static [(&'static str, &'static str)] {
-        match self {
-            Self::Entities => &[
-                ("_sequence", "integer primary key"),
-                ("_tenant", "integer not null"),
-                ("_sourced_id", "blob not null"),
-                ("_connection", "integer not null"),
-                ("_source_id", "text not null"),
-                ("_active", "integer not null"),
-                ("_modified", "integer not null"),
-                ("_digest", "blob not null"),
-                ("_uniform", "integer not null"),
-                ("_record", "integer"),
-                ("_contributors", "blob"),
-            ],
-            Self::Records => &[
-                ("_connection", "integer not null"),
-                ("_id", "integer not null"),
-                ("_key", "text not null"),
-                ("_digest", "blob"),
-                ("_as_of", "integer"),
-                ("_delivery", "blob not null"),
-                ("_ancestors", "text not null"),
-                ("_unknown", "text"),
-                ("_contributions", "blob"),
-            ],
-        }
+    /// The store's own columns. The small ones stand first: a large row is read only as far as is needed. One that is
+    /// not there from the beginning must be one that may be null.
+    pub(super) fn columns(self, dialect: &dyn Dialect) -> impl Iterator<Item = &'static OwnColumn> {
+        let columns = match self {
+            Self::Entities => ENTITY_COLUMNS,
+            Self::Records => RECORD_COLUMNS,
+        };
+        let whose = dialect.whose();
+        let is_kept = move |column: &&OwnColumn| {
+            self == Self::Entities || !["_tenant", "_connection"].contains(&column.name) || whose.contains(&column.name)
+        };
+        columns.iter().filter(is_kept)
     }
 }
+
+/// One of the store's own columns.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct OwnColumn {
+    /// Its name.
+    pub(super) name: &'static str,
+    form: OwnForm,
+    required: bool,
+}
+
+/// What one of the store's own columns holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum OwnForm {
+    /// A place in the feed.
+    Place,
+    /// An integer.
+    Integer,
+    /// A boolean.
+    Boolean,
+    /// A text.
+    Text,
+    /// Bytes.
+    Bytes,
+    /// A UUID.
+    Id,
+}
+
+impl OwnColumn {
+    const fn required(name: &'static str, form: OwnForm) -> Self {
+        Self { name, form, required: true }
+    }
+
+    const fn optional(name: &'static str, form: OwnForm) -> Self {
+        Self { name, form, required: false }
+    }
+
+    fn declared(self, dialect: &dyn Dialect) -> String {
+        let Self { name, form, required } = self;
+        let required = if required { " not null" } else { "" };
+        format!("{name} {}{required}", dialect.own_type(form))
+    }
+}
+
+const ENTITY_COLUMNS: &[OwnColumn] = &[
+    OwnColumn::optional("_sequence", OwnForm::Place),
+    OwnColumn::required("_tenant", OwnForm::Integer),
+    OwnColumn::required("_sourced_id", OwnForm::Id),
+    OwnColumn::required("_connection", OwnForm::Integer),
+    OwnColumn::required("_source_id", OwnForm::Text),
+    OwnColumn::required("_active", OwnForm::Boolean),
+    OwnColumn::required("_modified", OwnForm::Integer),
+    OwnColumn::required("_digest", OwnForm::Bytes),
+    OwnColumn::required("_uniform", OwnForm::Boolean),
+    OwnColumn::optional("_record", OwnForm::Integer),
+    OwnColumn::optional("_contributors", OwnForm::Bytes),
+];
+
+const RECORD_COLUMNS: &[OwnColumn] = &[
+    OwnColumn::required("_tenant", OwnForm::Integer),
+    OwnColumn::required("_connection", OwnForm::Integer),
+    OwnColumn::required("_id", OwnForm::Integer),
+    OwnColumn::required("_key", OwnForm::Text),
+    OwnColumn::optional("_digest", OwnForm::Bytes),
+    OwnColumn::optional("_as_of", OwnForm::Integer),
+    OwnColumn::required("_delivery", OwnForm::Id),
+    OwnColumn::required("_ancestors", OwnForm::Text),
+    OwnColumn::optional("_unknown", OwnForm::Text),
+    OwnColumn::optional("_contributions", OwnForm::Bytes),
+];
 
 /// A name in quotes, such that it cannot be anything but a name.
 fn quoted(name: &str) -> String {
@@ -108,50 +165,38 @@ fn exists(from: &str, condition: &str) -> String {
     format!("exists (select 1 from {from} where {condition} limit 1)")
 }
 
-/// The type of a column.
-fn column_type(form: ColumnForm) -> &'static str {
-    match form {
-        ColumnForm::Text | ColumnForm::Number | ColumnForm::Json => "text",
-        ColumnForm::Integer | ColumnForm::Boolean => "integer",
-        ColumnForm::Id => "blob",
-    }
-}
-
 /// What makes a table and its indexes.
 ///
-/// Entities lie in the order of the feed, so that a change is written at the table's end and the feed needs no index:
-/// that makes a first sync a seventh faster than any other order.
-pub(super) fn create(holds: Holds, table: &Table) -> Sql {
+/// SQLite keeps entities in the order of the feed, so that a change is written at the table's end and the feed needs no
+/// index: that makes a first sync a seventh faster than any other order.
+pub(super) fn create(dialect: &dyn Dialect, holds: Holds, table: &Table) -> Sql {
     let mut columns = String::new();
-    for (name, of) in holds.columns() {
-        push(&mut columns, format_args!("{name} {of}, "));
+    for column in holds.columns(dialect) {
+        push(&mut columns, format_args!("{}, ", column.declared(dialect)));
     }
     for column in &table.columns {
-        push(&mut columns, format_args!("{} {}, ", quoted(&column.name), column_type(column.form)));
+        push(&mut columns, format_args!("{} {}, ", quoted(&column.name), dialect.column_type(column.form)));
     }
-    let keys = match holds {
-        Holds::Entities => "unique (_tenant, _sourced_id)",
-        Holds::Records => "primary key (_connection, _id), unique (_connection, _key)",
-    };
-    Sql(format!("create table {} ({columns}{keys}) strict", quoted(&table.name)))
+    let (name, keys, options) = (quoted(&table.name), dialect.keys(holds), dialect.table_options());
+    dialect.statement(format!("create table {name} ({columns}{keys}){options}"))
 }
 
 /// What adds a column to a table.
-pub(super) fn add_column(table: &Table, column: &Column) -> Sql {
+pub(super) fn add_column(dialect: &dyn Dialect, table: &Table, column: &Column) -> Sql {
     let (table, name) = (quoted(&table.name), quoted(&column.name));
-    Sql(format!("alter table {table} add column {name} {}", column_type(column.form)))
+    dialect.statement(format!("alter table {table} add column {name} {}", dialect.column_type(column.form)))
 }
 
 /// What adds one of the store's own columns to a table that an earlier version made.
-pub(super) fn add_own_column(table: &Table, name: &'static str, of: &'static str) -> Sql {
-    Sql(format!("alter table {} add column {name} {of}", quoted(&table.name)))
+pub(super) fn add_own_column(dialect: &dyn Dialect, table: &Table, column: OwnColumn) -> Sql {
+    dialect.statement(format!("alter table {} add column {}", quoted(&table.name), column.declared(dialect)))
 }
 
 /// What makes an index by which records of a connection are found, sorted and chosen by what they say in some members:
 /// its name, and the statement. The record's number stands last, so that what is alike comes in the order of arrival.
 /// There is none where a member is nested or is kept as it was spelled, for such are not compared as they are stored.
-pub(super) fn record_index(table: &Table, members: &[String]) -> Option<(String, Sql)> {
-    let mut columns = "_connection".to_owned();
+pub(super) fn record_index(dialect: &dyn Dialect, table: &Table, members: &[String]) -> Option<(String, Sql)> {
+    let mut columns = dialect.whose().join(", ");
     for member in members {
         let column = table.columns.iter().find(|column| column.property == *member)?;
         if matches!(column.form, ColumnForm::Json | ColumnForm::Number) {
@@ -162,7 +207,8 @@ pub(super) fn record_index(table: &Table, members: &[String]) -> Option<(String,
     let parts: Vec<_> = ["index", &table.name].into_iter().chain(members.iter().map(String::as_str)).collect();
     let name = table_name(&parts);
     let (index, table) = (quoted(&name), quoted(&table.name));
-    Some((name, Sql(format!("create index if not exists {index} on {table} ({columns}, _id)"))))
+    let create = format!("create index if not exists {index} on {table} ({columns}, _id)");
+    Some((name, dialect.statement(create)))
 }
 
 /// Drops an index.
@@ -214,8 +260,8 @@ pub(super) fn retire_entity(table: &Table) -> Sql {
 }
 
 /// An entity as planning needs it: tenant, sourced id.
-pub(super) fn held_entity(table: &Table) -> Sql {
-    Sql(format!(
+pub(super) fn held_entity(dialect: &dyn Dialect, table: &Table) -> Sql {
+    dialect.statement(format!(
         "select _digest, _active, _uniform, _record, _contributors from {} where _tenant = ?1 and _sourced_id = ?2",
         quoted(&table.name)
     ))

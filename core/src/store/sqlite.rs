@@ -46,8 +46,9 @@ use uuid::Uuid;
 
 use self::disk::Disk;
 use self::readers::Readers;
+use self::rows::whose;
 use self::writer::Writer;
-use super::sql::Wanted;
+use super::sql::{Sqlite, Wanted};
 use super::{
     Attempt, Commit, Connection, DueSend, Gone, HeldEntity, HeldRecord, Matching, Queue, Queued, RecordId, SendOutcome,
     Store, StoreError, Values, migration,
@@ -299,7 +300,8 @@ impl Store for SqliteStore {
         given: &[(usize, serde_json::Value)],
         options: &serde_json::Value,
     ) -> Result<Option<HeldRecord>, StoreError> {
-        let wanted = Wanted { partner, connection: connection.id, selection, given, sort: &[], options };
+        let wanted =
+            Wanted { dialect: &Sqlite, partner, whose: whose(connection.id), selection, given, sort: &[], options };
         self.writer.read(|database| select::first(database, &wanted))
     }
 

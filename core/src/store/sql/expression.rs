@@ -7,7 +7,6 @@
 //!
 //! To translate one more thing: an arm in [`Translator::value`], and in [`Translator::truth`] if an index can help.
 
-mod dialect;
 mod rows;
 #[cfg(test)]
 mod tests;
@@ -15,7 +14,7 @@ mod truth;
 
 use serde_json::{Map, Value};
 
-use self::dialect::{Dialect, Sqlite};
+use super::Dialect;
 use super::parts::{Bound, Parts};
 use super::quoted;
 use crate::description::formula::{Comparison, Fixed, Formula, Part, Step, Untranslatable};
@@ -31,8 +30,6 @@ pub(in crate::store) struct Scope<'s> {
     pub(in crate::store) of: RecordTypeId,
     /// What the statement calls its row.
     pub(in crate::store) row: &'s str,
-    /// The number of the connection, as SQL that is the same for every row: `?1`.
-    pub(in crate::store) connection: &'s str,
     /// The connection's options.
     pub(in crate::store) options: &'s Value,
     /// What a parameter says, where it is that parameter's condition.
@@ -63,7 +60,10 @@ pub(in crate::store) fn computed(
     scope: Scope<'_>,
     parts: &mut Parts,
 ) -> Result<Column, Untranslatable> {
-    Translator::new(scope, parts).known(&expression.formula()?, As::Column)
+    let dialect = parts.dialect;
+    let Column { sql, form } = Translator::new(scope, parts).known(&expression.formula()?, As::Column)?;
+    let sql = if form == ColumnForm::Json { dialect.shown_json(&sql) } else { sql };
+    Ok(Column { sql, form })
 }
 
 /// SQL of what the record says in a scalar member, stored or derived, as it is compared: numbers as numbers.
@@ -132,7 +132,8 @@ struct Translator<'t> {
 impl<'t> Translator<'t> {
     fn new(scope: Scope<'t>, parts: &'t mut Parts) -> Self {
         let own = (scope.row.to_owned(), scope.of);
-        Self { scope, parts, dialect: &Sqlite, own, rows: Vec::new(), context: None, derived: 0 }
+        let dialect = parts.dialect;
+        Self { scope, parts, dialect, own, rows: Vec::new(), context: None, derived: 0 }
     }
 
     /// A value; null where it has none.
@@ -150,6 +151,15 @@ impl<'t> Translator<'t> {
 
     /// A value, exactly: true, false or null where it is a condition.
     fn value(&mut self, formula: &Formula<'_>, wanted: As) -> Sqled<Column> {
+        let before = self.parts.bound();
+        let column = self.computed(formula, wanted)?;
+        if column == null() {
+            self.parts.forget(before);
+        }
+        Ok(column)
+    }
+
+    fn computed(&mut self, formula: &Formula<'_>, wanted: As) -> Sqled<Column> {
         let column = match formula {
             Formula::Fixed(fixed) => {
                 let value = self.fixed(fixed)?;
@@ -160,7 +170,10 @@ impl<'t> Translator<'t> {
             Formula::Nth(rows, nth, about) => return self.nth(rows, nth.as_ref(), about, wanted),
             Formula::And(one, other) => boolean(self.decided(one, other, "and")?),
             Formula::Or(one, other) => boolean(self.decided(one, other, "or")?),
-            Formula::Not(one) => boolean(format!("(not {})", self.scalar(one)?.sql)),
+            Formula::Not(one) => {
+                let one = self.scalar(one)?;
+                boolean(format!("(not {})", self.logical(one)))
+            }
             Formula::Same(one, other) => boolean(self.same(one, other, Sameness::Exact)?),
             Formula::Compare(how, one, other) => boolean(self.comparison(*how, one, other)?),
             Formula::Among(one, container) => boolean(self.among(one, container, true)?),
@@ -173,23 +186,35 @@ impl<'t> Translator<'t> {
             Formula::Exists(rows) => boolean(self.exists(rows)?),
             Formula::Sum(one, other) => {
                 let (one, other) = (self.scalar(one)?, self.scalar(other)?);
+                if one == null() || other == null() {
+                    return Ok(null());
+                }
                 let form = if one.form == other.form { one.form } else { ColumnForm::Number };
-                Column { sql: format!("({} + {})", one.sql, other.sql), form }
+                Column { sql: self.dialect.sum(&one.sql, &other.sql, form), form }
             }
             Formula::Joined(one, other) => text(format!("({} || {})", self.scalar(one)?.sql, self.scalar(other)?.sql)),
             Formula::Negated(one) => {
                 let one = self.scalar(one)?;
-                Column { sql: format!("(-{})", one.sql), form: one.form }
+                if one == null() {
+                    return Ok(null());
+                }
+                Column { sql: self.dialect.negated(&one.sql, one.form), form: one.form }
             }
-            Formula::Length(one) => integer(format!("length({})", self.scalar(one)?.sql)),
+            Formula::Length(one) => {
+                let one = self.scalar(one)?.sql;
+                integer(self.dialect.length(&one))
+            }
             Formula::Contents(one, contents) => {
-                let json = self.value(one, As::Json)?.sql;
+                let json = self.nested(one)?;
                 integer(self.dialect.size(&json, *contents))
             }
             Formula::Text(one) => {
                 let one = self.scalar(one)?;
                 text(match one.form {
-                    ColumnForm::Boolean => format!("case {} when 1 then 'true' when 0 then 'false' end", one.sql),
+                    ColumnForm::Boolean => {
+                        let (yes, no) = (self.dialect.boolean(true), self.dialect.boolean(false));
+                        format!("case {} when {yes} then 'true' when {no} then 'false' end", one.sql)
+                    }
                     _ => self.dialect.spelled(&one.sql),
                 })
             }
@@ -229,16 +254,38 @@ impl<'t> Translator<'t> {
     }
 
     /// A scalar as JSON.
-    fn json(&self, Column { sql, form }: Column) -> Column {
-        let sql = match form {
-            ColumnForm::Json => sql,
-            ColumnForm::Boolean => format!("case {sql} when 1 then 'true' when 0 then 'false' end"),
-            ColumnForm::Integer | ColumnForm::Number => self.dialect.spelled(&sql),
-            ColumnForm::Text | ColumnForm::Id => {
-                format!("case when {sql} is not null then {} end", self.dialect.quoted(&sql))
-            }
+    fn json(&self, column: Column) -> Column {
+        if column == null() {
+            return column;
+        }
+        Column { sql: self.dialect.json(&column.sql, column.form), form: ColumnForm::Json }
+    }
+
+    /// JSON of a value that may be nested.
+    fn nested(&mut self, formula: &Formula<'_>) -> Sqled<String> {
+        let json = self.value(formula, As::Json)?;
+        Ok(if json == null() { self.dialect.null_json().to_owned() } else { json.sql })
+    }
+
+    /// What is true or false, where it may be open.
+    fn logical(&self, column: Column) -> String {
+        match column.form {
+            ColumnForm::Json => self.dialect.open_boolean(&column.sql),
+            _ => column.sql,
+        }
+    }
+
+    /// Two values, such that they can be compared for being the same.
+    fn alike(&self, one: Column, other: Column) -> (String, String) {
+        if one == null() || other == null() {
+            return (one.sql, other.sql);
+        }
+        let opened = |column: Column, is_open| match (column.form, is_open) {
+            (ColumnForm::Json, _) | (_, false) => column.sql,
+            (form, true) => self.dialect.opened(&column.sql, form),
         };
-        Column { sql, form: ColumnForm::Json }
+        let is_open = one.form == ColumnForm::Json || other.form == ColumnForm::Json;
+        (opened(one, is_open), opened(other, is_open))
     }
 
     /// What is the same for every row.
@@ -253,20 +300,23 @@ impl<'t> Translator<'t> {
     }
 
     fn bind(&mut self, value: &Value, wanted: As) -> Column {
-        let nested = |value: &Value| (Bound::Text(value.to_string()), ColumnForm::Json);
         let (bound, form) = match value {
             Value::Null => return null(),
-            value if wanted == As::Json => nested(value),
-            Value::Bool(boolean) => (Bound::Integer((*boolean).into()), ColumnForm::Boolean),
+            value if wanted == As::Json => (Bound::Json(value.clone()), ColumnForm::Json),
             Value::Number(number) if wanted == As::Column && !number.is_i64() => {
                 (Bound::Text(number.to_string()), ColumnForm::Number)
             }
-            Value::Number(number) => match number.as_i64() {
-                Some(integer) => (Bound::Integer(integer), ColumnForm::Integer),
-                None => (Bound::Real(number.as_f64().unwrap_or_default()), ColumnForm::Number),
-            },
-            Value::String(text) => (Bound::Text(text.clone()), ColumnForm::Text),
-            Value::Array(_) | Value::Object(_) => nested(value),
+            value => {
+                let bound = Bound::scalar(value);
+                let form = match bound {
+                    Bound::Boolean(_) => ColumnForm::Boolean,
+                    Bound::Integer(_) => ColumnForm::Integer,
+                    Bound::Real(_) => ColumnForm::Number,
+                    Bound::Text(_) => ColumnForm::Text,
+                    Bound::Id(_) | Bound::Json(_) => ColumnForm::Json,
+                };
+                (bound, form)
+            }
         };
         Column { sql: self.parts.bind(bound), form }
     }
@@ -285,7 +335,8 @@ impl<'t> Translator<'t> {
         if let Some(derived) = record.derived.iter().find(|derived| derived.name == name) {
             let shape = if inside.is_empty() { wanted } else { As::Json };
             let base = self.derived(&derived.value, row, shape)?;
-            return if inside.is_empty() { Ok(base) } else { self.inside(base.sql, inside, form, wanted) };
+            let is_whole = inside.is_empty() || base == null();
+            return if is_whole { Ok(base) } else { self.inside(base.sql, inside, form, wanted) };
         }
         let Some(column) = record.table.columns.iter().find(|column| column.property == name) else {
             return Ok(null());
@@ -294,10 +345,14 @@ impl<'t> Translator<'t> {
         match (column.form, inside, wanted) {
             (stored, [], As::Column) => Ok(Column { sql, form: stored }),
             (ColumnForm::Json, [], As::Json) => Ok(Column { sql, form: ColumnForm::Json }),
-            (ColumnForm::Json, [], As::Scalar) => Ok(Column { sql: self.dialect.scalar(&sql), form }),
+            (ColumnForm::Json, [], As::Scalar) => Ok(Column { sql: self.dialect.scalar(&sql, form), form }),
             (ColumnForm::Json, inside, wanted) => self.inside(sql, inside, form, wanted),
             (ColumnForm::Number, [], As::Scalar) => {
                 Ok(Column { sql: self.dialect.number(&sql), form: ColumnForm::Number })
+            }
+            (ColumnForm::Number, [], As::Json) => {
+                let sql = self.dialect.number_json(&sql);
+                Ok(Column { sql, form: ColumnForm::Json })
             }
             (stored, [], wanted) => Ok(self.shaped(Column { sql, form: stored }, wanted)),
             _ => Ok(null()),
@@ -310,7 +365,7 @@ impl<'t> Translator<'t> {
         let nested = self.dialect.nested_item(alias);
         match (inside, form) {
             ([], ColumnForm::Json) if wanted != As::Scalar => Ok(Column { sql: nested, form }),
-            ([], form) => Ok(self.shaped(Column { sql: self.dialect.item(alias), form }, wanted)),
+            ([], form) => Ok(self.shaped(Column { sql: self.dialect.item(alias, form), form }, wanted)),
             (inside, form) => self.inside(nested, inside, form, wanted),
         }
     }
@@ -318,19 +373,26 @@ impl<'t> Translator<'t> {
     /// What stands inside JSON.
     fn inside(&mut self, mut json: String, inside: &[Step<'_>], form: ColumnForm, wanted: As) -> Sqled<Column> {
         for step in inside {
-            let step = match step {
-                Step::Member(name) => Bound::Text((*name).to_owned()),
+            let name = match step {
+                Step::Member(name) => Some((*name).to_owned()),
                 Step::At(at) => match self.fixed(at)? {
-                    Value::String(name) if !name.starts_with(['$', '[']) && !name.contains('"') => Bound::Text(name),
-                    // One that is not there.
-                    index => Bound::Integer(index.as_u64().and_then(|nth| i64::try_from(nth).ok()).unwrap_or(i64::MAX)),
+                    Value::String(name) if !name.starts_with(['$', '[']) && !name.contains('"') => Some(name),
+                    index => {
+                        // No list is so long that it has the last one.
+                        let nth = index.as_u64().and_then(|nth| i32::try_from(nth).ok()).unwrap_or(i32::MAX);
+                        let nth = self.parts.bind(Bound::Integer(nth.into()));
+                        json = self.dialect.nth(&json, &nth);
+                        None
+                    }
                 },
             };
-            let step = self.parts.bind(step);
-            json = self.dialect.inside(&json, &step);
+            if let Some(name) = name {
+                let name = self.parts.bind(Bound::Text(name));
+                json = self.dialect.member(&json, &name);
+            }
         }
         Ok(match wanted {
-            As::Scalar => Column { sql: self.dialect.scalar(&json), form },
+            As::Scalar => Column { sql: self.dialect.scalar(&json, form), form },
             As::Json | As::Column => Column { sql: json, form: ColumnForm::Json },
         })
     }
@@ -352,8 +414,8 @@ impl<'t> Translator<'t> {
 
     /// `&&` or `||`, exactly: what has no value is null.
     fn decided(&mut self, one: &Formula<'_>, other: &Formula<'_>, word: &str) -> Sqled<String> {
-        let (one, other) = (self.known(one, As::Scalar)?.sql, self.known(other, As::Scalar)?.sql);
-        Ok(format!("({one} {word} {other})"))
+        let (one, other) = (self.known(one, As::Scalar)?, self.known(other, As::Scalar)?);
+        Ok(format!("({} {word} {})", self.logical(one), self.logical(other)))
     }
 
     fn choice(&mut self, condition: &Formula<'_>, one: &Formula<'_>, other: &Formula<'_>, wanted: As) -> Sqled<Column> {
@@ -364,7 +426,8 @@ impl<'t> Translator<'t> {
                 _ => Ok(null()),
             };
         }
-        let condition = self.scalar(condition)?.sql;
+        let condition = self.scalar(condition)?;
+        let condition = self.logical(condition);
         let (one, other) = (self.known(one, wanted)?, self.known(other, wanted)?);
         let is_number = |column: &Column| matches!(column.form, ColumnForm::Integer | ColumnForm::Number);
         let (one, other) = if one.form == other.form || one == null() || other == null() {
@@ -376,21 +439,29 @@ impl<'t> Translator<'t> {
             (self.json(one), self.json(other))
         };
         let form = if one == null() { other.form } else { one.form };
-        Ok(Column { sql: format!("case {condition} when 1 then {} when 0 then {} end", one.sql, other.sql), form })
+        let (yes, no) = (self.dialect.boolean(true), self.dialect.boolean(false));
+        let sql = format!("case {condition} when {yes} then {} when {no} then {} end", one.sql, other.sql);
+        Ok(Column { sql, form })
     }
 
     fn comparison(&mut self, how: Comparison, one: &Formula<'_>, other: &Formula<'_>) -> Sqled<String> {
+        let before = self.parts.bound();
         let (one, other) = (self.scalar(one)?, self.scalar(other)?);
-        if is_text(&one) != is_text(&other) && one != null() && other != null() {
+        if one == null() || other == null() {
+            self.parts.forget(before);
+            return Ok("null".to_owned());
+        }
+        if is_text(&one) != is_text(&other) {
             return Err(Stop::Unset);
         }
+        let other_sql = if is_text(&other) { self.dialect.by_code_point(&other.sql) } else { other.sql };
         let symbol = match how {
             Comparison::Less => "<",
             Comparison::AtMost => "<=",
             Comparison::Greater => ">",
             Comparison::AtLeast => ">=",
         };
-        Ok(format!("({} {symbol} {})", one.sql, other.sql))
+        Ok(format!("({} {symbol} {other_sql})", one.sql))
     }
 
     fn search(&mut self, wanted: &Fixed<'_>, texts: &[Formula<'_>]) -> Sqled<String> {

@@ -5,23 +5,24 @@
 
 use serde_json::Value;
 
-use super::parts::{Bound, Parts, Question};
-use super::record::HELD;
-use super::{push, quoted};
+use super::parts::{Bound, Parts, Question, Whose};
+use super::record::held;
+use super::{Dialect, push, quoted};
 use crate::description::RecordType;
 use crate::store::{Matching, StoreError};
 use crate::table::{Column, ColumnForm};
 
 /// The records of a connection that match, as planning needs them with whether they wait; the oldest first.
 pub(in crate::store) fn matching(
+    dialect: &'static dyn Dialect,
     record: &RecordType,
-    connection: i64,
+    of: Whose,
     matching: &Matching,
 ) -> Result<Question, StoreError> {
-    let mut parts = Parts::default();
-    let condition = parts.members(record, connection, matching)?;
+    let mut parts = Parts::of(dialect, of);
+    let condition = parts.members(record, matching)?;
     let table = quoted(&record.table.name);
-    let mut statement = format!("select {HELD} from {table} r where {condition} order by r._id");
+    let mut statement = format!("select {} from {table} r where {condition} order by r._id", held(dialect));
     if let Some(limit) = matching.limit {
         let limit = parts.bind(Bound::Integer(i64::try_from(limit).unwrap_or(i64::MAX)));
         push(&mut statement, format_args!(" limit {limit}"));
@@ -31,8 +32,9 @@ pub(in crate::store) fn matching(
 
 /// The largest integer in `member` of the records of a connection that match.
 pub(in crate::store) fn largest(
+    dialect: &'static dyn Dialect,
     record: &RecordType,
-    connection: i64,
+    of: Whose,
     member: &str,
     matching: &Matching,
 ) -> Result<Question, StoreError> {
@@ -41,11 +43,11 @@ pub(in crate::store) fn largest(
     let number = match column.form {
         ColumnForm::Integer => format!("r.{name}"),
         // Stored as it is spelled.
-        ColumnForm::Number => format!("cast(r.{name} as integer)"),
+        ColumnForm::Number => dialect.whole(&dialect.number(&format!("r.{name}"))),
         _ => return Err(StoreError::Inconsistent(format!("{} has no integers in {member}", record.name))),
     };
-    let mut parts = Parts::default();
-    let condition = parts.members(record, connection, matching)?;
+    let mut parts = Parts::of(dialect, of);
+    let condition = parts.members(record, matching)?;
     Ok(parts.ask(format!("select max({number}) from {table} r where {condition}")))
 }
 
@@ -56,8 +58,8 @@ fn column<'a>(record: &'a RecordType, member: &str) -> Result<&'a Column, StoreE
 }
 
 impl Parts {
-    fn members(&mut self, record: &RecordType, connection: i64, matching: &Matching) -> Result<String, StoreError> {
-        let mut condition = format!("r._connection = {}", self.bind(Bound::Integer(connection)));
+    fn members(&mut self, record: &RecordType, matching: &Matching) -> Result<String, StoreError> {
+        let mut condition = self.dialect.of_connection("r");
         for (member, values) in &matching.members {
             let column = column(record, member)?;
             let name = format!("r.{}", quoted(&column.name));
@@ -72,14 +74,14 @@ impl Parts {
 
     /// That a scalar column has one of the values; those that it cannot hold do not count.
     fn is_any(&mut self, column: &str, form: ColumnForm, values: &[Value]) -> String {
-        let exact = if form == ColumnForm::Number { format!("cast({column} as numeric)") } else { column.to_owned() };
+        let exact = if form == ColumnForm::Number { self.dialect.number(column) } else { column.to_owned() };
         let possible: Vec<_> = values.iter().filter_map(|value| Some((value, scalar(form, value)?))).collect();
         let among = match possible.as_slice() {
             [] => None,
             [(_, single)] => Some(format!("{exact} = {}", self.bind(single.clone()))),
             several => {
                 let list = self.list(several.iter().map(|(value, _)| *value));
-                Some(format!("{exact} in (select value from json_each({list}))"))
+                Some(self.dialect.among_list(&exact, form, &list))
             }
         };
         or_absent(column, among, values)
@@ -90,17 +92,13 @@ impl Parts {
         let possible: Vec<_> = values.iter().filter(|value| !value.is_null()).collect();
         let among = (!possible.is_empty()).then(|| {
             let list = self.list(possible);
-            format!(
-                "exists (select 1 from json_each(case json_type({column}) when 'object' then null else {column} end) i \
-                 join json_each({list}) v on i.atom = v.atom and replace(i.type, 'real', 'integer') = \
-                 replace(v.type, 'real', 'integer'))"
-            )
+            self.dialect.holds_any(column, &list)
         });
         or_absent(column, among, values)
     }
 
     fn list<'v>(&mut self, values: impl IntoIterator<Item = &'v Value>) -> String {
-        self.bind(Bound::Text(values.into_iter().cloned().collect::<Value>().to_string()))
+        self.bind(Bound::Json(values.into_iter().cloned().collect()))
     }
 }
 
@@ -119,7 +117,7 @@ fn scalar(form: ColumnForm, value: &Value) -> Option<Bound> {
     match form {
         ColumnForm::Text => value.as_str().map(|text| Bound::Text(text.to_owned())),
         ColumnForm::Integer => value.as_i64().map(Bound::Integer),
-        ColumnForm::Boolean => value.as_bool().map(|boolean| Bound::Integer(boolean.into())),
+        ColumnForm::Boolean => value.as_bool().map(Bound::Boolean),
         ColumnForm::Number => value.as_i64().map(Bound::Integer).or_else(|| value.as_f64().map(Bound::Real)),
         ColumnForm::Id | ColumnForm::Json => None,
     }

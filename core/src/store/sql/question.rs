@@ -10,75 +10,85 @@ use jiff::tz::TimeZone;
 use uuid::Uuid;
 
 use super::parts::{Bound, Parts, Question};
-use super::{exists, push, quoted};
+use super::{Dialect, exists, push, quoted};
 use crate::canonical::{Form, Kind};
 use crate::store::read::{EntityQuery, Filter, Operator, Page, QueryError, Sort};
 use crate::table::ColumnForm;
 
 /// The page of entities that `query` asks for: id, active, modified, then the fields.
-pub(in crate::store) fn page(kind: &Kind, query: &EntityQuery) -> Result<Question, QueryError> {
-    let mut parts = Parts::default();
+pub(in crate::store) fn page(
+    dialect: &'static dyn Dialect,
+    kind: &Kind,
+    query: &EntityQuery,
+) -> Result<Question, QueryError> {
+    let mut parts = Parts::new(dialect);
     let mut condition = parts.matching(kind, query)?;
     let (limit, offset) = match query.page {
         Page::Offset { limit, offset } => (limit, i64::try_from(offset).unwrap_or(i64::MAX)),
         Page::After { limit, after } => {
             if let Some(after) = after {
-                let after = parts.bind(Bound::Bytes(after.as_bytes().to_vec()));
+                let after = parts.bind(Bound::Id(after));
                 condition = format!("{condition} and _sourced_id > {after}");
             }
             (limit, 0)
         }
     };
     let order = match (&query.sort, query.page) {
-        (Some(sort), Page::Offset { .. }) => order(kind, sort)?,
+        (Some(sort), Page::Offset { .. }) => order(dialect, kind, sort)?,
         _ => "_sourced_id".to_owned(),
     };
     let (limit, offset) = (parts.bind(Bound::Integer(i64::from(limit))), parts.bind(Bound::Integer(offset)));
-    let select = select(kind);
+    let select = select(dialect, kind);
     Ok(parts.ask(format!("{select} where {condition} order by {order} limit {limit} offset {offset}")))
 }
 
 /// How many entities match `query`, on whatever page.
-pub(in crate::store) fn count(kind: &Kind, query: &EntityQuery) -> Result<Question, QueryError> {
-    let mut parts = Parts::default();
+pub(in crate::store) fn count(
+    dialect: &'static dyn Dialect,
+    kind: &Kind,
+    query: &EntityQuery,
+) -> Result<Question, QueryError> {
+    let mut parts = Parts::new(dialect);
     let condition = parts.matching(kind, query)?;
     Ok(parts.ask(format!("select count(*) from {} where {condition}", quoted(&kind.table.name))))
 }
 
 /// One entity (tenant's name, id), read like those of [`page`].
-pub(in crate::store) fn single(kind: &Kind, tenant: &str, sourced_id: Uuid) -> Question {
-    let mut parts = Parts::default();
+pub(in crate::store) fn single(dialect: &'static dyn Dialect, kind: &Kind, tenant: &str, sourced_id: Uuid) -> Question {
+    let mut parts = Parts::new(dialect);
     let tenant = parts.tenant(tenant);
-    let sourced_id = parts.bind(Bound::Bytes(sourced_id.as_bytes().to_vec()));
-    parts.ask(format!("{} where {tenant} and _sourced_id = {sourced_id}", select(kind)))
+    let sourced_id = parts.bind(Bound::Id(sourced_id));
+    parts.ask(format!("{} where {tenant} and _sourced_id = {sourced_id}", select(dialect, kind)))
 }
 
-fn select(kind: &Kind) -> String {
+fn select(dialect: &dyn Dialect, kind: &Kind) -> String {
     let mut columns = "_sourced_id, _active, _modified".to_owned();
     for column in &kind.table.columns {
         columns.push_str(", ");
-        columns.push_str(&quoted(&column.name));
+        columns.push_str(&dialect.shown(&quoted(&column.name), column.form));
     }
     format!("select {columns} from {}", quoted(&kind.table.name))
 }
 
 /// What to order by: absent values last, then by id so that pages do not overlap.
-fn order(kind: &Kind, sort: &Sort) -> Result<String, QueryError> {
+fn order(dialect: &dyn Dialect, kind: &Kind, sort: &Sort) -> Result<String, QueryError> {
     let unknown = || QueryError::UnknownField(sort.field.clone());
     let direction = if sort.descending { "desc" } else { "asc" };
     let value = match Target::of(kind, &sort.field).ok_or_else(unknown)? {
         Target::SourcedId => return Ok(format!("_sourced_id {direction}")),
-        Target::Status => STATUS.to_owned(),
+        Target::Status => status(dialect),
         Target::Modified => "_modified".to_owned(),
         Target::Field { form: ColumnForm::Json, .. } => return Err(unknown()),
-        Target::Field { column, form: ColumnForm::Number, .. } => format!("cast({column} as numeric)"),
+        Target::Field { column, form: ColumnForm::Number, .. } => dialect.number(&column),
         Target::Field { column, .. } => column,
     };
     Ok(format!("{value} is null, {value} {direction}, _sourced_id"))
 }
 
 /// The status as readers see it.
-const STATUS: &str = "case _active when 1 then 'active' else 'tobedeleted' end";
+fn status(dialect: &dyn Dialect) -> String {
+    format!("case _active when {} then 'active' else 'tobedeleted' end", dialect.boolean(true))
+}
 
 /// What the first step of a path names.
 enum Target<'a> {
@@ -121,7 +131,7 @@ impl Parts {
             );
         }
         if let Some(active) = query.active {
-            condition.push_str(if active { " and _active = 1" } else { " and _active = 0" });
+            push(&mut condition, format_args!(" and _active = {}", self.dialect.boolean(active)));
         }
         if let Some(filter) = &query.filter {
             condition.push_str(" and ");
@@ -156,11 +166,11 @@ impl Parts {
             }
             _ if !rest.is_empty() => None,
             Target::SourcedId => Some(self.id_condition("_sourced_id", operator, value)),
-            Target::Status => Some(self.text_condition(&format!("({STATUS})"), operator, value)),
+            Target::Status => Some(self.text_condition(&format!("({})", status(self.dialect)), operator, value)),
             Target::Modified => self.time_condition("_modified", operator, value),
             Target::Field { column, form, .. } => Some(match form {
                 ColumnForm::Integer => self.number_condition(&column, operator, value),
-                ColumnForm::Number => self.number_condition(&format!("cast({column} as numeric)"), operator, value),
+                ColumnForm::Number => self.number_condition(&self.dialect.number(&column), operator, value),
                 ColumnForm::Boolean => self.boolean_condition(&column, operator, value),
                 ColumnForm::Text | ColumnForm::Id | ColumnForm::Json => self.text_condition(&column, operator, value),
             }),
@@ -171,17 +181,21 @@ impl Parts {
         let Some(symbol) = symbol(operator) else {
             let patterns: Vec<_> = patterns(value)
                 .into_iter()
-                .map(|pattern| format!("{text} like {} escape '\\'", self.bind(Bound::Text(pattern))))
+                .map(|pattern| {
+                    let pattern = self.bind(Bound::Text(pattern));
+                    self.dialect.like(text, &pattern)
+                })
                 .collect();
             return format!("({})", patterns.join(" or "));
         };
-        format!("{text} {symbol} {}", self.bind(Bound::Text(value.to_owned())))
+        let value = self.bind(Bound::Text(value.to_owned()));
+        format!("{text} {symbol} {}", self.dialect.by_code_point(&value))
     }
 
     fn id_condition(&mut self, id: &str, operator: Operator, value: &str) -> String {
         match (symbol(operator), Uuid::parse_str(value)) {
-            (Some(symbol), Ok(uuid)) => format!("{id} {symbol} {}", self.bind(Bound::Bytes(uuid.as_bytes().to_vec()))),
-            _ => self.text_condition(&id_text(id), operator, value),
+            (Some(symbol), Ok(uuid)) => format!("{id} {symbol} {}", self.bind(Bound::Id(uuid))),
+            _ => self.text_condition(&self.dialect.id_text(id), operator, value),
         }
     }
 
@@ -189,13 +203,13 @@ impl Parts {
         match (symbol(operator), numeric(value)) {
             (Some(symbol), Some(value)) => format!("{number} {symbol} {}", self.bind(value)),
             (Some(_), None) => never(number, operator),
-            (None, _) => self.text_condition(&format!("cast({number} as text)"), operator, value),
+            (None, _) => self.text_condition(&self.dialect.spelled(number), operator, value),
         }
     }
 
     fn boolean_condition(&mut self, boolean: &str, operator: Operator, value: &str) -> String {
         match (symbol(operator), value.parse::<bool>()) {
-            (Some(symbol), Ok(value)) => format!("{boolean} {symbol} {}", self.bind(Bound::Integer(value.into()))),
+            (Some(symbol), Ok(value)) => format!("{boolean} {symbol} {}", self.bind(Bound::Boolean(value))),
             _ => never(boolean, operator),
         }
     }
@@ -212,27 +226,25 @@ impl Parts {
 
     /// Goes down `path`, through every item of every list on the way.
     fn nested_condition(&mut self, json: &str, path: &[String], operator: Operator, value: &str) -> Option<String> {
-        let mut from = format!("json_each({}) i0", items(json));
+        let dialect = self.dialect;
+        let mut from = dialect.items(json, "i0");
         for (depth, member) in path.iter().enumerate() {
             if member.is_empty() || member.contains(['"', '\\', '[', '$']) || member.contains(char::is_control) {
                 return None;
             }
             let label = self.bind(Bound::Text(member.clone()));
-            let below = format!("case i{depth}.type when 'object' then i{depth}.value -> {label} end");
-            push(&mut from, format_args!(", json_each({}) i{}", items(&below), depth + 1));
+            let below = dialect.item_member(&format!("i{depth}"), &label);
+            push(&mut from, format_args!(", {}", dialect.items(&below, &format!("i{}", depth + 1))));
         }
-        let leaf = format!("i{}", path.len());
-        let mut any = vec![format!(
-            "{leaf}.type = 'text' and {}",
-            self.text_condition(&format!("{leaf}.value"), operator, value)
-        )];
+        let leaf = |form| format!("({})", dialect.item_of(&format!("i{}", path.len()), form));
+        let mut any = vec![self.text_condition(&leaf(ColumnForm::Text), operator, value)];
         if let (Some(symbol), Some(number)) = (symbol(operator), numeric(value)) {
             let number = self.bind(number);
-            any.push(format!("{leaf}.type in ('integer', 'real') and {leaf}.value {symbol} {number}"));
+            any.push(format!("{} {symbol} {number}", leaf(ColumnForm::Number)));
         }
-        if let (Some(symbol), Ok(_)) = (symbol(operator), value.parse::<bool>()) {
-            let word = self.bind(Bound::Text(value.to_owned()));
-            any.push(format!("{leaf}.type in ('true', 'false') and {leaf}.type {symbol} {word}"));
+        if let (Some(symbol), Ok(boolean)) = (symbol(operator), value.parse()) {
+            let boolean = self.bind(Bound::Boolean(boolean));
+            any.push(format!("{} {symbol} {boolean}", leaf(ColumnForm::Boolean)));
         }
         Some(exists(&from, &any.join(" or ")))
     }
@@ -247,11 +259,6 @@ fn within<'a>(field: &Form, rest: &'a [String]) -> &'a [String] {
         return way;
     }
     rest
-}
-
-/// The items of a list; of anything else, itself.
-fn items(json: &str) -> String {
-    format!("case json_type({json}) when 'array' then {json} else json_array(json({json})) end")
 }
 
 /// How an operator is written; [`Operator::Contains`] is not one of SQL's.
@@ -275,13 +282,6 @@ fn never(column: &str, operator: Operator) -> String {
 fn numeric(value: &str) -> Option<Bound> {
     let real = || value.parse::<f64>().ok().filter(|real| real.is_finite()).map(Bound::Real);
     value.parse().ok().map(Bound::Integer).or_else(real)
-}
-
-/// An id as text, for comparing it with something that is not one.
-fn id_text(id: &str) -> String {
-    let part = |from, length| format!("substr(hex({id}), {from}, {length})");
-    let parts = [part(1, 8), part(9, 4), part(13, 4), part(17, 4), part(21, 12)];
-    format!("lower({})", parts.join(" || '-' || "))
 }
 
 /// Patterns that together find `value` whatever its case. The database knows the case of ASCII only, so a value with

@@ -1,6 +1,6 @@
 //! The statements behind foreign records.
 
-use super::{Sql, insert_columns, parameters, push, quoted, update_columns};
+use super::{Dialect, Sql, insert_columns, parameters, push, quoted, update_columns};
 use crate::table::{Column, Table};
 
 /// Parameters of [`insert_record`] and [`update_record`] before those of the properties: connection, delivery, id, key,
@@ -31,77 +31,95 @@ pub(in crate::store) fn remove_record(table: &Table) -> Sql {
 }
 
 /// All records of a connection, as planning needs them.
-pub(in crate::store) fn held_records(table: &Table) -> Sql {
-    Sql(format!("select _id, _key, _digest, _as_of from {} where _connection = ?1 order by _id", quoted(&table.name)))
+pub(in crate::store) fn held_records(dialect: &dyn Dialect, table: &Table) -> Sql {
+    let (name, of_connection) = (quoted(&table.name), dialect.of_connection("r"));
+    dialect.statement(format!("select _id, _key, _digest, _as_of from {name} r where {of_connection} order by _id"))
 }
 
 /// A record as planning needs it, with whether it waits: connection, key.
-pub(in crate::store) fn record_by_key(table: &Table) -> Sql {
-    Sql(format!("select {HELD} from {} r where r._connection = ?1 and r._key = ?2", quoted(&table.name)))
+pub(in crate::store) fn record_by_key(dialect: &dyn Dialect, table: &Table) -> Sql {
+    one(dialect, &held(dialect), table, "_key")
 }
 
-/// Records as planning needs them, with whether they wait: connection, ids as a JSON list.
-pub(in crate::store) fn records_by_id(table: &Table) -> Sql {
-    let name = quoted(&table.name);
-    Sql(format!("select {HELD} from {name} r where r._connection = ?1 and r._id in (select value from json_each(?2))"))
+/// Records as planning needs them, with whether they wait: connection, ids as a list.
+pub(in crate::store) fn records_by_id(dialect: &dyn Dialect, table: &Table) -> Sql {
+    let (name, of_connection) = (quoted(&table.name), dialect.of_connection("r"));
+    let among = dialect.among_integers("r._id", dialect.next());
+    dialect.statement(format!("select {} from {name} r where {of_connection} and {among}", held(dialect)))
 }
 
 /// The contributions of a record: connection, id.
-pub(in crate::store) fn contributions(table: &Table) -> Sql {
-    Sql(format!("select _contributions from {} where _connection = ?1 and _id = ?2", quoted(&table.name)))
+pub(in crate::store) fn contributions(dialect: &dyn Dialect, table: &Table) -> Sql {
+    one(dialect, "r._contributions", table, "_id")
 }
 
 /// What a record says (connection, id): what its schema does not know, then the columns.
-pub(in crate::store) fn record_body(table: &Table) -> Sql {
-    let mut columns = "_unknown".to_owned();
-    append(&table.columns, &mut columns);
-    Sql(format!("select {columns} from {} where _connection = ?1 and _id = ?2", quoted(&table.name)))
+pub(in crate::store) fn record_body(dialect: &dyn Dialect, table: &Table) -> Sql {
+    one(dialect, &body(dialect, table), table, "_id")
 }
 
 /// Some columns of all records of a connection, by number: the number, then the columns.
-pub(in crate::store) fn record_values<'a>(table: &Table, columns: impl IntoIterator<Item = &'a Column>) -> Sql {
-    let mut list = "_id".to_owned();
-    append(columns, &mut list);
-    Sql(format!("select {list} from {} where _connection = ?1 order by _id", quoted(&table.name)))
+pub(in crate::store) fn record_values<'a>(
+    dialect: &dyn Dialect,
+    table: &Table,
+    columns: impl IntoIterator<Item = &'a Column>,
+) -> Sql {
+    let mut list = "r._id".to_owned();
+    append(dialect, columns, &mut list);
+    let (name, of_connection) = (quoted(&table.name), dialect.of_connection("r"));
+    dialect.statement(format!("select {list} from {name} r where {of_connection} order by r._id"))
 }
 
 /// What records of a connection (tenant's name, connection's name, limit, offset) say, read like [`record_body`], then
 /// `_key` and `_waits`; in the order in which they first arrived.
-pub(in crate::store) fn records_page(table: &Table, waiting: Option<bool>) -> Sql {
-    let mut columns = "_unknown".to_owned();
-    append(&table.columns, &mut columns);
-    let matching = matching(table, waiting);
-    Sql(format!("select {columns}, _key, {WAITS} as _waits from {matching} order by _id limit ?3 offset ?4"))
+pub(in crate::store) fn records_page(dialect: &dyn Dialect, table: &Table, waiting: Option<bool>) -> Sql {
+    let (columns, waits, matching) = (body(dialect, table), waits(dialect), matching(dialect, table, waiting));
+    dialect.statement(format!(
+        "select {columns}, r._key, {waits} as _waits from {matching} order by r._id limit ?3 offset ?4"
+    ))
 }
 
 /// How many records of a connection there are (tenant's name, connection's name).
-pub(in crate::store) fn records_count(table: &Table, waiting: Option<bool>) -> Sql {
-    Sql(format!("select count(*) from {}", matching(table, waiting)))
+pub(in crate::store) fn records_count(dialect: &dyn Dialect, table: &Table, waiting: Option<bool>) -> Sql {
+    dialect.statement(format!("select count(*) from {}", matching(dialect, table, waiting)))
 }
 
 /// A record `r` as planning needs it: id, key, digest, as of, whether it waits.
-pub(super) const HELD: &str = "r._id, r._key, r._digest, r._as_of, exists (select 1 from waiting w \
-                               where w.connection = r._connection and w.record = r._id)";
-
-/// Whether a record `r` waits.
-const WAITS: &str = "exists (select 1 from waiting w where w.connection = r._connection and w.record = r._id)";
-
-/// The records of a connection: all, only those that wait, or only those that do not.
-fn matching(table: &Table, waiting: Option<bool>) -> String {
-    let condition = match waiting {
-        None => String::new(),
-        Some(true) => format!(" and {WAITS}"),
-        Some(false) => format!(" and not {WAITS}"),
-    };
-    format!(
-        "{} r where r._connection = (select c.id from connection c join tenant t on t.id = c.tenant \
-         where t.name = ?1 and c.name = ?2){condition}",
-        quoted(&table.name)
-    )
+pub(super) fn held(dialect: &dyn Dialect) -> String {
+    format!("r._id, r._key, r._digest, r._as_of, {}", waits(dialect))
 }
 
-fn append<'a>(columns: impl IntoIterator<Item = &'a Column>, list: &mut String) {
+/// Whether a record `r` waits.
+fn waits(dialect: &dyn Dialect) -> String {
+    format!("exists (select 1 from waiting w where {})", dialect.waits())
+}
+
+/// What a record `r` says: what its schema does not know, then the columns.
+fn body(dialect: &dyn Dialect, table: &Table) -> String {
+    let mut columns = "r._unknown".to_owned();
+    append(dialect, &table.columns, &mut columns);
+    columns
+}
+
+/// Something of the one record of a connection that has this value in a column.
+fn one(dialect: &dyn Dialect, something: &str, table: &Table, column: &str) -> Sql {
+    let (name, of_connection, value) = (quoted(&table.name), dialect.of_connection("r"), dialect.next());
+    dialect.statement(format!("select {something} from {name} r where {of_connection} and r.{column} = {value}"))
+}
+
+/// The records of a connection: all, only those that wait, or only those that do not.
+fn matching(dialect: &dyn Dialect, table: &Table, waiting: Option<bool>) -> String {
+    let condition = match waiting {
+        None => String::new(),
+        Some(true) => format!(" and {}", waits(dialect)),
+        Some(false) => format!(" and not {}", waits(dialect)),
+    };
+    format!("{} r where {}{condition}", quoted(&table.name), dialect.of_named_connection())
+}
+
+fn append<'a>(dialect: &dyn Dialect, columns: impl IntoIterator<Item = &'a Column>, list: &mut String) {
     for column in columns {
-        push(list, format_args!(", {}", quoted(&column.name)));
+        let shown = dialect.shown(&format!("r.{}", quoted(&column.name)), column.form);
+        push(list, format_args!(", {shown}"));
     }
 }

@@ -7,12 +7,14 @@
 //! What stands after a cursor is asked for in up to two statements: one for records that say something in the first
 //! member of the order and one for those that do not, for an index can be entered in the middle of either.
 
+use std::iter::repeat;
+
 use serde_json::Value;
 
 use super::expression::{self, Scope};
-use super::parts::{Bound, Parts, Question};
-use super::record::HELD;
-use super::{push, quoted};
+use super::parts::{Bound, Parts, Question, Whose};
+use super::record::held;
+use super::{Dialect, push, quoted};
 use crate::description::formula::Untranslatable;
 use crate::description::{Partner, RecordType, Selection, SortWord};
 use crate::store::StoreError;
@@ -24,8 +26,10 @@ use crate::table::ColumnForm;
 pub(in crate::store) struct Wanted<'q> {
     /// The partner.
     pub(in crate::store) partner: &'q Partner,
-    /// The number of the connection.
-    pub(in crate::store) connection: i64,
+    /// The database's.
+    pub(in crate::store) dialect: &'static dyn Dialect,
+    /// Whose.
+    pub(in crate::store) whose: Whose,
     /// Which.
     pub(in crate::store) selection: &'q Selection,
     /// Values for its filters, by place.
@@ -48,9 +52,6 @@ pub(in crate::store) struct PartQuestions {
     pub(in crate::store) told: Told,
 }
 
-/// The number of the connection, which is always bound first.
-const CONNECTION: &str = "?1";
-
 impl Wanted<'_> {
     /// How many there are.
     pub(in crate::store) fn count(&self) -> Result<Question, StoreError> {
@@ -64,7 +65,7 @@ impl Wanted<'_> {
         let mut parts = self.parts();
         let matching = self.matching(&mut parts)?;
         let order = self.order(&mut parts, false)?.everything();
-        Ok(parts.ask(format!("select {HELD} from {matching} order by {order} limit 1")))
+        Ok(parts.ask(format!("select {} from {matching} order by {order} limit 1", held(self.dialect))))
     }
 
     /// A part of them: at most as many as it says, one more where it follows a cursor.
@@ -92,7 +93,7 @@ impl Wanted<'_> {
         let matching = self.matching(&mut parts)?;
         let order = self.order(&mut parts, false)?.everything();
         let number = |number| Bound::Integer(i64::try_from(number).unwrap_or(i64::MAX));
-        let limit = parts.bind(limit.map_or(Bound::Integer(-1), number)); // less than nothing: all
+        let limit = parts.bind(number(limit.unwrap_or(u64::MAX)));
         let offset = parts.bind(number(offset));
         Ok(parts.ask(format!("select {says} from {matching} order by {order} limit {limit} offset {offset}")))
     }
@@ -100,6 +101,7 @@ impl Wanted<'_> {
     /// At most `limit` that stand after a cursor, or before it, the nearest first; from the beginning without one.
     fn after(&self, limit: u64, at: Option<&Cursor>, told: &mut Told) -> Result<Vec<Question>, StoreError> {
         let Some(at) = at else { return Ok(vec![self.from(Some(limit), 0, told)?]) };
+        let at = &self.order(&mut self.parts(), at.back)?.fitting(at);
         let mut questions = Vec::new();
         for stretch in Stretch::after(self.words().next(), at) {
             told.clear();
@@ -117,9 +119,7 @@ impl Wanted<'_> {
     }
 
     fn parts(&self) -> Parts {
-        let mut parts = Parts::default();
-        parts.bind(Bound::Integer(self.connection));
-        parts
+        Parts::of(self.dialect, self.whose)
     }
 
     fn record(&self) -> &RecordType {
@@ -128,7 +128,7 @@ impl Wanted<'_> {
 
     fn scope<'s>(&'s self, value: Option<&'s Value>) -> Scope<'s> {
         let Self { partner, selection, options, .. } = *self;
-        Scope { partner, of: selection.of, row: "r", connection: CONNECTION, options, value }
+        Scope { partner, of: selection.of, row: "r", options, value }
     }
 
     fn words(&self) -> impl Iterator<Item = &SortWord> {
@@ -141,7 +141,8 @@ impl Wanted<'_> {
         let record = self.record();
         let mut says = "r._id, r._unknown".to_owned();
         for column in &record.table.columns {
-            push(&mut says, format_args!(", r.{}", quoted(&column.name)));
+            let shown = self.dialect.shown(&format!("r.{}", quoted(&column.name)), column.form);
+            push(&mut says, format_args!(", {shown}"));
             told.push((column.property.clone(), column.form));
         }
         for derived in &record.derived {
@@ -155,7 +156,7 @@ impl Wanted<'_> {
     /// The table, and what holds for those of its records that are wanted.
     fn matching(&self, parts: &mut Parts) -> Result<String, StoreError> {
         let table = quoted(&self.record().table.name);
-        let mut matching = format!("{table} r where r._connection = {CONNECTION}");
+        let mut matching = format!("{table} r where {}", self.dialect.of_connection("r"));
         if let Some(only) = &self.selection.only {
             let only = expression::condition(only, self.scope(None), parts)?;
             push(&mut matching, format_args!(" and {only}"));
@@ -174,7 +175,11 @@ impl Wanted<'_> {
         let mut terms = Vec::new();
         for word in self.words() {
             let compared = expression::compared(&word.member, self.scope(None), parts)?;
-            terms.push(Term { compared: compared.sql, descending: word.descending != back });
+            let sql = match compared.form {
+                ColumnForm::Text => self.dialect.by_code_point(&compared.sql),
+                _ => compared.sql,
+            };
+            terms.push(Term { compared: sql, form: compared.form, descending: word.descending != back });
         }
         let descending = self.words().next().is_some_and(|word| word.descending) != back;
         Ok(Order { terms, descending })
@@ -193,6 +198,8 @@ struct Order {
 struct Term {
     /// SQL of the value.
     compared: String,
+    /// What it is.
+    form: ColumnForm,
     /// Whether the largest stands first, and before it what is absent.
     descending: bool,
 }
@@ -224,6 +231,12 @@ impl Stretch {
 }
 
 impl Order {
+    /// A cursor such that each of its values can be compared: one of another order leads to some place.
+    fn fitting(&self, at: &Cursor) -> Cursor {
+        let values = self.terms.iter().zip(at.values.iter().chain(repeat(&Value::Null)));
+        Cursor { values: values.map(|(term, value)| term.fitting(value)).collect(), ..*at }
+    }
+
     /// What to order by.
     fn everything(&self) -> String {
         let terms = self.terms.iter().map(Term::ordered);
@@ -243,7 +256,7 @@ impl Order {
         let compared = &first.compared;
         let condition = match stretch {
             Stretch::Rest => {
-                let value = parts.bind(bound(value));
+                let value = first.bind(value, parts);
                 let symbol = if first.descending { "<" } else { ">" };
                 if others.is_empty() {
                     let id = parts.bind(Bound::Integer(at.id));
@@ -257,9 +270,9 @@ impl Order {
             Stretch::Present => format!("{compared} is not null"),
             Stretch::Absent => format!("{compared} is null"),
         };
-        let is_present = matches!(stretch, Stretch::Rest | Stretch::Present);
-        let leading = is_present.then(|| format!("{compared} {}", direction(first.descending)));
-        let terms = leading.into_iter().chain(others.iter().map(Term::ordered)).chain([self.arrival()]);
+        // Also where nothing is said: the order of an index is then known to be the one that is wanted.
+        let leading = format!("{compared} {}", direction(first.descending));
+        let terms = [leading].into_iter().chain(others.iter().map(Term::ordered)).chain([self.arrival()]);
         (condition, terms.collect::<Vec<_>>().join(", "))
     }
 
@@ -280,7 +293,7 @@ impl Order {
                 format!("({alike})")
             };
         }
-        let value = parts.bind(bound(value));
+        let value = first.bind(value, parts);
         let later = self.later(others, values, at, parts);
         let beyond = if first.descending {
             format!("{compared} < {value}")
@@ -292,6 +305,26 @@ impl Order {
 }
 
 impl Term {
+    /// A value, or nothing where it can be no value of the member.
+    fn fitting(&self, value: &Value) -> Value {
+        let fits = match self.form {
+            ColumnForm::Text | ColumnForm::Id => value.is_string(),
+            ColumnForm::Integer | ColumnForm::Number => value.is_number(),
+            ColumnForm::Boolean => value.is_boolean(),
+            ColumnForm::Json => true,
+        };
+        if fits { value.clone() } else { Value::Null }
+    }
+
+    /// Binds a value that fits, as it is compared.
+    fn bind(&self, value: &Value, parts: &mut Parts) -> String {
+        let bound = match self.form {
+            ColumnForm::Json => parts.dialect.open(value),
+            _ => Bound::scalar(value),
+        };
+        parts.bind(bound)
+    }
+
     fn ordered(&self) -> String {
         let absent = if self.descending { "first" } else { "last" };
         format!("{} {} nulls {absent}", self.compared, direction(self.descending))
@@ -300,19 +333,6 @@ impl Term {
 
 fn direction(descending: bool) -> &'static str {
     if descending { "desc" } else { "asc" }
-}
-
-/// A value of a cursor, as it is compared.
-fn bound(value: &Value) -> Bound {
-    match value {
-        Value::String(text) => Bound::Text(text.clone()),
-        Value::Bool(boolean) => Bound::Integer((*boolean).into()),
-        Value::Number(number) => match number.as_i64() {
-            Some(integer) => Bound::Integer(integer),
-            None => Bound::Real(number.as_f64().unwrap_or_default()),
-        },
-        Value::Null | Value::Array(_) | Value::Object(_) => Bound::Text(value.to_string()),
-    }
 }
 
 /// What no database can compute is refused when a description is loaded.

@@ -15,6 +15,7 @@ use crate::description::{Partner, RecordTypeId};
 use crate::digest::Digest;
 use crate::store::body::{self, Stored};
 use crate::store::contributors::{damaged, decode};
+use crate::store::sql::Sqlite;
 use crate::store::{Connection, HeldEntity, HeldRecord, RecordId, StoreError, Values, sql};
 use crate::table::Table;
 
@@ -89,7 +90,7 @@ pub(super) fn records(
     let waiting = waiting::of(transaction, connection)?;
     let mut held = Vec::new();
     for (of, record) in (0..).map(RecordTypeId).zip(&partner.records) {
-        let mut statement = transaction.prepare_cached(&sql::held_records(&record.table))?;
+        let mut statement = transaction.prepare_cached(&sql::held_records(&Sqlite, &record.table))?;
         let mut rows = statement.query([connection.id])?;
         while let Some(row) = rows.next()? {
             let waits = waiting.contains(&RecordId(row.get(0)?));
@@ -125,7 +126,7 @@ pub(super) fn bodies(
     records: &[RecordId],
 ) -> Result<Vec<Vec<u8>>, StoreError> {
     let table = &partner.records[usize::from(of.0)].table;
-    let mut rows = Rows::new(transaction, &sql::record_body(table))?;
+    let mut rows = Rows::new(transaction, &sql::record_body(&Sqlite, table))?;
     rows.integer(1, connection.id)?;
     let mut bodies = Vec::with_capacity(records.len());
     for id in records {
@@ -156,7 +157,8 @@ pub(super) fn values(
         column.ok_or_else(|| StoreError::Inconsistent(format!("{} has no column for {member}", record.name)))
     };
     let columns = members.iter().map(column).collect::<Result<Vec<_>, _>>()?;
-    let mut statement = transaction.prepare_cached(&sql::record_values(&record.table, columns.iter().copied()))?;
+    let mut statement =
+        transaction.prepare_cached(&sql::record_values(&Sqlite, &record.table, columns.iter().copied()))?;
     let mut rows = statement.query([connection.id])?;
     let mut values = Vec::new();
     while let Some(row) = rows.next()? {
@@ -190,7 +192,7 @@ pub(super) fn contributions(
             std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
             std::collections::btree_map::Entry::Vacant(entry) => {
                 let table = &partner.records[usize::from(of.0)].table;
-                let mut rows = Rows::new(transaction, &sql::contributions(table))?;
+                let mut rows = Rows::new(transaction, &sql::contributions(&Sqlite, table))?;
                 rows.integer(1, connection.id)?;
                 entry.insert(rows)
             }
@@ -213,7 +215,7 @@ pub(super) fn entities(
     let mut held = vec![None; entities.len()];
     for of_one_kind in order.chunk_by(|&one, &other| entities[one].0 == entities[other].0) {
         let kind = canonical.kind(entities[of_one_kind[0]].0);
-        let mut rows = Rows::new(transaction, &sql::held_entity(&kind.table))?;
+        let mut rows = Rows::new(transaction, &sql::held_entity(&Sqlite, &kind.table))?;
         rows.integer(1, connection.tenant_id)?;
         for &nth in of_one_kind {
             rows.bytes(2, entities[nth].1.as_bytes())?;

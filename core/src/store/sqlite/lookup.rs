@@ -3,9 +3,9 @@
 use rusqlite::Transaction;
 
 use super::held::held;
-use super::rows::Rows;
+use super::rows::{Rows, whose};
 use crate::description::{Partner, RecordType, RecordTypeId};
-use crate::store::sql;
+use crate::store::sql::{self, Sqlite};
 use crate::store::{Connection, HeldRecord, Matching, RecordId, StoreError};
 
 /// The records with these keys, in the same order.
@@ -16,7 +16,7 @@ pub(super) fn by_key(
     of: RecordTypeId,
     keys: &[String],
 ) -> Result<Vec<Option<HeldRecord>>, StoreError> {
-    let mut rows = Rows::new(transaction, &sql::record_by_key(&record_type(partner, of).table))?;
+    let mut rows = Rows::new(transaction, &sql::record_by_key(&Sqlite, &record_type(partner, of).table))?;
     rows.integer(1, connection.id)?;
     let mut found = Vec::with_capacity(keys.len());
     for key in keys {
@@ -45,7 +45,7 @@ pub(super) fn by_id(
         if found.len() == wanted.len() {
             break;
         }
-        let mut rows = Rows::new(transaction, &sql::records_by_id(&record.table))?;
+        let mut rows = Rows::new(transaction, &sql::records_by_id(&Sqlite, &record.table))?;
         rows.integer(1, connection.id)?;
         rows.text(2, list.as_bytes())?;
         found.extend(rows.all(|row| held(of, row))?);
@@ -61,7 +61,7 @@ pub(super) fn matching(
     of: RecordTypeId,
     matching: &Matching,
 ) -> Result<Vec<HeldRecord>, StoreError> {
-    let question = sql::matching(record_type(partner, of), connection.id, matching)?;
+    let question = sql::matching(&Sqlite, record_type(partner, of), whose(connection.id), matching)?;
     Rows::asked(transaction, &question)?.all(|row| held(of, row))
 }
 
@@ -74,7 +74,7 @@ pub(super) fn largest(
     member: &str,
     matching: &Matching,
 ) -> Result<Option<i64>, StoreError> {
-    let question = sql::largest(record_type(partner, of), connection.id, member, matching)?;
+    let question = sql::largest(&Sqlite, record_type(partner, of), whose(connection.id), member, matching)?;
     let largest = Rows::asked(transaction, &question)?.first(|row| Ok(row.get::<_, Option<i64>>(0)?))?;
     Ok(largest.flatten())
 }

@@ -10,13 +10,14 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, params_from_iter};
 use serde_json::{Value, json};
 
+use super::rows::whose;
 use super::{SqliteOptions, SqliteStore};
 use crate::canonical::Canonical;
 use crate::description::formula::{Formula, Part};
 use crate::description::{Expression, Listed, Partner, RecordType, Selection, SortWord, Verb};
 use crate::store::Store as _;
 use crate::store::read::{Cursor, SelectPart};
-use crate::store::sql::{Question, Wanted, items};
+use crate::store::sql::{Question, Sqlite, Wanted, items};
 use crate::table::{Column, ColumnForm};
 
 /// Records of each type.
@@ -187,7 +188,7 @@ impl Asker<'_> {
     fn question(&self, given: &[(usize, Value)], sort: &[usize], part: &SelectPart) -> Question {
         let options = json!({});
         let Self { partner, selection, .. } = *self;
-        let wanted = Wanted { partner, connection: 1, selection, given, sort, options: &options };
+        let wanted = Wanted { dialect: &Sqlite, partner, whose: whose(1), selection, given, sort, options: &options };
         wanted.part(part).unwrap().questions.into_iter().next().unwrap()
     }
 

@@ -8,7 +8,7 @@ use crate::canonical::Canonical;
 use crate::description::{Partner, RecordType};
 use crate::store::StoreError;
 use crate::store::fitting::{self, Owner, StoredTable, added};
-use crate::store::sql::{self, Holds};
+use crate::store::sql::{self, Holds, Sqlite};
 use crate::table::{Column, Table};
 
 pub(super) fn canonical(transaction: &Transaction<'_>, canonical: &Canonical) -> Result<(), StoreError> {
@@ -37,7 +37,7 @@ fn indexes(transaction: &Transaction<'_>, record: &RecordType) -> Result<(), Sto
         names.collect::<Result<BTreeSet<String>, _>>()?
     };
     for members in fitting::indexes(record) {
-        if let Some((name, create)) = sql::record_index(&record.table, &members) {
+        if let Some((name, create)) = sql::record_index(&Sqlite, &record.table, &members) {
             transaction.execute_batch(&create)?;
             surplus.remove(&name);
         }
@@ -62,12 +62,12 @@ fn items(transaction: &Transaction<'_>, record: &RecordType) -> Result<(), Store
         let [member] = members.as_slice() else { continue };
         let Some(items) = sql::items(&record.table, member) else { continue };
         if !surplus.remove(&items.name) && !made.contains(&items.name) {
-            transaction.execute_batch(&items.create)?;
+            transaction.execute_batch(&items.create(&Sqlite))?;
         }
         made.insert(items.name);
     }
     for name in surplus {
-        transaction.execute_batch(&sql::drop_items(&name))?;
+        transaction.execute_batch(&sql::drop_items(&Sqlite, &name, &record.table.name))?;
     }
     Ok(())
 }
@@ -76,7 +76,7 @@ fn prepare(transaction: &Transaction<'_>, owner: Owner<'_>, table: &Table) -> Re
     let columns = fitting::columns(table)?;
     match stored(transaction, owner, table)? {
         None => {
-            transaction.execute_batch(&sql::create(owner.holds, table))?;
+            transaction.execute_batch(&sql::create(&Sqlite, owner.holds, table))?;
             transaction.execute(
                 "insert into stored_table (name, holds, partner, type, columns) values (?1, ?2, ?3, ?4, ?5)",
                 params![table.name, owner.holds.word(), owner.partner, owner.of, columns],
@@ -86,7 +86,7 @@ fn prepare(transaction: &Transaction<'_>, owner: Owner<'_>, table: &Table) -> Re
             add_own_columns(transaction, owner.holds, table)?;
             if stored != table.columns {
                 for column in added(table, &stored)? {
-                    transaction.execute_batch(&sql::add_column(table, column))?;
+                    transaction.execute_batch(&sql::add_column(&Sqlite, table, column))?;
                 }
                 transaction
                     .execute("update stored_table set columns = ?2 where name = ?1", params![table.name, columns])?;
@@ -100,9 +100,9 @@ fn prepare(transaction: &Transaction<'_>, owner: Owner<'_>, table: &Table) -> Re
 fn add_own_columns(transaction: &Transaction<'_>, holds: Holds, table: &Table) -> Result<(), StoreError> {
     let mut statement = transaction.prepare_cached("select name from pragma_table_info(?1)")?;
     let there = statement.query_map([&table.name], |row| row.get(0))?.collect::<Result<BTreeSet<String>, _>>()?;
-    for (name, of) in holds.columns() {
-        if !there.contains(*name) {
-            transaction.execute_batch(&sql::add_own_column(table, name, of))?;
+    for column in holds.columns(&Sqlite) {
+        if !there.contains(column.name) {
+            transaction.execute_batch(&sql::add_own_column(&Sqlite, table, *column))?;
         }
     }
     Ok(())

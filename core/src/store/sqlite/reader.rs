@@ -40,8 +40,8 @@ macro_rules! deliveries {
 impl Reader for SqliteStore {
     async fn entities(&self, canonical: &Canonical, query: &EntityQuery) -> Result<Entities, QueryError> {
         let kind = canonical.kind(query.kind);
-        let page = sql::page(kind, query)?;
-        let count = query.count.then(|| sql::count(kind, query)).transpose()?;
+        let page = sql::page(&sql::Sqlite, kind, query)?;
+        let count = query.count.then(|| sql::count(&sql::Sqlite, kind, query)).transpose()?;
         let mut transaction = self.readers.begin().await.map_err(StoreError::from)?;
         let total = match &count {
             Some(count) => {
@@ -63,7 +63,7 @@ impl Reader for SqliteStore {
         sourced_id: Uuid,
     ) -> Result<Option<Map<String, Value>>, StoreError> {
         let kind = canonical.kind(kind);
-        let row = asked(&sql::single(kind, tenant, sourced_id)).fetch_optional(&self.readers).await?;
+        let row = asked(&sql::single(&sql::Sqlite, kind, tenant, sourced_id)).fetch_optional(&self.readers).await?;
         row.map(|row| entity(kind, &row)).transpose()
     }
 
@@ -75,7 +75,7 @@ impl Reader for SqliteStore {
         sourced_id: Uuid,
     ) -> Result<Option<Vec<Source>>, StoreError> {
         let mut transaction = self.readers.begin().await?;
-        let row = sqlx::query(sql::contributors(&canonical.kind(kind).table))
+        let row = sqlx::query(sql::contributors(&sql::Sqlite, &canonical.kind(kind).table))
             .bind(tenant)
             .bind(sourced_id.as_bytes().as_slice())
             .fetch_optional(&mut *transaction)
@@ -97,7 +97,7 @@ impl Reader for SqliteStore {
         let ids = origin.ids()?;
         let mut sources = Vec::with_capacity(origin.contributors.len());
         for table in &tables {
-            let statement = sql::sources(table.try_get(0)?);
+            let statement = sql::sources(&sql::Sqlite, table.try_get(0)?);
             let rows = sqlx::query(statement).bind(origin.connection).bind(&ids).fetch_all(&mut *transaction).await?;
             for row in &rows {
                 sources.push(origin.source(table.try_get(1)?, row)?);
@@ -117,8 +117,12 @@ impl Reader for SqliteStore {
         if canonical.kinds().is_empty() {
             return Ok(Vec::new());
         }
-        let rows =
-            sqlx::query(sql::changes(canonical)).bind(tenant).bind(after).bind(limit).fetch_all(&self.readers).await?;
+        let rows = sqlx::query(sql::changes(&sql::Sqlite, canonical))
+            .bind(tenant)
+            .bind(after)
+            .bind(limit)
+            .fetch_all(&self.readers)
+            .await?;
         rows.iter()
             .map(|row| {
                 Ok(Change {
@@ -162,12 +166,12 @@ impl Reader for SqliteStore {
     async fn records(&self, partner: &Partner, query: &RecordQuery) -> Result<Records, StoreError> {
         let table = &partner.records[usize::from(query.of.0)].table;
         let mut transaction = self.readers.begin().await?;
-        let total = sqlx::query(sql::records_count(table, query.waiting))
+        let total = sqlx::query(sql::records_count(&sql::Sqlite, table, query.waiting))
             .bind(&query.tenant)
             .bind(&query.connection)
             .fetch_one(&mut *transaction)
             .await?;
-        let rows = sqlx::query(sql::records_page(table, query.waiting))
+        let rows = sqlx::query(sql::records_page(&sql::Sqlite, table, query.waiting))
             .bind(&query.tenant)
             .bind(&query.connection)
             .bind(query.limit.map_or(-1, integer)) // less than nothing: all
@@ -287,7 +291,9 @@ fn asked(question: &Question) -> Query<'static, Sqlite, SqliteArguments> {
         Bound::Text(text) => query.bind(text),
         Bound::Integer(integer) => query.bind(integer),
         Bound::Real(real) => query.bind(real),
-        Bound::Bytes(bytes) => query.bind(bytes),
+        Bound::Boolean(boolean) => query.bind(boolean),
+        Bound::Id(id) => query.bind(id.as_bytes().to_vec()),
+        Bound::Json(json) => query.bind(json.to_string()),
     })
 }
 
@@ -383,7 +389,7 @@ mod tests {
         let store = SqliteStore::open(&folder.path().join("hub.db"), &SqliteOptions::default()).await.unwrap();
         let canonical = crate::fixture::canonical();
         store.prepare_canonical(&canonical).await.unwrap();
-        let question = format!("explain query plan {}", &*sql::changes(&canonical));
+        let question = format!("explain query plan {}", &*sql::changes(&sql::Sqlite, &canonical));
         let rows = sqlx::query(sqlx::AssertSqlSafe(question)).fetch_all(&store.readers).await.unwrap();
         let plan: Vec<String> = rows.iter().map(|row| row.get(3)).collect();
         for kind in canonical.kinds() {

@@ -4,7 +4,7 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection};
 
 use crate::store::StoreError;
-use crate::store::sql::{Bound, Question, Sql};
+use crate::store::sql::{Bound, Question, Sql, Whose};
 use crate::table::Cell;
 
 /// A cached statement that is run once per row. A parameter keeps its value until it is bound again, so what is the
@@ -25,7 +25,14 @@ impl<'a> Rows<'a> {
     pub(super) fn asked(database: &'a Connection, question: &Question) -> Result<Self, StoreError> {
         let mut rows = Self::new(database, &question.sql)?;
         for (parameter, bound) in (1..).zip(&question.bound) {
-            rows.bind(parameter, bound_value(bound))?;
+            match bound {
+                Bound::Text(text) => rows.text(parameter, text.as_bytes())?,
+                Bound::Integer(integer) => rows.integer(parameter, *integer)?,
+                Bound::Boolean(boolean) => rows.integer(parameter, i64::from(*boolean))?,
+                Bound::Real(real) => rows.bind(parameter, ValueRef::Real(*real))?,
+                Bound::Id(id) => rows.bytes(parameter, id.as_bytes())?,
+                Bound::Json(json) => rows.text(parameter, json.to_string().as_bytes())?,
+            }
         }
         Ok(rows)
     }
@@ -116,11 +123,7 @@ fn value<'a>(cell: &'a Cell<'_>) -> ValueRef<'a> {
     }
 }
 
-fn bound_value(bound: &Bound) -> ValueRef<'_> {
-    match bound {
-        Bound::Text(text) => ValueRef::Text(text.as_bytes()),
-        Bound::Integer(integer) => ValueRef::Integer(*integer),
-        Bound::Real(real) => ValueRef::Real(*real),
-        Bound::Bytes(bytes) => ValueRef::Blob(bytes),
-    }
+/// Whose records are asked for: the number of a connection says it all.
+pub(super) fn whose(connection: i64) -> Whose {
+    Whose { tenant: None, connection }
 }

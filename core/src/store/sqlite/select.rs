@@ -6,12 +6,12 @@ use serde_json::{Map, Value};
 
 use super::held::held;
 use super::readers::Readers;
-use super::rows::Rows;
+use super::rows::{Rows, whose};
 use crate::description::Partner;
 use crate::json::Json;
 use crate::store::contributors::damaged;
 use crate::store::read::{Cursor, SelectPart, SelectQuery, SelectedRecords};
-use crate::store::sql::{PartQuestions, Question, Told, Wanted};
+use crate::store::sql::{PartQuestions, Question, Sqlite, Told, Wanted};
 use crate::store::{HeldRecord, StoreError};
 use crate::table::ColumnForm;
 
@@ -31,7 +31,7 @@ pub(super) async fn select(
         return Ok(SelectedRecords { total: query.counts.then_some(0), ..SelectedRecords::default() });
     };
     let SelectQuery { selection, given, sort, options, .. } = query;
-    let wanted = Wanted { partner, connection, selection, given, sort, options };
+    let wanted = Wanted { dialect: &Sqlite, partner, whose: whose(connection), selection, given, sort, options };
     let asked = Asked { count: query.counts.then(|| wanted.count()).transpose()?, part: wanted.part(&query.part)? };
     let (total, rows) = match query.part {
         SelectPart::Key(_) => readers.read(|database| asked.read(database, 1)).await?,
@@ -163,7 +163,7 @@ mod tests {
     use rusqlite::StatementStatus;
     use serde_json::{Value, json};
 
-    use super::super::rows::Rows;
+    use super::super::rows::{Rows, whose};
     use super::super::{Durability, SqliteOptions, SqliteStore};
     use crate::description::{
         Expression, FieldPath, Filter, Location, Member, Messages, Partner, RecordType, Routes, Selection, Sort,
@@ -172,7 +172,7 @@ mod tests {
     use crate::digest::Digest;
     use crate::store::Store as _;
     use crate::store::read::{Cursor, SelectPart};
-    use crate::store::sql::{Question, Wanted};
+    use crate::store::sql::{Question, Sqlite, Wanted};
     use crate::table::{ColumnForm, Table, columns, table_name};
 
     /// Books by shelf and by date, both of which may be absent, and a filter that no index serves.
@@ -258,7 +258,7 @@ mod tests {
         given: &'q [(usize, Value)],
         sort: &'q [usize],
     ) -> Wanted<'q> {
-        Wanted { partner, connection: 1, selection, given, sort, options: &Value::Null }
+        Wanted { dialect: &Sqlite, partner, whose: whose(1), selection, given, sort, options: &Value::Null }
     }
 
     fn plan(store: &SqliteStore, question: &Question) -> String {

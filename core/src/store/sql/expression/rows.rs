@@ -2,7 +2,7 @@
 
 use super::{As, Column, Row, Sameness, Sqled, Stop, Translator, null};
 use crate::description::RecordTypeId;
-use crate::description::formula::{Extreme, Fixed, Formula, Part, Rows, Source, Untranslatable};
+use crate::description::formula::{Contents, Extreme, Fixed, Formula, Part, Rows, Source, Untranslatable};
 use crate::store::sql::{exists, quoted};
 use crate::table::ColumnForm;
 
@@ -29,7 +29,7 @@ impl Translator<'_> {
         let alias = self.parts.name();
         self.rows.push(Row::Record(alias.clone(), of));
         let from = format!("{table} {alias}");
-        let conditions = vec![format!("{alias}._connection = {}", self.scope.connection)];
+        let conditions = vec![self.dialect.of_connection(&alias)];
         Ok((alias, from, conditions))
     }
 
@@ -50,10 +50,10 @@ impl Translator<'_> {
                 (from, conditions, None)
             }
             Source::List(list) => {
-                let list = self.value(list, As::Json)?.sql;
+                let list = self.nested(list)?;
                 let alias = self.parts.name();
                 self.rows.push(Row::Item(alias.clone()));
-                (self.dialect.contents(&list, &alias), Vec::new(), Some(self.dialect.order(&alias)))
+                (self.dialect.contents(&list, &alias, Contents::Items), Vec::new(), Some(self.dialect.order(&alias)))
             }
         };
         let at = self.rows.len() - 1;
@@ -107,30 +107,46 @@ impl Translator<'_> {
         let about = self.value(about, wanted);
         let Column { sql, form } = self.or_close(about)?;
         self.rows.pop();
-        let which = order.map(|order| format!(" order by {order} limit 1 offset {nth}")).unwrap_or_default();
+        let which = match order {
+            Some(order) => format!(" order by {order} limit 1 offset {}", i64::try_from(nth).unwrap_or(i64::MAX)),
+            None => " limit 1".to_owned(),
+        };
         Ok(Column { sql: format!("(select {sql} from {from} where {conditions}{which})"), form })
     }
 
     pub(super) fn total(&mut self, rows: &Rows<'_>, about: &Formula<'_>) -> Sqled<String> {
+        let before = self.parts.bound();
         let Opened { from, conditions, .. } = self.open(rows)?;
         let about = self.known(about, As::Scalar).map_err(Stop::from);
-        let about = self.or_close(about)?.sql;
+        let about = self.or_close(about)?;
         self.rows.pop();
+        if about == null() {
+            self.parts.forget(before);
+            return Ok("0".to_owned());
+        }
+        let about = about.sql;
         Ok(format!("(select {} from {from} where {conditions})", self.dialect.total(&about)))
     }
 
     pub(super) fn extreme(&mut self, extreme: Extreme, rows: &Rows<'_>, about: &Formula<'_>) -> Sqled<Column> {
         let Opened { from, conditions, .. } = self.open(rows)?;
         let about = self.known(about, As::Scalar).map_err(Stop::from);
-        let Column { sql: about, form } = self.or_close(about)?;
+        let about = self.or_close(about)?;
         self.rows.pop();
+        if about == null() {
+            return Ok(about);
+        }
+        let Column { sql: about, form } = about;
         let (function, direction) = match extreme {
             Extreme::Least => ("min", "asc"),
             Extreme::Greatest => ("max", "desc"),
         };
         let sql = if form == ColumnForm::Text {
             let (is_decimal, number) = (self.dialect.is_decimal(&about), self.dialect.decimal(&about));
-            let order = format!("not {is_decimal} {direction}, {number} {direction}, {about} {direction}");
+            let order = format!(
+                "not {is_decimal} {direction}, {number} {direction}, {} {direction}",
+                self.dialect.by_code_point(&about)
+            );
             format!("(select {about} from {from} where {conditions} and {about} is not null order by {order} limit 1)")
         } else {
             format!("(select {function}({about}) from {from} where {conditions})")
@@ -161,10 +177,11 @@ impl Translator<'_> {
         {
             return Ok(None);
         }
-        let own = self.scalar(own)?.sql;
+        let own = self.scalar(own)?;
         let (_, from, mut all) = self.records(name)?;
         let theirs = self.scalar(theirs);
-        let theirs = self.or_close(theirs)?.sql;
+        let theirs = self.or_close(theirs)?;
+        let (own, theirs) = self.alike(own, theirs);
         for condition in others {
             let truth = self.truth(condition).map_err(Stop::from);
             all.push(self.or_close(truth)?);

@@ -11,8 +11,8 @@ use crate::description::{
     Derived, Expression, FieldPath, Keying, Member, Messages, Partner, RecordType, RecordTypeId, Routes, Type,
 };
 use crate::digest::Digest;
-use crate::store::sql::parts::{Bound, Parts};
-use crate::store::sql::{Holds, create, items, quoted};
+use crate::store::sql::parts::{Bound, Parts, Whose};
+use crate::store::sql::{Holds, Sqlite, create, items, quoted};
 use crate::table::{ColumnForm, Table, columns, table_name};
 
 impl ToSql for Bound {
@@ -20,8 +20,10 @@ impl ToSql for Bound {
         Ok(match self {
             Self::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
             Self::Integer(integer) => ToSqlOutput::Owned(Cell::Integer(*integer)),
+            Self::Boolean(boolean) => ToSqlOutput::Owned(Cell::Integer((*boolean).into())),
             Self::Real(real) => ToSqlOutput::Owned(Cell::Real(*real)),
-            Self::Bytes(bytes) => ToSqlOutput::Borrowed(ValueRef::Blob(bytes)),
+            Self::Id(id) => ToSqlOutput::Borrowed(ValueRef::Blob(id.as_bytes())),
+            Self::Json(json) => ToSqlOutput::Owned(Cell::Text(json.to_string())),
         })
     }
 }
@@ -172,9 +174,9 @@ struct Stored([Vec<Map<String, Value>>; 3]);
 fn database(partner: &Partner, stored: &Stored) -> Connection {
     let database = Connection::open_in_memory().unwrap();
     for (record, rows) in partner.records.iter().zip(&stored.0) {
-        database.execute_batch(&create(Holds::Records, &record.table)).unwrap();
+        database.execute_batch(&create(&Sqlite, Holds::Records, &record.table)).unwrap();
         for member in record.indexes.iter().flatten() {
-            database.execute_batch(&items(&record.table, member).unwrap().create).unwrap();
+            database.execute_batch(&items(&record.table, member).unwrap().create(&Sqlite)).unwrap();
         }
         for (nth, row) in rows.iter().enumerate() {
             let mut columns = "_connection, _id, _key, _delivery, _ancestors".to_owned();
@@ -241,13 +243,11 @@ fn context(lists: &[Vec<Map<String, Value>>; 3]) -> Map<String, Value> {
 
 /// The parts of a statement that asks of courses, and its first parameter, the connection.
 fn parts() -> Parts {
-    let mut parts = Parts::default();
-    parts.bind(Bound::Integer(7));
-    parts
+    Parts::of(&Sqlite, Whose { tenant: None, connection: 7 })
 }
 
 fn scope<'s>(partner: &'s Partner, options: &'s Value, value: &'s Value) -> Scope<'s> {
-    Scope { partner, of: RecordTypeId(0), row: "r", connection: "?1", options, value: Some(value) }
+    Scope { partner, of: RecordTypeId(0), row: "r", options, value: Some(value) }
 }
 
 fn asked(database: &Connection, parts: Parts, sql: String, form: ColumnForm) -> Vec<Value> {

@@ -57,7 +57,7 @@ impl Translator<'_> {
             },
             Formula::Said { .. } | Formula::Nth(..) => {
                 // A bare column is no condition that an index could serve.
-                Ok(format!("{} = 1", self.scalar(formula)?.sql))
+                self.is(formula, true)
             }
             // Who asks for what is later than something mostly asks for the latest: without being told, planners believe
             // that it is a good part of all.
@@ -71,18 +71,30 @@ impl Translator<'_> {
                     Value::Bool(false) => self.positive(other),
                     _ => Err(Stop::Unset),
                 },
-                _ => Ok(self.scalar(formula)?.sql),
+                _ => self.decision(formula),
             },
-            formula => Ok(self.scalar(formula)?.sql),
+            formula => self.decision(formula),
         }
+    }
+
+    /// What is true, false or null.
+    fn decision(&mut self, formula: &Formula<'_>) -> Sqled<String> {
+        let decision = self.scalar(formula)?;
+        Ok(self.logical(decision))
+    }
+
+    /// That something stored is true, or that it is false.
+    fn is(&mut self, formula: &Formula<'_>, wanted: bool) -> Sqled<String> {
+        let decision = self.decision(formula)?;
+        Ok(format!("{decision} = {}", self.dialect.boolean(wanted)))
     }
 
     fn negative(&mut self, formula: &Formula<'_>) -> Sqled<String> {
         match formula {
             Formula::Not(one) => self.positive(one),
             Formula::Same(one, other) => self.same(one, other, Sameness::Unwanted),
-            Formula::Said { .. } => Ok(format!("{} = 0", self.scalar(formula)?.sql)),
-            formula => Ok(format!("not {}", self.scalar(formula)?.sql)),
+            Formula::Said { .. } => self.is(formula, false),
+            formula => Ok(format!("not {}", self.decision(formula)?)),
         }
     }
 
@@ -119,7 +131,8 @@ impl Translator<'_> {
         let (one, other) = if matches!(one, Formula::Fixed(_)) { (other, one) } else { (one, other) };
         let Formula::Fixed(fixed) = other else {
             let certain = is_certain(one) || is_certain(other);
-            let (one, other) = (self.scalar(one)?.sql, self.scalar(other)?.sql);
+            let (one, other) = (self.scalar(one)?, self.scalar(other)?);
+            let (one, other) = self.alike(one, other);
             return Ok(match sameness {
                 Sameness::Wanted if certain => format!("{one} = {other}"),
                 Sameness::Unwanted => self.dialect.different(&one, &other),
@@ -160,7 +173,13 @@ impl Translator<'_> {
             | (ColumnForm::Integer | ColumnForm::Number, Value::Number(_)) => true,
             _ => *column == null(),
         };
-        fits.then(|| self.bind(value, As::Scalar).sql)
+        fits.then(|| match column.form {
+            ColumnForm::Json => {
+                let open = self.dialect.open(value);
+                self.parts.bind(open)
+            }
+            _ => self.bind(value, As::Scalar).sql,
+        })
     }
 
     /// Whether it is one of those that a fixed list holds, or one of the names of a fixed object's members.
@@ -198,15 +217,15 @@ impl Translator<'_> {
 
     /// Whether a list has it among its items, or an object among its members' names.
     pub(super) fn holds(&mut self, container: &Formula<'_>, one: &Formula<'_>, contents: Contents) -> Sqled<String> {
-        let json = self.value(container, As::Json)?.sql;
+        let json = self.nested(container)?;
         let alias = self.parts.name();
-        let item = match contents {
-            Contents::Items => self.dialect.item(&alias),
-            Contents::Members => self.dialect.name(&alias),
+        let one = self.scalar(one)?;
+        let same = match contents {
+            Contents::Items if one == null() => self.dialect.is_item(&alias, "null", ColumnForm::Text),
+            Contents::Items => self.dialect.is_item(&alias, &one.sql, one.form),
+            Contents::Members => self.dialect.same(&self.dialect.name(&alias), &one.sql),
         };
-        let one = self.scalar(one)?.sql;
-        let same = self.dialect.same(&item, &one);
-        Ok(exists(&self.dialect.contents(&json, &alias), &same))
+        Ok(exists(&self.dialect.contents(&json, &alias, contents), &same))
     }
 
     /// `list.exists(x, x in values)`: some item is one of these values. `None` where it is not of that kind.
@@ -241,16 +260,21 @@ impl Translator<'_> {
         };
         let record = self.record_type(of);
         let is_indexed = record.indexes.iter().any(|members| matches!(members.as_slice(), [member] if member == name));
-        let items = items(&record.table, name).filter(|_| is_indexed && !values.contains(&Value::Null))?;
+        let is_kept = is_indexed && values.iter().all(|value| self.dialect.keeps_item(value));
+        let items = items(&record.table, name).filter(|_| is_kept)?;
         let row = self.parts.name();
-        let bound: Vec<_> = values.iter().map(|value| self.bind(value, As::Scalar).sql).collect();
+        let bound = values.iter().map(|value| {
+            let open = self.dialect.open(value);
+            self.parts.bind(open)
+        });
+        let bound: Vec<_> = bound.collect();
         let among = match bound.as_slice() {
             [] => return Some(NEVER.to_owned()),
             [single] => format!("= {single}"),
             several => format!("in ({})", several.join(", ")),
         };
-        let (items, connection) = (quoted(&items.name), self.scope.connection);
-        let condition = format!("{row}._connection = {connection} and {row}._item {among}");
+        let items = quoted(&items.name);
+        let condition = format!("{} and {row}._item {among}", self.dialect.of_connection(&row));
         Some(format!("{alias}._id in (select {row}._id from {items} {row} where {condition})"))
     }
 
@@ -265,8 +289,11 @@ impl Translator<'_> {
         if !is_member || values.contains(&Value::Null) {
             return Ok(None);
         }
-        let member = self.scalar(wanted)?.sql;
-        let (alias, from, mut conditions) = self.records(name)?;
+        let member = self.scalar(wanted)?;
+        let (_, from, mut conditions) = self.records(name)?;
+        let key = Formula::Said { of: Part::Row(at, key), inside: Vec::new(), form: ColumnForm::Json, certain: true };
+        let key = self.scalar(&key);
+        let key = self.or_close(key)?;
         let about = self.scalar(about);
         let about = self.or_close(about)?;
         let bound: Vec<_> = values.iter().filter_map(|value| self.bound(&about, value)).collect();
@@ -277,7 +304,8 @@ impl Translator<'_> {
         });
         self.rows.pop();
         let conditions = conditions.join(" and ");
-        Ok(Some(format!("{member} in (select {alias}.{} from {from} where {conditions})", quoted(key))))
+        let (member, key) = self.alike(member, key);
+        Ok(Some(format!("{member} in (select {key} from {from} where {conditions})")))
     }
 }
 
