@@ -41,6 +41,15 @@ pub struct Limits {
     /// Seconds before a queued delivery that failed for a passing reason is begun again. The first wait is a second,
     /// each further one twice as long, up to this.
     pub queued_retry_seconds_max: u64,
+    /// Connections whose queued deliveries one process works on at the same time.
+    pub queues_in_progress_max: usize,
+    /// Seconds that a process works on what one connection has queued before it is another one's turn.
+    pub queue_turn_seconds: u64,
+    /// Seconds after its last sign of life when a process counts as gone, and others take over what it had begun. It gives
+    /// three signs in that time. Must be much longer than the clocks of machines differ.
+    pub lease_seconds: u64,
+    /// Seconds after which a process looks for something to do though nobody told it of anything.
+    pub poll_seconds: u64,
     /// Webhooks that are being sent at the same time.
     pub sends_in_progress_max: u32,
     /// How many of these may go to one subscription; one, while it does not take them.
@@ -124,6 +133,10 @@ impl Default for Limits {
             queue_deliveries_max: 32,
             queued_attempts_max: 20,
             queued_retry_seconds_max: 60,
+            queues_in_progress_max: 8,
+            queue_turn_seconds: 1,
+            lease_seconds: 30,
+            poll_seconds: 5,
             sends_in_progress_max: 64,
             sends_per_subscription_max: 4,
             send_attempts_max: 16,

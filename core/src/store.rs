@@ -21,6 +21,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use tokio::sync::broadcast;
 use uuid::Uuid;
 
 use crate::canonical::{Canonical, KindId};
@@ -321,6 +322,35 @@ pub struct Attempt {
     pub problem: Option<String>,
 }
 
+/// Which sends a process takes on.
+#[derive(Debug, Clone, Copy)]
+pub struct SendClaim<'c> {
+    /// What is due now.
+    pub now: Timestamp,
+    /// At most so many.
+    pub limit: u32,
+    /// At most so many of one subscription, with those that some process is already at.
+    pub each: u32,
+    /// Subscriptions that did not take what they were sent last: one at a time of these.
+    pub failing: &'c [Subscription],
+}
+
+/// Who is told something: the names of tenant and connection, and the subscription's key, a canonical JSON list.
+pub type Subscription = (String, String, String);
+
+/// The names of a connection's tenant and of the connection itself.
+pub type ConnectionName = (String, String);
+
+/// What one process tells the others, so that they need not wait until they look by themselves. Nothing depends on its
+/// arrival.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Signal {
+    /// A delivery was queued.
+    Queued,
+    /// A subscriber is to be told something.
+    Due,
+}
+
 /// What an attempt means for the send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SendOutcome {
@@ -389,14 +419,26 @@ pub trait Store: Send + Sync {
     /// Keeps a payload durably: when this returns, it survives the end of the process.
     async fn receive(&self, connection: &Connection, received: &Received) -> Result<(), StoreError>;
 
-    /// Ends a delivery that changes nothing (rejected, unchanged, failed), with its log.
+    /// Ends a delivery that changes nothing (rejected, unchanged, failed), with its log. Refused where this process is
+    /// not, or no longer, at it.
     async fn settle(&self, delivery: Uuid, at: Timestamp, report: &Report, entries: &[Entry])
     -> Result<(), StoreError>;
 
     /// The connections that have queued deliveries.
     async fn queues(&self) -> Result<Vec<Queue>, StoreError>;
 
-    /// The queued delivery of a connection that was received first.
+    /// Takes on what one connection has queued, the one first that was taken on longest ago, and none that any process
+    /// is at, nor those of `except`.
+    async fn claim_queue(
+        &self,
+        now: Timestamp,
+        except: &[ConnectionName],
+    ) -> Result<Option<ConnectionName>, StoreError>;
+
+    /// Leaves what a connection has queued to whoever takes it on next.
+    async fn give_back(&self, tenant: &str, connection: &str) -> Result<(), StoreError>;
+
+    /// The queued delivery of a connection that was received first; none, where another process took the queue on.
     async fn next_queued(&self, tenant: &str, connection: &str) -> Result<Option<Queued>, StoreError>;
 
     /// Counts, durably, that a queued delivery is begun: who brings the process down each time is found out so.
@@ -409,8 +451,26 @@ pub trait Store: Send + Sync {
     /// tells this (with the code `quarantined`), and its delivery has one error more. Says how many.
     async fn quarantine_expired(&self, at: Timestamp) -> Result<u64, StoreError>;
 
-    /// Marks every delivery that a past process left unanswered as interrupted; says how many. Queued ones stay.
-    async fn interrupt_unanswered(&self, at: Timestamp) -> Result<u64, StoreError>;
+    /// Whether other processes may work on the same database.
+    fn is_shared(&self) -> bool;
+
+    /// Works for this process from now on, which counts as ended at `until` unless it says before that it is still
+    /// there, by calling this again. What is received, claimed and ended from now on is this process's.
+    async fn join(&self, process: Uuid, until: Timestamp) -> Result<(), StoreError>;
+
+    /// Takes back what processes had begun that are gone: whose time was over at `ended`, or that nobody knows. What
+    /// they were answering is marked as interrupted at `at`; what they had claimed is anybody's. Says how many
+    /// deliveries were interrupted; queued ones stay.
+    async fn bury(&self, ended: Timestamp, at: Timestamp) -> Result<u64, StoreError>;
+
+    /// Ends this process: what it has begun is taken back. Says how many deliveries were interrupted.
+    async fn leave(&self, at: Timestamp) -> Result<u64, StoreError>;
+
+    /// What processes tell each other from now on, this one included.
+    fn signals(&self) -> broadcast::Receiver<Signal>;
+
+    /// Tells all processes.
+    async fn signal(&self, signal: Signal) -> Result<(), StoreError>;
 
     /// All records of a connection.
     async fn held_records(&self, connection: &Connection, partner: &Partner) -> Result<Vec<HeldRecord>, StoreError>;
@@ -501,19 +561,21 @@ pub trait Store: Send + Sync {
     /// The last numbers that were given out, by what they number; 0 where none was.
     async fn numbers(&self, connection: &Connection, of: &[String]) -> Result<Vec<i64>, StoreError>;
 
-    /// What is to be sent now: at most `limit`, of each subscription and record the oldest only, and none of which an
-    /// older one is still open. At most `each` of one subscription, the first of every one before the second of any.
-    async fn due_sends(&self, now: Timestamp, limit: u32, each: u32) -> Result<Vec<DueSend>, StoreError>;
+    /// Takes on what is to be sent now and no process is at: of each subscription and record the oldest only, and none
+    /// of which an older one is still open. The first of every subscription comes before the second of any.
+    async fn claim_sends(&self, claim: &SendClaim<'_>) -> Result<Vec<DueSend>, StoreError>;
 
-    /// When the next send is due, of those that are due later than this.
+    /// When the next send is due that no process is at, of those that are due later than this.
     async fn next_send_at(&self, after: Option<Timestamp>) -> Result<Option<Timestamp>, StoreError>;
 
-    /// Notes, durably, how an attempt ended.
+    /// Notes, durably, how an attempt ended, and leaves the send to whoever takes it on next. Refused where another
+    /// process took it on meanwhile.
     async fn note_attempt(&self, send: Uuid, attempt: &Attempt, outcome: SendOutcome) -> Result<(), StoreError>;
 
     /// Waits until everything that was committed before survives a power cut.
     async fn synced(&self) -> Result<(), StoreError>;
 
-    /// Applies a plan in one transaction; says the feed's new end.
+    /// Applies a plan in one transaction; says the feed's new end. Refused where this process is not, or no longer, at
+    /// the delivery.
     async fn commit(&self, canonical: &Canonical, partner: &Partner, commit: Commit<'_>) -> Result<i64, StoreError>;
 }

@@ -7,13 +7,16 @@ use axum::http::header::{AUTHORIZATION, HOST};
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, Uri};
 use rollcall_core::canonical::{Canonical, KindId};
-use rollcall_core::description::ProblemClass;
+use rollcall_core::description::{Partner, ProblemClass};
 use rollcall_core::ingest::Ingest;
+use rollcall_core::store::Signal;
 use rollcall_core::store::read::Reader;
 use tokio::sync::Notify;
+use uuid::Uuid;
 
 use crate::access::{Access, Principal};
 use crate::metrics::Metrics;
+use crate::presence::Signals;
 use crate::problem::Problem;
 use crate::registry::Registry;
 use crate::turn::Turns;
@@ -21,6 +24,8 @@ use crate::webhook::Courier;
 
 /// Everything that a request handler needs.
 pub struct App {
+    /// Which of the processes that work on one database this is.
+    pub process: Uuid,
     /// Who may do what.
     pub access: Access,
     /// The partners.
@@ -33,6 +38,8 @@ pub struct App {
     pub turns: Turns,
     /// Rung when a delivery was queued.
     pub bell: Notify,
+    /// What the other processes are to be told.
+    pub signals: Signals,
     /// What tells subscribers what happened.
     pub courier: Courier,
     /// What is counted.
@@ -52,6 +59,20 @@ impl App {
     /// Whether the server is ready for work.
     pub fn is_ready(&self) -> bool {
         self.ready.load(Ordering::Acquire)
+    }
+
+    /// Says that a delivery was queued.
+    pub fn queued(&self) {
+        self.bell.notify_one();
+        self.signals.tell(Signal::Queued);
+    }
+
+    /// Says that something happened of which this partner's subscribers may have to be told.
+    pub fn told(&self, partner: &Partner) {
+        if partner.webhooks.is_some() {
+            self.courier.ring();
+            self.signals.tell(Signal::Due);
+        }
     }
 
     /// The kinds of entity.

@@ -106,7 +106,7 @@ pub async fn take(
     let delivery = (!dry_run).then_some(id);
     let ingested = in_turn(app, from, loaded, id, work).await.map_err(|problem| problem.kept_as(delivery))?;
     ended(from, loaded, size, &ingested.report, dry_run);
-    app.courier.ring_for(&loaded.partner);
+    app.told(&loaded.partner);
     if !is_refused(&ingested.report) {
         return Ok(ingested);
     }
@@ -135,7 +135,7 @@ pub async fn write(
     ended(from, loaded, size, &written.report, dry_run);
     if !dry_run {
         app.ingest.synced().await.map_err(|error| Problem::from(error).kept_as(delivery))?;
-        app.courier.ring_for(&loaded.partner);
+        app.told(&loaded.partner);
     }
     not_refused(written, app.ingest.limits.violations_max).map_err(|problem| problem.kept_as(delivery))
 }

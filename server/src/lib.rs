@@ -16,6 +16,7 @@ pub mod intake;
 pub mod log;
 pub mod metrics;
 pub mod partners;
+pub mod presence;
 pub mod preview;
 pub mod problem;
 pub mod query;

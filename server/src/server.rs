@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use crate::app::App;
 use crate::routes::router;
-use crate::{webhook, worker};
+use crate::{presence, webhook, worker};
 
 /// How often measured durations are folded into their buckets.
 const UPKEEP: Duration = Duration::from_secs(5);
@@ -27,6 +27,8 @@ pub async fn serve(
     let (ending, ended) = watch::channel(false);
     let worker = tokio::spawn(worker::work(Arc::clone(&app), ended.clone()));
     let courier = tokio::spawn(webhook::work(Arc::clone(&app), ended));
+    let (leaving, left) = watch::channel(false);
+    let presence = tokio::spawn(presence::keep(Arc::clone(&app), left));
     let stopping = {
         let app = Arc::clone(&app);
         async move {
@@ -45,6 +47,8 @@ pub async fn serve(
     upkeep.abort();
     worker.await.map_err(io::Error::other)?;
     courier.await.map_err(io::Error::other)?;
+    leaving.send_replace(true);
+    presence.await.map_err(io::Error::other)?;
     served
 }
 

@@ -18,6 +18,7 @@ use crate::app::App;
 use crate::config::{Config, ConfigError};
 use crate::metrics::{Metrics, MetricsError};
 use crate::partners::{Folders, PartnersError, host};
+use crate::presence::{self, Signals};
 use crate::registry::Registry;
 use crate::turn::Turns;
 use crate::webhook::Courier;
@@ -70,13 +71,11 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<App>, S
     for (tenant, name, connection) in config.connections() {
         store.connection(tenant.as_str(), name.as_str(), connection.partner.as_str()).await?;
     }
-    let interrupted = store.interrupt_unanswered(clock.now()).await?;
-    if interrupted > 0 {
-        tracing::warn!(interrupted, "the last process left deliveries unanswered; they are not applied");
-    }
+    let process = presence::begin(&*store, &*clock, &config.limits).await?;
     let names: Vec<_> = loaded.keys().map(String::as_str).collect();
     tracing::info!(partners = names.join(", "), "loaded");
     Ok(Arc::new(App {
+        process,
         access,
         registry: Registry::new(loaded.into_values()),
         ingest: Arc::new(Ingest {
@@ -88,6 +87,7 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<App>, S
         reader: store,
         turns: Turns::new(&config.limits),
         bell: Notify::new(),
+        signals: Signals::default(),
         courier: Courier::new(config)?,
         metrics,
         public_url: config.public_url.clone(),

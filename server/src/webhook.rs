@@ -16,7 +16,6 @@ use std::sync::Arc;
 
 use axum::http::header::{CONTENT_TYPE, USER_AGENT};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use rollcall_core::description::Partner;
 use rollcall_core::store::DueSend;
 use tokio::sync::Notify;
 use tokio_rustls::TlsConnector;
@@ -51,11 +50,9 @@ impl Courier {
         Ok(Self { poster, keyring: Keyring::new(&config.credential_key), bell: Notify::new() })
     }
 
-    /// Says that something happened of which this partner's subscribers may have to be told.
-    pub fn ring_for(&self, partner: &Partner) {
-        if partner.webhooks.is_some() {
-            self.bell.notify_one();
-        }
+    /// Says that subscribers may have to be told something.
+    pub fn ring(&self) {
+        self.bell.notify_one();
     }
 
     /// The headers of a request that is made at this second since 1970.

@@ -1,17 +1,19 @@
 //! Works on deliveries that were acknowledged before they were worked on: each connection's in the order in which they
-//! arrived, as many connections at a time as there are with something to do, in turn with calls that wait for an answer.
+//! arrived, a few connections at a time, in turn with calls that wait for an answer.
 //!
-//! What is queued is in the store alone, so nothing is lost with the process: whoever starts next goes on where this one
-//! stopped. A delivery that ends the process, or fails for a passing reason, is begun again; one that does so too often
-//! fails for good, with its reason in its report, and the next one goes on.
+//! What is queued is in the store alone, so nothing is lost with the process. A connection's queue is claimed there by
+//! one process at a time, which lets go of it when it is empty or when it is the others' turn; when the process ends, so
+//! does its claim, and another one goes on where it stopped. A delivery that ends the process, or fails for a passing
+//! reason, is begun again; one that does so too often fails for good, with its reason in its report, and the next one
+//! goes on.
 
 #[cfg(test)]
 mod tests;
 
 use std::any::Any;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -20,9 +22,9 @@ use rollcall_core::description::ProblemClass;
 use rollcall_core::ingest::{IngestError, Ingested, Loaded};
 use rollcall_core::json::Pointer;
 use rollcall_core::note::Note;
-use rollcall_core::store::{Queue, Queued, StoreError};
+use rollcall_core::store::{ConnectionName, Queue, Queued, StoreError};
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::{self, JoinSet};
 use tokio::time::{Instant, interval, sleep};
 
@@ -36,28 +38,41 @@ const ROUND: Duration = Duration::from_mins(1);
 /// How long the first wait is before a delivery is begun again; each further one is twice as long.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// A connection, by tenant and name.
-type Name = (String, String);
-
 /// Works until `stop` says so; what has been begun is finished first.
 pub async fn work(app: Arc<App>, mut stop: watch::Receiver<bool>) {
-    let mut round = interval(ROUND);
-    let mut served = Served::default();
+    let limits = &app.ingest.limits;
+    let (mut round, mut poll) = (interval(ROUND), interval(Duration::from_secs(limits.poll_seconds.max(1))));
+    let queues =
+        Queues { places: Arc::new(Semaphore::new(limits.queues_in_progress_max.max(1))), stuck: Arc::default() };
+    let mut lengths = Lengths::default();
+    let mut serving = JoinSet::new();
+    let mut is_asked = true;
     while !is_over(&stop) {
-        tokio::select! {
-            _ = stop.changed() => {}
-            () = app.bell.notified() => {}
-            _ = round.tick() => {
-                served.stuck.clear();
-                expire(&app).await;
+        if is_asked && let Ok(place) = Arc::clone(&queues.places).try_acquire_owned() {
+            serving.spawn(serve(Arc::clone(&app), queues.clone(), place, stop.clone()));
+            is_asked = false;
+        }
+        is_asked |= tokio::select! {
+            _ = stop.changed() => false,
+            () = app.bell.notified() => true,
+            _ = poll.tick() => {
+                lengths.tell(&app).await;
+                true
             }
-            Some(ended) = served.tasks.join_next_with_id() => served.end(ended),
-        }
-        if !is_over(&stop) {
-            served.begin(&app, &stop).await;
-        }
+            _ = round.tick() => {
+                queues.stuck().clear();
+                expire(&app).await;
+                true
+            }
+            Some(ended) = serving.join_next() => {
+                if let Err(error) = ended {
+                    tracing::error!(%error, "working on a queue panicked");
+                }
+                false
+            }
+        };
     }
-    while served.tasks.join_next().await.is_some() {}
+    while serving.join_next().await.is_some() {}
 }
 
 /// Whether nothing more is to be begun: somebody said so, or nobody is there to say it.
@@ -65,55 +80,71 @@ pub(crate) fn is_over(stop: &watch::Receiver<bool>) -> bool {
     *stop.borrow() || stop.has_changed().is_err()
 }
 
-/// The connections that are being served.
+/// What those share who work on queues.
+#[derive(Clone)]
+struct Queues {
+    /// Who may work.
+    places: Arc<Semaphore>,
+    /// Those that are left alone until the next round: what comes next cannot be worked on here and now.
+    stuck: Arc<Mutex<HashSet<ConnectionName>>>,
+}
+
+impl Queues {
+    fn stuck(&self) -> std::sync::MutexGuard<'_, HashSet<ConnectionName>> {
+        self.stuck.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A connection with something to do that nobody is at.
+    async fn claim(&self, app: &App) -> Option<ConnectionName> {
+        let ingest = Arc::clone(&app.ingest);
+        let stuck: Vec<_> = self.stuck().iter().cloned().collect();
+        match blocking(async move { ingest.store.claim_queue(ingest.clock.now(), &stuck).await }).await {
+            Ok(Ok(claimed)) => return claimed,
+            Ok(Err(error)) => tracing::error!(error = &error as &dyn std::error::Error, "claiming a queue"),
+            Err(message) => tracing::error!("claiming a queue panicked: {message}"),
+        }
+        None
+    }
+}
+
+/// How long each queue was when that was last looked at.
 #[derive(Default)]
-struct Served {
-    tasks: JoinSet<End>,
-    names: HashMap<task::Id, Name>,
-    /// Those that had something queued when that was last looked at.
-    queued: BTreeSet<Name>,
-    /// Those that are left alone until the next round.
-    stuck: HashSet<Name>,
-}
+struct Lengths(BTreeSet<ConnectionName>);
 
-/// Why a connection is not served any more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
-    /// Nothing is queued, or the process is to stop.
-    Done,
-    /// What comes next cannot be worked on now.
-    Stuck,
-}
-
-impl Served {
-    /// Begins with every connection that has something to do and is not being served.
-    async fn begin(&mut self, app: &Arc<App>, stop: &watch::Receiver<bool>) {
+impl Lengths {
+    async fn tell(&mut self, app: &App) {
         let store = Arc::clone(&app.ingest.store);
         let queues = match blocking(async move { store.queues().await }).await {
             Ok(Ok(queues)) => queues,
             Ok(Err(error)) => return tracing::error!(error = &error as &dyn std::error::Error, "the queues"),
             Err(message) => return tracing::error!("listing the queues panicked: {message}"),
         };
-        let mut emptied = std::mem::take(&mut self.queued);
+        let mut emptied = std::mem::take(&mut self.0);
         for Queue { tenant, connection, length } in queues {
             metrics::queued(&tenant, &connection, length);
             let name = (tenant, connection);
             emptied.remove(&name);
-            self.queued.insert(name.clone());
-            if !self.stuck.contains(&name) && !self.names.values().any(|served| *served == name) {
-                let task = self.tasks.spawn(serve(Arc::clone(app), name.clone(), stop.clone()));
-                self.names.insert(task.id(), name);
-            }
+            self.0.insert(name);
         }
         for (tenant, connection) in emptied {
             metrics::queued(&tenant, &connection, 0);
         }
     }
+}
 
-    fn end(&mut self, ended: Result<(task::Id, End), task::JoinError>) {
-        let (id, end) = ended.unwrap_or_else(|error| (error.id(), End::Stuck));
-        if let (Some(name), End::Stuck) = (self.names.remove(&id), end) {
-            self.stuck.insert(name);
+/// Works on one queue after the other, as long as there is one that nobody is at.
+async fn serve(app: Arc<App>, queues: Queues, place: OwnedSemaphorePermit, stop: watch::Receiver<bool>) {
+    let mut place = Some(place);
+    while !is_over(&stop) {
+        let Some(name) = queues.claim(&app).await else { return };
+        app.bell.notify_one(); // there may be more: somebody else looks
+        place = empty(&app, &queues, &name, place, stop.clone()).await;
+        let (store, (tenant, connection)) = (Arc::clone(&app.ingest.store), name);
+        if let Ok(Err(error)) = blocking(async move { store.give_back(&tenant, &connection).await }).await {
+            tracing::error!(error = &error as &dyn std::error::Error, "giving back a queue");
+        }
+        if place.is_none() {
+            return;
         }
     }
 }
@@ -130,27 +161,44 @@ enum Step {
     Stuck,
 }
 
-/// Works on what a connection has queued, one after the other.
-async fn serve(app: Arc<App>, name: Name, mut stop: watch::Receiver<bool>) -> End {
+/// Works on what a connection has queued, one after the other, until nothing is left or it is another one's turn. Who
+/// waits takes up no place; gives back the place, if it still is, or again, there.
+async fn empty(
+    app: &Arc<App>,
+    queues: &Queues,
+    name: &ConnectionName,
+    mut place: Option<OwnedSemaphorePermit>,
+    mut stop: watch::Receiver<bool>,
+) -> Option<OwnedSemaphorePermit> {
+    let limits = &app.ingest.limits;
+    let (start, turn) = (Instant::now(), Duration::from_secs(limits.queue_turn_seconds));
     while !is_over(&stop) {
-        let again = match step(&app, &name).await {
-            Step::Ended => continue,
-            Step::Empty => return End::Done,
-            Step::Stuck => return End::Stuck,
+        if place.is_none() {
+            place = Arc::clone(&queues.places).acquire_owned().await.ok();
+        }
+        let attempts = match step(app, name).await {
+            Step::Ended if start.elapsed() < turn => continue,
+            Step::Ended | Step::Empty => return place,
+            Step::Stuck => {
+                queues.stuck().insert(name.clone());
+                return place;
+            }
             Step::Again(attempts) => attempts,
         };
-        let longest = Duration::from_secs(app.ingest.limits.queued_retry_seconds_max);
-        let wait = RETRY.saturating_mul(2_u32.saturating_pow(again)).min(longest);
+        place = None;
+        app.bell.notify_one();
+        let longest = Duration::from_secs(limits.queued_retry_seconds_max);
+        let wait = RETRY.saturating_mul(2_u32.saturating_pow(attempts)).min(longest);
         tokio::select! {
             _ = stop.changed() => {}
             () = sleep(wait) => {}
         }
     }
-    End::Done
+    place
 }
 
 /// Works on what comes first, when it is its turn.
-async fn step(app: &Arc<App>, name: &Name) -> Step {
+async fn step(app: &Arc<App>, name: &ConnectionName) -> Step {
     let (tenant, connection) = (name.0.as_str(), name.1.as_str());
     let Some(from) = app.access.connection(tenant, connection).cloned() else {
         tracing::warn!(tenant, connection, "deliveries are queued, but the configuration has no such connection");
@@ -220,7 +268,7 @@ impl First {
         match done {
             Ok(Ok(Ingested { report, .. })) if report.status != Status::Failed => {
                 self.told(&queued, &report);
-                self.app.courier.ring_for(&self.loaded.partner);
+                self.app.told(&self.loaded.partner);
                 Ok(Step::Ended)
             }
             Ok(Ok(Ingested { report, .. })) if report.problem == Some(ProblemClass::Unavailable) => {
@@ -304,7 +352,8 @@ where
     done.map_err(|error| error.try_into_panic().map_or_else(|error| error.to_string(), |panic| message(&*panic)))
 }
 
-fn message(panic: &(dyn Any + Send)) -> String {
+/// What a panic says.
+pub(crate) fn message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().cloned();
     text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string)).unwrap_or_else(|| "no message".to_owned())
 }

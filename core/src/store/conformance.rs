@@ -7,6 +7,7 @@ mod deliveries;
 mod gone;
 mod lists;
 mod lookups;
+mod processes;
 mod queue;
 mod reads;
 mod records;

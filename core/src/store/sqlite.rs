@@ -22,6 +22,7 @@ mod number;
 #[cfg(test)]
 mod plans;
 mod prepare;
+mod process;
 mod queue;
 mod reader;
 mod readers;
@@ -35,6 +36,7 @@ use std::fs::OpenOptions;
 use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -42,6 +44,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions};
+use tokio::sync::broadcast;
 use uuid::Uuid;
 
 use self::disk::Disk;
@@ -50,23 +53,27 @@ use self::rows::whose;
 use self::writer::Writer;
 use super::sql::{Sqlite, Wanted};
 use super::{
-    Attempt, Commit, Connection, DueSend, Gone, HeldEntity, HeldRecord, Matching, Queue, Queued, RecordId, SendOutcome,
-    Store, StoreError, Values, migration,
+    Attempt, Commit, Connection, ConnectionName, DueSend, Gone, HeldEntity, HeldRecord, Matching, Queue, Queued,
+    RecordId, SendClaim, SendOutcome, Signal, Store, StoreError, Values, migration,
 };
 use crate::canonical::{Canonical, KindId};
 use crate::delivery::{Entry, Received, Report};
 use crate::description::{Partner, RecordTypeId, Selection};
 
 /// What is ours whatever the schemas say, oldest first: name and statements.
-const MIGRATIONS: [(&str, &str); 4] = [
+const MIGRATIONS: [(&str, &str); 5] = [
     ("hub", include_str!("../../migrations/sqlite/0001_hub.sql")),
     ("queue", include_str!("../../migrations/sqlite/0002_queue.sql")),
     ("number", include_str!("../../migrations/sqlite/0003_number.sql")),
     ("send", include_str!("../../migrations/sqlite/0004_send.sql")),
+    ("process", include_str!("../../migrations/sqlite/0005_process.sql")),
 ];
 
 /// Bytes of a page. Rows with JSON in them are large; fewer, larger pages are fewer writes.
 const PAGE_BYTES: u32 = 16 << 10;
+
+/// Signals that wait for who listens slowly; who misses some looks by itself soon enough.
+const SIGNALS_MAX: usize = 16;
 
 /// How long one connection waits for another, which only happens while a second process uses the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -109,6 +116,9 @@ pub struct SqliteStore {
     durability: Durability,
     /// Read everything else.
     readers: SqlitePool,
+    /// What this store works for, once it has joined.
+    process: OnceLock<Uuid>,
+    signals: broadcast::Sender<Signal>,
 }
 
 impl SqliteStore {
@@ -130,7 +140,20 @@ impl SqliteStore {
             .connect_with(connect.pragma("query_only", "on"))
             .await?;
         let selecting = Readers::new(path, options.readers_max, writer.analysed());
-        Ok(Self { selecting, writer, disk, durability: options.durability, readers })
+        Ok(Self {
+            selecting,
+            writer,
+            disk,
+            durability: options.durability,
+            readers,
+            process: OnceLock::new(),
+            signals: broadcast::Sender::new(SIGNALS_MAX),
+        })
+    }
+
+    /// The process that this store works for.
+    fn process(&self) -> Option<Uuid> {
+        self.process.get().copied()
     }
 
     /// Lets go of the file; whatever is asked afterwards fails.
@@ -176,7 +199,7 @@ impl Store for SqliteStore {
     }
 
     async fn receive(&self, connection: &Connection, received: &Received) -> Result<(), StoreError> {
-        delivery::receive(&self.writer, connection, received)
+        delivery::receive(&self.writer, self.process(), connection, received)
     }
 
     async fn settle(
@@ -186,20 +209,36 @@ impl Store for SqliteStore {
         report: &Report,
         entries: &[Entry],
     ) -> Result<(), StoreError> {
-        self.writer
-            .write(Durability::Normal, |transaction| delivery::finish(transaction, delivery, at, report, entries))
+        self.writer.write(Durability::Normal, |transaction| {
+            delivery::finish(transaction, self.process(), delivery, at, report, entries)
+        })
     }
 
     async fn queues(&self) -> Result<Vec<Queue>, StoreError> {
         self.writer.read(queue::queues)
     }
 
+    async fn claim_queue(
+        &self,
+        now: Timestamp,
+        except: &[ConnectionName],
+    ) -> Result<Option<ConnectionName>, StoreError> {
+        let Some(process) = self.process() else { return Ok(None) };
+        self.writer.write(Durability::Normal, |transaction| process::claim_queue(transaction, process, now, except))
+    }
+
+    async fn give_back(&self, tenant: &str, connection: &str) -> Result<(), StoreError> {
+        let Some(process) = self.process() else { return Ok(()) };
+        self.writer
+            .write(Durability::Normal, |transaction| process::give_back(transaction, process, tenant, connection))
+    }
+
     async fn next_queued(&self, tenant: &str, connection: &str) -> Result<Option<Queued>, StoreError> {
-        self.writer.read(|database| queue::next(database, tenant, connection))
+        self.writer.read(|database| queue::next(database, self.process(), tenant, connection))
     }
 
     async fn begin(&self, delivery: Uuid) -> Result<(), StoreError> {
-        self.writer.write(Durability::Full, |transaction| queue::begin(transaction, delivery))
+        self.writer.write(Durability::Full, |transaction| queue::begin(transaction, self.process(), delivery))
     }
 
     async fn progress(&self, delivery: Uuid, sent: u64, errors: u64) -> Result<(), StoreError> {
@@ -210,8 +249,32 @@ impl Store for SqliteStore {
         self.writer.write(Durability::Full, |transaction| waiting::quarantine_expired(transaction, at))
     }
 
-    async fn interrupt_unanswered(&self, at: Timestamp) -> Result<u64, StoreError> {
-        self.writer.write(Durability::Full, |transaction| delivery::interrupt_unanswered(transaction, at))
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    async fn join(&self, process: Uuid, until: Timestamp) -> Result<(), StoreError> {
+        if *self.process.get_or_init(|| process) != process {
+            return Err(StoreError::Inconsistent("a store works for one process".to_owned()));
+        }
+        self.writer.write(Durability::Normal, |transaction| process::join(transaction, process, until))
+    }
+
+    async fn bury(&self, ended: Timestamp, at: Timestamp) -> Result<u64, StoreError> {
+        self.writer.write(Durability::Normal, |transaction| process::bury(transaction, self.process(), ended, at))
+    }
+
+    async fn leave(&self, at: Timestamp) -> Result<u64, StoreError> {
+        self.writer.write(Durability::Normal, |transaction| process::leave(transaction, self.process(), at))
+    }
+
+    fn signals(&self) -> broadcast::Receiver<Signal> {
+        self.signals.subscribe()
+    }
+
+    async fn signal(&self, signal: Signal) -> Result<(), StoreError> {
+        self.signals.send(signal).ok(); // nobody listens
+        Ok(())
     }
 
     async fn held_records(&self, connection: &Connection, partner: &Partner) -> Result<Vec<HeldRecord>, StoreError> {
@@ -320,8 +383,8 @@ impl Store for SqliteStore {
         self.writer.read(|database| number::last(database, connection, of))
     }
 
-    async fn due_sends(&self, now: Timestamp, limit: u32, each: u32) -> Result<Vec<DueSend>, StoreError> {
-        send::due(&self.readers, now, limit, each).await
+    async fn claim_sends(&self, claim: &SendClaim<'_>) -> Result<Vec<DueSend>, StoreError> {
+        self.writer.write(Durability::Normal, |transaction| send::claim(transaction, self.process(), claim))
     }
 
     async fn next_send_at(&self, after: Option<Timestamp>) -> Result<Option<Timestamp>, StoreError> {
@@ -329,7 +392,9 @@ impl Store for SqliteStore {
     }
 
     async fn note_attempt(&self, send: Uuid, attempt: &Attempt, outcome: SendOutcome) -> Result<(), StoreError> {
-        self.writer.write(Durability::Normal, |transaction| send::note_attempt(transaction, send, attempt, outcome))?;
+        self.writer.write(Durability::Normal, |transaction| {
+            send::note_attempt(transaction, self.process(), send, attempt, outcome)
+        })?;
         self.synced().await
     }
 
@@ -344,9 +409,9 @@ impl Store for SqliteStore {
         let received = commit.received.map(delivery::Kept::new).transpose()?;
         self.writer.write(Durability::Full, |transaction| {
             if let Some(received) = &received {
-                delivery::keep(transaction, commit.connection, received)?;
+                delivery::keep(transaction, self.process(), commit.connection, received)?;
             }
-            commit::apply(transaction, canonical, partner, &commit)
+            commit::apply(transaction, canonical, partner, self.process(), &commit)
         })
     }
 }

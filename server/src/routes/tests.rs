@@ -29,6 +29,7 @@ use crate::app::App;
 use crate::config::{Config, Secret};
 use crate::credential::Keyring;
 use crate::metrics::Metrics;
+use crate::presence::Signals;
 use crate::registry::Registry;
 use crate::turn::Turns;
 use crate::webhook::Courier;
@@ -174,6 +175,7 @@ impl Server {
         let schemas = Path::new(env!("CARGO_MANIFEST_DIR")).join("../schemas/canonical");
         let reader = Arc::new(Empty::default());
         let app = App {
+            process: Uuid::nil(),
             access: Access::new(&config).unwrap(),
             registry: Registry::default(),
             ingest: Arc::new(Ingest {
@@ -185,6 +187,7 @@ impl Server {
             reader: Arc::clone(&reader) as Arc<dyn Reader>,
             turns: Turns::new(&Limits::default()),
             bell: tokio::sync::Notify::new(),
+            signals: Signals::default(),
             courier: Courier::new(&config).unwrap(),
             metrics: Metrics::install().unwrap(),
             public_url: None,

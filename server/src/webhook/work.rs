@@ -5,13 +5,16 @@
 mod tests;
 
 use std::collections::{HashMap, HashSet};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
+use jiff::Timestamp;
 use rollcall_core::description::{Partner, Webhooks};
 use rollcall_core::event::{spelled_out, wants};
 use rollcall_core::limits::Limits;
-use rollcall_core::store::{Attempt, Connection, DueSend, SendOutcome, Store, StoreError};
+use rollcall_core::store::{Attempt, Connection, DueSend, SendClaim, SendOutcome, Store, StoreError, Subscription};
 use serde_json::{Map, Value};
 use tokio::sync::watch;
 use tokio::task::{self, JoinSet};
@@ -20,10 +23,7 @@ use uuid::Uuid;
 
 use crate::app::App;
 use crate::metrics;
-use crate::worker::{blocking, is_over};
-
-/// How often is looked whether anything is due, whoever rings or does not.
-const ROUND: Duration = Duration::from_mins(1);
+use crate::worker::{blocking, is_over, message};
 
 /// How long is waited before the store is asked again after it failed.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -40,72 +40,95 @@ pub async fn work(app: Arc<App>, mut stop: watch::Receiver<bool>) {
             _ = stop.changed() => {}
             () = app.courier.bell.notified() => {}
             () = sleep(wait) => {}
-            Some(ended) = under_way.tasks.join_next_with_id() => under_way.end(ended),
+            Some(ended) = under_way.tasks.join_next_with_id() => under_way.end(&app, ended),
         }
     }
-    while under_way.tasks.join_next().await.is_some() {}
+    while let Some(ended) = under_way.tasks.join_next_with_id().await {
+        under_way.end(&app, ended);
+    }
 }
-
-/// A subscription: tenant, connection and key.
-type Subscription = (String, String, String);
 
 /// What is being sent.
 #[derive(Default)]
 struct UnderWay {
-    tasks: JoinSet<bool>,
-    sends: HashMap<task::Id, (Uuid, Subscription)>,
+    tasks: JoinSet<Stage>,
+    sends: HashMap<task::Id, Subscription>,
     /// Subscriptions that did not take what they were sent last.
     failing: HashSet<Subscription>,
+}
+
+/// How far a send is. An attempt is noted, and its place is free for others, only when it is known here who failed.
+enum Stage {
+    Tried(Box<Ended>),
+    Noted,
+}
+
+/// An attempt that has ended.
+struct Ended {
+    send: Uuid,
+    attempt: Attempt,
+    outcome: SendOutcome,
+    was_taken: bool,
 }
 
 impl UnderWay {
     /// Begins with what is due and has a place; says for how long nothing more will be.
     async fn begin(&mut self, app: &Arc<App>) -> Result<Duration, StoreError> {
-        let Limits { sends_in_progress_max, sends_per_subscription_max, .. } = app.ingest.limits;
-        let now = app.ingest.clock.now();
-        let until = |next| now.duration_until(next).unsigned_abs().min(ROUND);
-        let first = app.ingest.store.next_send_at(None).await?;
-        if first.is_none_or(|first| first > now) {
-            return Ok(first.map_or(ROUND, until)); // nearly always, where many write and few subscribe
-        }
-        // What is under way is still due, and comes first.
-        let most = sends_in_progress_max.saturating_mul(2);
-        let due = app.ingest.store.due_sends(now, most, sends_per_subscription_max).await?;
-        if !due.is_empty() {
-            app.ingest.store.synced().await?; // nobody is told what a power cut could undo
-        }
+        let Limits { sends_in_progress_max, .. } = app.ingest.limits;
+        let places = sends_in_progress_max.saturating_sub(u32::try_from(self.sends.len()).unwrap_or(u32::MAX));
+        let failing = self.failing.iter().cloned().collect();
+        let look = look(Arc::clone(app), places, failing);
+        let (due, wait) = blocking(look).await.map_err(StoreError::Inconsistent)??;
         for send in due {
-            if self.sends.len() >= sends_in_progress_max as usize {
-                break;
-            }
             let subscription = (send.tenant.clone(), send.connection.clone(), send.subscription.clone());
-            let places = if self.failing.contains(&subscription) { 1 } else { sends_per_subscription_max };
-            let is_under_way = self.sends.values().any(|(id, _)| *id == send.id);
-            let taken = self.sends.values().filter(|(_, other)| *other == subscription).count();
-            if is_under_way || taken >= places as usize {
-                continue;
-            }
-            let id = send.id;
             let task = self.tasks.spawn(carry(Arc::clone(app), send));
-            self.sends.insert(task.id(), (id, subscription));
+            self.sends.insert(task.id(), subscription);
         }
-        Ok(app.ingest.store.next_send_at(Some(now)).await?.map_or(ROUND, until))
+        Ok(wait)
     }
 
-    /// Makes room for what comes next, and remembers who took nothing.
-    fn end(&mut self, ended: Result<(task::Id, bool), task::JoinError>) {
-        let (id, was_taken) = ended.unwrap_or_else(|error| {
-            tracing::error!(%error, "sending panicked");
-            (error.id(), false)
-        });
-        if let Some((_, subscription)) = self.sends.remove(&id) {
-            if was_taken {
-                self.failing.remove(&subscription);
-            } else {
-                self.failing.insert(subscription);
+    /// Remembers who took nothing, has it noted, and makes room for what comes next.
+    fn end(&mut self, app: &Arc<App>, ended: Result<(task::Id, Stage), task::JoinError>) {
+        let (id, stage) = match ended {
+            Ok(ended) => ended,
+            Err(error) => {
+                tracing::error!(%error, "sending panicked");
+                (error.id(), Stage::Noted)
             }
+        };
+        let (Some(subscription), Stage::Tried(ended)) = (self.sends.remove(&id), stage) else { return };
+        if ended.was_taken {
+            self.failing.remove(&subscription);
+        } else {
+            self.failing.insert(subscription.clone());
         }
+        let app = Arc::clone(app);
+        let task = self.tasks.spawn(async move {
+            note(&app, ended.send, ended.attempt, ended.outcome).await;
+            Stage::Noted
+        });
+        self.sends.insert(task.id(), subscription);
     }
+}
+
+/// Takes on what is due; says for how long nothing more will be.
+async fn look(app: Arc<App>, places: u32, failing: Vec<Subscription>) -> Result<(Vec<DueSend>, Duration), StoreError> {
+    let Limits { sends_per_subscription_max: each, poll_seconds, .. } = app.ingest.limits;
+    let (now, store) = (app.ingest.clock.now(), &app.ingest.store);
+    let poll = Duration::from_secs(poll_seconds.max(1));
+    let until = |next: Option<Timestamp>| next.map_or(poll, |next| now.duration_until(next).unsigned_abs().min(poll));
+    if places == 0 {
+        return Ok((Vec::new(), poll));
+    }
+    let first = store.next_send_at(None).await?;
+    if first.is_none_or(|first| first > now) {
+        return Ok((Vec::new(), until(first))); // nearly always, where many write and few subscribe
+    }
+    let due = store.claim_sends(&SendClaim { now, limit: places, each, failing: &failing }).await?;
+    if !due.is_empty() {
+        store.synced().await?; // nobody is told what a power cut could undo
+    }
+    Ok((due, until(store.next_send_at(Some(now)).await?)))
 }
 
 /// How an attempt ended.
@@ -128,22 +151,29 @@ impl Tried {
     }
 }
 
-/// Makes one attempt and notes it; says whether the subscriber took what it was sent.
-async fn carry(app: Arc<App>, send: DueSend) -> bool {
+/// Makes one attempt.
+async fn carry(app: Arc<App>, send: DueSend) -> Stage {
     let at = app.ingest.clock.now();
     let start = Instant::now();
-    let tried = attempt(&app, &send, at.as_second()).await.unwrap_or_else(|error| {
-        tracing::error!(error = &error as &dyn std::error::Error, "a subscription");
-        Tried::without("the subscription could not be read", false)
-    });
+    let tried = match AssertUnwindSafe(attempt(&app, &send, at.as_second())).catch_unwind().await {
+        Ok(Ok(tried)) => tried,
+        Ok(Err(error)) => {
+            tracing::error!(error = &error as &dyn std::error::Error, "a subscription");
+            Tried::without("the subscription could not be read", false)
+        }
+        Err(panic) => {
+            tracing::error!("sending panicked: {}", message(&*panic));
+            Tried::without("it could not be sent", false)
+        }
+    };
     let took = start.elapsed();
     let was_taken = tried.was_taken();
     let outcome = outcome(&app, &send, &tried);
     tell(&send, &tried, outcome, took);
     let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     let Tried { status, response, problem, .. } = tried;
-    note(&app, send.id, Attempt { at, took_ms, status, response, problem }, outcome).await;
-    was_taken
+    let attempt = Attempt { at, took_ms, status, response, problem };
+    Stage::Tried(Box::new(Ended { send: send.id, attempt, outcome, was_taken }))
 }
 
 /// What an attempt that ended now means.

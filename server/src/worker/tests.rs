@@ -45,9 +45,12 @@ async fn what_ends_the_process_each_time_fails_for_good_and_the_next_one_goes_on
     let mut server = site.start().await;
     let (poison, good) =
         (server.enqueue("school", &insert(1, "nothing")).await, server.enqueue("school", &insert(2, "nothing")).await);
+    let (store, now) = (&server.app.ingest.store, server.app.ingest.clock.now());
+    assert_eq!(store.claim_queue(now, &[]).await.unwrap(), Some((TENANT.to_owned(), "school".to_owned())));
     for _ in 0..3 {
-        server.app.ingest.store.begin(poison).await.unwrap();
+        store.begin(poison).await.unwrap();
     }
+    store.give_back(TENANT, "school").await.unwrap();
     server.work();
     assert_eq!(server.finished(good).await.status, Status::Applied);
     let poison = server.delivery(poison).await;

@@ -269,7 +269,8 @@ async fn a_commit_that_fails_leaves_nothing_of_the_delivery_it_brought(database:
         assert_eq!(world.store.body("demo", received.id).await.unwrap(), None);
         assert_eq!(world.store.numbers(&fresh, &["Branch".to_owned()]).await.unwrap(), [0]);
     }
-    assert_eq!(world.store.interrupt_unanswered(world.received("").at).await.unwrap(), 0);
+    let now = world.received("").at;
+    assert_eq!(world.store.bury(now, now).await.unwrap(), 0);
 }
 
 async fn no_number_is_given_out_twice(database: &dyn Database) {

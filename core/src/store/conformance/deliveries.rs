@@ -93,8 +93,9 @@ async fn what_was_left_unanswered_is_interrupted_and_not_applied(database: &dyn 
     drop(world); // as far as the database can tell, the process ends here
 
     let world = World::new(database).await;
-    assert_eq!(world.store.interrupt_unanswered(world.received("").at).await.unwrap(), 1);
-    assert_eq!(world.store.interrupt_unanswered(world.received("").at).await.unwrap(), 0);
+    let now = world.received("").at;
+    assert_eq!(world.store.bury(now, now).await.unwrap(), 1);
+    assert_eq!(world.store.bury(now, now).await.unwrap(), 0);
     let status = async |id| world.store.delivery("demo", id).await.unwrap().unwrap().status;
     assert_eq!((status(answered).await, status(left).await), (Status::Unchanged, Status::Interrupted));
     assert_eq!(world.store.body("demo", left).await.unwrap().unwrap().bytes, b"{\"left\":true}");

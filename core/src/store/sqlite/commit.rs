@@ -4,6 +4,7 @@ use std::ops::AddAssign as _;
 
 use rusqlite::types::ValueRef;
 use rusqlite::{Transaction, params};
+use uuid::Uuid;
 
 use super::rows::{Rows, optional_bytes, optional_text};
 use super::{delivery, gone, number, send, waiting};
@@ -18,12 +19,13 @@ pub(super) fn apply(
     transaction: &Transaction<'_>,
     canonical: &Canonical,
     partner: &Partner,
+    process: Option<Uuid>,
     commit: &Commit<'_>,
 ) -> Result<i64, StoreError> {
     let tenant = advance(transaction, commit)?;
     records(transaction, partner, commit)?;
     let end = entities(transaction, canonical, tenant, commit)?;
-    delivery::finish(transaction, commit.delivery, commit.at, commit.report, commit.entries)?;
+    delivery::finish(transaction, process, commit.delivery, commit.at, commit.report, commit.entries)?;
     waiting::apply(transaction, partner, commit)?;
     gone::apply(transaction, partner, commit)?;
     number::apply(transaction, commit)?;
@@ -179,7 +181,7 @@ fn entity_order(step: &EntityStep<'_>) -> (KindId, EntityAction) {
     }
 }
 
-fn sourced_id<'a>(step: &'a EntityStep<'_>) -> &'a uuid::Uuid {
+fn sourced_id<'a>(step: &'a EntityStep<'_>) -> &'a Uuid {
     match step {
         EntityStep::Put(row) => &row.link.sourced_id,
         EntityStep::Relink(link) => &link.sourced_id,

@@ -26,19 +26,29 @@ impl<'a> Kept<'a> {
 /// Keeps a delivery. A body that is already there is not stored again, and then there is no waiting for the disk: after
 /// a power cut a trace of the repetition may be missing, but no byte that was sent, and if it changed anything then
 /// the commit that follows waits for both. A queued one is promised to be worked on, and always waits for the disk.
-pub(super) fn receive(writer: &Writer, connection: &Connection, received: &Received) -> Result<(), StoreError> {
+pub(super) fn receive(
+    writer: &Writer,
+    process: Option<Uuid>,
+    connection: &Connection,
+    received: &Received,
+) -> Result<(), StoreError> {
     if received.body.is_some()
         && let Some(known) = writer.read(|transaction| known(transaction, connection, received))?
     {
         let durability = if received.queued { Durability::Full } else { Durability::Normal };
-        return writer.write(durability, |transaction| insert(transaction, connection, received, Some(known)));
+        return writer.write(durability, |transaction| insert(transaction, process, connection, received, Some(known)));
     }
     let kept = Kept::new(received)?;
-    writer.write(Durability::Full, |transaction| keep(transaction, connection, &kept))
+    writer.write(Durability::Full, |transaction| keep(transaction, process, connection, &kept))
 }
 
 /// Keeps a delivery within a transaction, its body only where it is not there yet.
-pub(super) fn keep(transaction: &Transaction<'_>, connection: &Connection, kept: &Kept<'_>) -> Result<(), StoreError> {
+pub(super) fn keep(
+    transaction: &Transaction<'_>,
+    process: Option<Uuid>,
+    connection: &Connection,
+    kept: &Kept<'_>,
+) -> Result<(), StoreError> {
     let body = match &kept.compressed {
         Some(compressed) => Some(match known(transaction, connection, kept.received)? {
             Some(known) => known,
@@ -46,16 +56,17 @@ pub(super) fn keep(transaction: &Transaction<'_>, connection: &Connection, kept:
         }),
         None => None,
     };
-    insert(transaction, connection, kept.received, body)
+    insert(transaction, process, connection, kept.received, body)
 }
 
-/// Writes what became of a delivery that has not been finished yet, and its log. On its own (not within a commit) this
+/// Writes what became of a delivery that this process is at, and its log. On its own (not within a commit) this
 /// need not wait for the disk: after a power cut the delivery would count as interrupted, which is as true, for it
 /// changed nothing; a queued one would be worked on again, to the same end.
 ///
 /// Where no log is kept, what was last known of how many records it holds stays.
 pub(super) fn finish(
     transaction: &Transaction<'_>,
+    process: Option<Uuid>,
     delivery: Uuid,
     at: Timestamp,
     report: &Report,
@@ -64,7 +75,8 @@ pub(super) fn finish(
     let text = serde_json::to_string(report).map_err(|error| StoreError::Database(Box::new(error)))?;
     let mut statement = transaction.prepare_cached(
         "update delivery set status = ?2, finished_at = ?3, report = ?4, sent = coalesce(?5, sent), \
-         errors = coalesce(?6, errors) where id = ?1 and status in ('received', 'queued')",
+         errors = coalesce(?6, errors) where id = ?1 and (status = 'received' and process is ?7 \
+         or status = 'queued' and (select process from claim where connection = delivery.connection) is ?7)",
     )?;
     let counts =
         (!entries.is_empty()).then(|| (entries.len(), entries.iter().filter(|entry| entry.outcome.is_error()).count()));
@@ -75,19 +87,12 @@ pub(super) fn finish(
         text,
         counts.map(|(sent, _)| integer(sent)),
         counts.map(|(_, errors)| integer(errors)),
+        process.as_ref().map(Uuid::as_bytes),
     ])?;
     match ended {
         1 => entry::write(transaction, delivery, entries),
-        _ => Err(StoreError::Inconsistent(format!("delivery {delivery} is not waiting for an end"))),
+        _ => Err(StoreError::Inconsistent(format!("delivery {delivery} is not waiting for an end here"))),
     }
-}
-
-pub(super) fn interrupt_unanswered(transaction: &Transaction<'_>, at: Timestamp) -> Result<u64, StoreError> {
-    let interrupted = transaction.execute(
-        "update delivery set status = ?1, finished_at = ?2 where status = 'received'",
-        params![Status::Interrupted.word(), at.as_millisecond()],
-    )?;
-    Ok(interrupted as u64)
 }
 
 fn known(
@@ -113,14 +118,16 @@ fn insert_body(
 
 fn insert(
     transaction: &Transaction<'_>,
+    process: Option<Uuid>,
     connection: &Connection,
     received: &Received,
     body: Option<i64>,
 ) -> Result<(), StoreError> {
-    let status = if received.queued { Status::Queued } else { Status::Received };
+    let (status, process) = if received.queued { (Status::Queued, None) } else { (Status::Received, process) };
     let mut statement = transaction.prepare_cached(
         "insert into delivery (id, tenant, connection, operation, status, received_at, sha256, size, \
-         content_encoding, body) select ?1, tenant, id, ?3, ?9, ?4, ?5, ?6, ?7, ?8 from connection where id = ?2",
+         content_encoding, body, process) select ?1, tenant, id, ?3, ?9, ?4, ?5, ?6, ?7, ?8, ?10 from connection \
+         where id = ?2",
     )?;
     statement.execute(params![
         received.id.as_bytes(),
@@ -132,6 +139,7 @@ fn insert(
         received.content_encoding,
         body,
         status.word(),
+        process.as_ref().map(Uuid::as_bytes),
     ])?;
     Ok(())
 }

@@ -79,6 +79,11 @@ pub(super) fn new_connection(
          on conflict (tenant, name) do nothing",
         [tenant, name, partner],
     )?;
+    transaction.execute(
+        "insert into claim (connection) select c.id from connection c join tenant t on t.id = c.tenant \
+         where t.name = ?1 and c.name = ?2 on conflict (connection) do nothing",
+        [tenant, name],
+    )?;
     connection(transaction, tenant, name, partner)?.ok_or_else(|| damaged("a connection just made"))
 }
 

@@ -13,11 +13,13 @@ const QUEUES: &str = "select t.name, c.name, d.length from (select connection, m
                       count(*) as length from delivery where status = 'queued' group by connection) d \
                       join connection c on c.id = d.connection join tenant t on t.id = c.tenant order by d.first";
 
-/// The queued delivery with the lowest row number, which is in the order of arrival (tenant's name, connection's name).
+/// The queued delivery with the lowest row number, which is in the order of arrival (tenant's name, connection's name,
+/// who claims the queue).
 const NEXT: &str = "select d.id, c.partner, d.operation, d.attempts, d.sha256, b.size, b.zstd from tenant t \
                     join connection c on c.tenant = t.id join delivery d on d.connection = c.id \
                     left join body b on b.id = d.body \
-                    where t.name = ?1 and c.name = ?2 and d.status = 'queued' order by d.rowid limit 1";
+                    where t.name = ?1 and c.name = ?2 and d.status = 'queued' \
+                    and (select process from claim where connection = c.id) is ?3 order by d.rowid limit 1";
 
 /// All that have something queued; who has waited longest comes first.
 pub(super) fn queues(transaction: &Transaction<'_>) -> Result<Vec<Queue>, StoreError> {
@@ -32,11 +34,12 @@ pub(super) fn queues(transaction: &Transaction<'_>) -> Result<Vec<Queue>, StoreE
 /// The one that arrived first.
 pub(super) fn next(
     transaction: &Transaction<'_>,
+    process: Option<Uuid>,
     tenant: &str,
     connection: &str,
 ) -> Result<Option<Queued>, StoreError> {
     let mut statement = transaction.prepare_cached(NEXT)?;
-    let mut rows = statement.query([tenant, connection])?;
+    let mut rows = statement.query(params![tenant, connection, process.as_ref().map(Uuid::as_bytes)])?;
     let Some(row) = rows.next()? else { return Ok(None) };
     Ok(Some(Queued {
         delivery: Uuid::from_bytes(row.get(0)?),
@@ -57,12 +60,14 @@ fn body(row: &Row<'_>) -> Result<Vec<u8>, StoreError> {
 }
 
 /// Counts one more beginning.
-pub(super) fn begin(transaction: &Transaction<'_>, delivery: Uuid) -> Result<(), StoreError> {
-    let mut statement = transaction
-        .prepare_cached("update delivery set attempts = attempts + 1 where id = ?1 and status = 'queued'")?;
-    match statement.execute([delivery.as_bytes()])? {
+pub(super) fn begin(transaction: &Transaction<'_>, process: Option<Uuid>, delivery: Uuid) -> Result<(), StoreError> {
+    let mut statement = transaction.prepare_cached(
+        "update delivery set attempts = attempts + 1 where id = ?1 and status = 'queued' \
+         and (select process from claim where connection = delivery.connection) is ?2",
+    )?;
+    match statement.execute(params![delivery.as_bytes(), process.as_ref().map(Uuid::as_bytes)])? {
         1 => Ok(()),
-        _ => Err(StoreError::Inconsistent(format!("delivery {delivery} is not queued"))),
+        _ => Err(StoreError::Inconsistent(format!("delivery {delivery} is not queued here"))),
     }
 }
 

@@ -4,7 +4,7 @@
 //! its time, so that what is due is found without looking at what waits behind it.
 
 use jiff::Timestamp;
-use rusqlite::{OptionalExtension as _, Transaction, params};
+use rusqlite::{OptionalExtension as _, Row, Transaction, params};
 use sqlx::Row as _;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use uuid::Uuid;
@@ -12,30 +12,36 @@ use uuid::Uuid;
 use crate::store::contributors::damaged;
 use crate::store::read::{SendQuery, Sends, StoredSend};
 use crate::store::stored::{instant, integer, parsed, unsigned, uuid};
-use crate::store::{Attempt, Commit, DueSend, SendOutcome, StoreError};
+use crate::store::{Attempt, Commit, DueSend, SendClaim, SendOutcome, StoreError};
 
-/// What is due, at most `?3` of each subscription: the first of every subscription before the second of any. The
-/// subscriptions are found one by one in the index, so that it does not matter how much each of them is behind.
+/// What is due by `?1` and no process is at, at most `?2`, and of each subscription, with what some process is at, at
+/// most `?3`, or one, where it is among `?4`: the first of every subscription before the second of any. The subscriptions
+/// are found one by one in the index, so that it does not matter how much each of them is behind.
 const DUE: &str = "with recursive subscription (connection, name) as (\
                    select connection, subscription from (select connection, subscription from send \
-                   where due is not null order by connection, subscription limit 1) \
+                   where due is not null and process is null order by connection, subscription limit 1) \
                    union all \
                    select s.connection, s.subscription from subscription u join send s on s.id = coalesce(\
-                   (select n.id from send n where n.due is not null and n.connection = u.connection \
-                   and n.subscription > u.name order by n.subscription limit 1), \
-                   (select n.id from send n where n.due is not null and n.connection > u.connection \
-                   order by n.connection, n.subscription limit 1))), \
-                   due (id, at, turn) as (\
-                   select s.id, s.due, row_number() over (partition by s.connection, s.subscription order by s.due, s.id) \
+                   (select n.id from send n where n.due is not null and n.process is null \
+                   and n.connection = u.connection and n.subscription > u.name order by n.subscription limit 1), \
+                   (select n.id from send n where n.due is not null and n.process is null \
+                   and n.connection > u.connection order by n.connection, n.subscription limit 1))), \
+                   due (id, at, turn, taken) as (\
+                   select s.id, s.due, row_number() over (partition by s.connection, s.subscription order by s.due, s.id), \
+                   (select count(*) from send n where n.connection = u.connection and n.subscription = u.name \
+                   and n.process is not null) \
                    from subscription u cross join send s on s.id in \
                    (select n.id from send n where n.connection = u.connection and n.subscription = u.name \
-                   and n.due <= ?1 order by n.due, n.id limit ?3)) \
-                   select s.public_id, t.name, c.name, c.partner, s.subscription, s.event, s.body, s.at, s.attempts \
+                   and n.due <= ?1 and n.process is null order by n.due, n.id limit ?3)) \
+                   select s.id, s.public_id, t.name, c.name, c.partner, s.subscription, s.event, s.body, s.at, s.attempts \
                    from due d cross join send s on s.id = d.id cross join connection c on c.id = s.connection \
-                   cross join tenant t on t.id = c.tenant order by d.turn, d.at, d.id limit ?2";
+                   cross join tenant t on t.id = c.tenant \
+                   where d.turn + d.taken <= case when exists (select 1 from json_each(?4) e where e.value ->> 0 = t.name \
+                   and e.value ->> 1 = c.name and e.value ->> 2 = s.subscription) then 1 else ?3 end \
+                   order by d.turn, d.at, d.id limit ?2";
 
-/// When the first is due that is due later.
-const NEXT: &str = "select min(due) from send where due > ?1";
+/// When the first is due that is due later and that no process is at.
+const NEXT: &str = "select min(due) from send where due > ?1 and process is null";
 
 /// Sends of a subscription (the names of tenant and connection, the subscription's key) within a time (its first and its
 /// last moment, which may be null) for which a condition holds.
@@ -93,29 +99,41 @@ pub(super) fn apply(transaction: &Transaction<'_>, commit: &Commit<'_>) -> Resul
     Ok(())
 }
 
-/// What is to be sent now.
-pub(super) async fn due(
-    readers: &SqlitePool,
-    now: Timestamp,
-    limit: u32,
-    each: u32,
+/// Takes on what is to be sent now.
+pub(super) fn claim(
+    transaction: &Transaction<'_>,
+    process: Option<Uuid>,
+    claim: &SendClaim<'_>,
 ) -> Result<Vec<DueSend>, StoreError> {
-    let rows = sqlx::query(DUE).bind(now.as_millisecond()).bind(limit).bind(each).fetch_all(readers).await?;
-    rows.iter()
-        .map(|row| {
-            Ok(DueSend {
-                id: uuid(row.try_get(0)?)?,
-                tenant: row.try_get(1)?,
-                connection: row.try_get(2)?,
-                partner: row.try_get(3)?,
-                subscription: row.try_get(4)?,
-                event: row.try_get(5)?,
-                body: row.try_get::<String, _>(6)?.into_bytes(),
-                at: instant(row.try_get(7)?)?,
-                attempts: row.try_get(8)?,
-            })
+    let failing = serde_json::to_string(claim.failing).map_err(|error| StoreError::Database(Box::new(error)))?;
+    let mut statement = transaction.prepare_cached(DUE)?;
+    let due = statement
+        .query_map(params![claim.now.as_millisecond(), claim.limit, claim.each, failing], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(8)?, due(row)?))
+        })?
+        .collect::<Result<Vec<_>, _>>()?;
+    let mut statement = transaction.prepare_cached("update send set process = ?2 where id = ?1")?;
+    due.into_iter()
+        .map(|(id, at, send)| {
+            statement.execute(params![id, process.as_ref().map(Uuid::as_bytes)])?;
+            Ok(DueSend { at: instant(at)?, ..send })
         })
         .collect()
+}
+
+/// A row of [`DUE`], without its time.
+fn due(row: &Row<'_>) -> rusqlite::Result<DueSend> {
+    Ok(DueSend {
+        id: Uuid::from_bytes(row.get(1)?),
+        tenant: row.get(2)?,
+        connection: row.get(3)?,
+        partner: row.get(4)?,
+        subscription: row.get(5)?,
+        event: row.get(6)?,
+        body: row.get::<_, String>(7)?.into_bytes(),
+        at: Timestamp::UNIX_EPOCH,
+        attempts: row.get(9)?,
+    })
 }
 
 /// When to look again.
@@ -127,6 +145,7 @@ pub(super) async fn next_at(readers: &SqlitePool, after: Option<Timestamp>) -> R
 /// Keeps an attempt and what it means; whatever waited for its end is due.
 pub(super) fn note_attempt(
     transaction: &Transaction<'_>,
+    process: Option<Uuid>,
     send: Uuid,
     attempt: &Attempt,
     outcome: SendOutcome,
@@ -137,12 +156,14 @@ pub(super) fn note_attempt(
         SendOutcome::Failed => ("failed", None),
     };
     let mut statement = transaction.prepare_cached(
-        "update send set status = ?2, due = ?3, attempts = attempts + 1 \
-         where public_id = ?1 and status in ('pending', 'retry') returning id, attempts",
+        "update send set status = ?2, due = ?3, attempts = attempts + 1, process = null \
+         where public_id = ?1 and status in ('pending', 'retry') and process is ?4 returning id, attempts",
     )?;
-    let noted = statement.query_row(params![send.as_bytes(), status, due], |row| Ok((row.get(0)?, row.get(1)?)));
+    let process = process.as_ref().map(Uuid::as_bytes);
+    let noted =
+        statement.query_row(params![send.as_bytes(), status, due, process], |row| Ok((row.get(0)?, row.get(1)?)));
     let Some((id, nth)) = noted.optional()? else {
-        return Err(StoreError::Inconsistent(format!("send {send} is not to be sent")));
+        return Err(StoreError::Inconsistent(format!("send {send} is not to be sent here")));
     };
     insert_attempt(transaction, id, nth, attempt)?;
     if due.is_none() { release(transaction, id) } else { Ok(()) }

@@ -54,7 +54,7 @@ impl Call {
         tracing::Span::current().record("delivery", tracing::field::display(id));
         let (app, loaded, from) = (Arc::clone(&self.app), Arc::clone(&self.loaded), Arc::clone(connection));
         blocking(async move { app.ingest.enqueue(&from.sender, &loaded, &received).await }).await??;
-        self.app.bell.notify_one();
+        self.app.queued();
         let queued = Ingested::whole(Report::new(Status::Queued));
         let context = context::ingested(&self.loaded.partner.messages, None, &queued, Some(id), false);
         Ok(Done { context, delivery: Some(id), as_log: false })

@@ -112,7 +112,7 @@ async fn write(server: &Server, operation: &str, id: Option<i64>, body: Value) -
     let asked = Asked { path, ..Asked::default() };
     let written = app.ingest.write(sender, &loaded, operation, &asked, received, false).await.unwrap();
     assert_eq!(written.report.status, Status::Applied, "{:?}", written.report);
-    app.courier.ring_for(&loaded.partner);
+    app.told(&loaded.partner);
     let key: [i64; 1] = serde_json::from_str(&written.key.unwrap()).unwrap();
     key[0]
 }
