@@ -351,6 +351,19 @@ pub enum Signal {
     Due,
 }
 
+impl Signal {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Queued, Self::Due];
+
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Due => "due",
+        }
+    }
+}
+
 /// What an attempt means for the send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SendOutcome {

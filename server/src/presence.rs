@@ -54,8 +54,7 @@ impl Signals {
 
     /// What has not been told yet.
     fn take(&self) -> impl Iterator<Item = Signal> {
-        let waiting = [Signal::Queued, Signal::Due].into_iter();
-        waiting.filter(|signal| self.flag(*signal).swap(false, Ordering::AcqRel))
+        Signal::ALL.into_iter().filter(|signal| self.flag(*signal).swap(false, Ordering::AcqRel))
     }
 }
 
