@@ -5,6 +5,7 @@
 //! `make test` does this for moments, `make soak` for as long as one likes. To let one more partner take part: a
 //! [`script::Script`] of what its client sends. To let something else happen: a [`Blow`].
 
+pub mod address;
 pub mod fleet;
 mod ledger;
 mod reader;
@@ -13,6 +14,7 @@ pub mod script;
 mod sender;
 mod state;
 mod subscriber;
+pub mod target;
 mod verdict;
 
 use std::fmt;
