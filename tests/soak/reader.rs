@@ -46,9 +46,15 @@ impl Reader {
 
     /// Reads to the end, and compares what it came to with what there is.
     pub(super) fn finish(&mut self, client: &Client) {
-        while self.poll(client, PAGE_MAX).expect("the server is there") > 0 {}
         let mut fresh = Self::new(self.tenant);
-        while fresh.poll(client, PAGE_MAX).expect("the server is there") > 0 {}
+        for reader in [self as &mut Self, &mut fresh] {
+            while reader.poll(client, PAGE_MAX).expect("the server is there") > 0 {}
+        }
+        self.compare(&fresh);
+    }
+
+    /// It knows what somebody knows who reads everything at once, and nothing else.
+    fn compare(&self, fresh: &Self) {
         for (entity, change) in &fresh.picture {
             let known = self.picture.get(entity);
             assert_eq!(known, Some(change), "{}: a reader that polled skipped a change of {entity:?}", self.tenant);
@@ -78,14 +84,54 @@ impl Reader {
         let mut page = answer.json();
         let Value::Array(changes) = page["changes"].take() else { panic!("no changes in {page}") };
         let count = changes.len();
-        for change in changes {
-            let sequence = change["sequence"].as_i64().expect("places are numbers");
-            assert!(sequence > self.cursor, "{}: {change} is told after {}", self.tenant, self.cursor);
-            self.cursor = sequence;
-            let text = |member: &str| change[member].as_str().unwrap_or_default().to_owned();
-            self.picture.insert((text("kind"), text("sourcedId")), change);
-        }
-        self.seen += count;
+        changes.into_iter().for_each(|change| self.take(change));
         Some(count)
+    }
+
+    fn take(&mut self, change: Value) {
+        let sequence = change["sequence"].as_i64().expect("places are numbers");
+        assert!(sequence > self.cursor, "{}: {change} is told after {}", self.tenant, self.cursor);
+        self.cursor = sequence;
+        self.seen += 1;
+        let text = |member: &str| change[member].as_str().unwrap_or_default().to_owned();
+        self.picture.insert((text("kind"), text("sourcedId")), change);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::Reader;
+
+    fn reader(changes: &[(i64, &str)]) -> Reader {
+        let mut reader = Reader::new("north");
+        for (sequence, id) in changes {
+            reader.take(json!({"sequence": sequence, "kind": "user", "sourcedId": id}));
+        }
+        reader
+    }
+
+    #[test]
+    fn who_saw_an_entity_change_twice_knows_what_a_late_reader_knows() {
+        reader(&[(1, "a"), (2, "b"), (3, "a")]).compare(&reader(&[(2, "b"), (3, "a")]));
+    }
+
+    #[test]
+    #[should_panic(expected = "skipped a change")]
+    fn a_change_that_became_visible_behind_the_cursor_is_noticed() {
+        reader(&[(1, "a"), (3, "b")]).compare(&reader(&[(1, "a"), (2, "c"), (3, "b")]));
+    }
+
+    #[test]
+    #[should_panic(expected = "is gone")]
+    fn a_change_that_was_taken_back_is_noticed() {
+        reader(&[(1, "a"), (2, "b")]).compare(&reader(&[(1, "a")]));
+    }
+
+    #[test]
+    #[should_panic(expected = "is told after 2")]
+    fn a_place_that_is_given_twice_is_noticed() {
+        reader(&[(1, "a"), (2, "b"), (2, "c")]);
     }
 }

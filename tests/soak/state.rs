@@ -127,6 +127,12 @@ pub(super) fn sends(client: &Client, connection: &Connection) -> BTreeMap<String
 }
 
 impl Send {
+    /// One that was taken, of which nothing else is known.
+    #[cfg(test)]
+    pub(super) fn new(id: &str, record: &str) -> Self {
+        Self { id: id.to_owned(), record: record.to_owned(), is_taken: true, told: Value::Null }
+    }
+
     fn of(notification: &Value) -> Self {
         let data = &notification["data"];
         let event = text(&data["event"]);

@@ -184,3 +184,88 @@ fn until(what: &str, holds: impl Fn() -> bool) {
         thread::park_timeout(LOOK);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde_json::{Value, json};
+
+    use super::super::ledger::{Acknowledged, Sent};
+    use super::super::script::Request;
+    use super::super::state::{Send, State};
+    use super::super::subscriber::Notice;
+    use super::{Figures, Stored, of_request, of_sends, of_state};
+
+    fn state(rows: &[(&str, i64)], sends: &[(&str, &str)]) -> State {
+        let send = |(id, record): &(&str, &str)| Send::new(id, record);
+        let sends = BTreeMap::from([("/hook".to_owned(), sends.iter().map(send).collect())]);
+        let rows = rows.iter().map(|(place, value)| ((*place).to_owned(), json!(value))).collect();
+        State { rows, sends }
+    }
+
+    fn notices(heard: &[(&str, bool)]) -> Vec<Notice> {
+        let notice = |(id, was_taken): &(&str, bool)| Notice {
+            path: "/hook".to_owned(),
+            id: (*id).to_owned(),
+            was_taken: *was_taken,
+        };
+        heard.iter().map(notice).collect()
+    }
+
+    #[test]
+    fn what_is_told_again_before_the_server_knows_that_it_was_taken_is_counted() {
+        let state = state(&[], &[("1", "a"), ("2", "b"), ("3", "a")]);
+        let heard = [("2", true), ("1", false), ("1", true), ("1", true), ("3", true)];
+        assert_eq!(of_sends(&state, &notices(&heard)), (3, 1));
+    }
+
+    #[test]
+    fn what_subscribers_must_not_hear_is_noticed() {
+        for (wrong, heard) in [
+            ("was not told", vec![("1", true)]),
+            ("did not take", vec![("1", true), ("2", false)]),
+            ("overtakes 1", vec![("1", false), ("2", true), ("1", true)]),
+            ("did not happen", vec![("1", true), ("2", true), ("3", true)]),
+        ] {
+            let found = panic_of(move || _ = of_sends(&state(&[], &[("1", "a"), ("2", "a")]), &notices(&heard)));
+            assert!(found.contains(wrong), "{wrong}: {found}");
+        }
+    }
+
+    #[test]
+    fn what_differs_is_noticed() {
+        let rows = [("a", 1), ("b", 2)];
+        of_state(&state(&rows, &[]), &state(&rows, &[]));
+        for (other, place) in [(&rows[..1], "b"), (&[("a", 1), ("b", 3)], "b"), (&[("a", 1), ("b", 2), ("c", 3)], "c")]
+        {
+            let other = other.to_vec();
+            let found = panic_of(move || of_state(&state(&rows, &[]), &state(&other, &[])));
+            assert!(found.contains(&format!(":\n{place}\n")), "{found}");
+        }
+    }
+
+    #[test]
+    fn what_was_acknowledged_and_is_not_as_was_said_is_noticed() {
+        let stored = |id: &str, status: &str| {
+            let (id, status) = (id.to_owned(), status.to_owned());
+            Some(Stored { id, status, report: Value::Null, connection: String::new() })
+        };
+        for (wrong, status, stored) in [
+            ("is lost", 200, None),
+            ("names another", 200, stored("2", "applied")),
+            ("answered with 200", 200, stored("1", "interrupted")),
+            ("answered with 422", 422, stored("1", "applied")),
+        ] {
+            let acknowledged = Some(Acknowledged { status, delivery: "1".to_owned() });
+            let sent = Sent { request: Request::post("/", &Value::Null), acknowledged };
+            let found = panic_of(move || of_request(&sent, stored.as_ref(), &mut Figures::default()));
+            assert!(found.contains(wrong), "{wrong}: {found}");
+        }
+    }
+
+    fn panic_of(wrong: impl FnOnce() + std::panic::UnwindSafe) -> String {
+        let panic = std::panic::catch_unwind(wrong).expect_err("it is not noticed");
+        panic.downcast_ref::<String>().cloned().unwrap_or_default()
+    }
+}
