@@ -64,7 +64,13 @@ pub fn furnish(site: &mut Site, each: usize) {
     }
     site.config["tenants"] = Value::Object(tenants);
     site.config["webhooks"] = json!({"allow": ["127.0.0.1"]});
-    let limits = [("send_retry_seconds_min", 1), ("send_retry_seconds_max", 2), ("send_attempts_max", 1_000)];
+    // Nobody waits long for whoever is gone.
+    let limits = [
+        ("lease_seconds", 3),
+        ("send_retry_seconds_min", 1),
+        ("send_retry_seconds_max", 2),
+        ("send_attempts_max", 1_000),
+    ];
     for (limit, value) in limits {
         site.config["limits"][limit] = json!(value);
     }
