@@ -84,7 +84,9 @@ impl Reader {
         let mut page = answer.json();
         let Value::Array(changes) = page["changes"].take() else { panic!("no changes in {page}") };
         let count = changes.len();
-        changes.into_iter().for_each(|change| self.take(change));
+        for change in changes {
+            self.take(change);
+        }
         Some(count)
     }
 
