@@ -130,7 +130,7 @@ impl Default for Limits {
             warnings_max: 100,
             page_rows_max: 10_000,
             batch_bytes: 128 << 10,
-            queue_deliveries_max: 32,
+            queue_deliveries_max: 256,
             queued_attempts_max: 20,
             queued_retry_seconds_max: 60,
             queues_in_progress_max: 8,

@@ -9,10 +9,14 @@ use std::net::TcpStream;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use rollcall_tests::site::Site;
+use rollcall_tests::site::{Site, digest};
+use serde_json::json;
 
 use crate::figures::{Figures, Measure};
 use crate::rounds::Peer;
+
+/// What lets the clients in.
+const TOKEN: &str = "bench";
 
 /// Clients at the same time.
 const CLIENTS: u64 = 64;
@@ -50,13 +54,12 @@ pub(crate) struct Asked {
 
 /// Measures all routes of both programs in turn, each from a fresh start.
 pub(crate) fn of_records(figures: &mut Figures) {
-    let site = Site::new(env!("CARGO_BIN_EXE_rollcall"), env!("CARGO_TARGET_TMPDIR"), "eduframe");
+    let site = site();
     let server = site.start();
     let peer = Peer::start(&site);
-    let rollcall = |count, ask: fn(&str, u64) -> Asked| {
-        load(server.address(), "north-school", count, |number| ask("/eduframe", number))
-    };
-    let other = |count, ask: fn(&str, u64) -> Asked| load(peer.address(), "bench", count, |number| ask("", number));
+    let rollcall =
+        |count, ask: fn(&str, u64) -> Asked| load(server.address(), TOKEN, count, |number| ask("/eduframe", number));
+    let other = |count, ask: fn(&str, u64) -> Asked| load(peer.address(), TOKEN, count, |number| ask("", number));
     let measures = [
         (MADE, make as fn(&str, u64) -> Asked, Measure::Made, Measure::PeerMade),
         (SHOWN, show, Measure::Shown, Measure::PeerShown),
@@ -66,6 +69,24 @@ pub(crate) fn of_records(figures: &mut Figures) {
         figures.loaded(peers, other(count, ask));
         figures.loaded(own, rollcall(count, ask));
     }
+}
+
+/// Where records are asked for one by one.
+fn site() -> Site {
+    let mut site = Site::new(env!("CARGO_BIN_EXE_rollcall"), env!("CARGO_TARGET_TMPDIR"), "eduframe");
+    site.config["tenants"] = json!({"north": {"connections": {"school": {
+        "partner": "eduframe",
+        "credentials": [digest(TOKEN)],
+        "options": {
+            "slug": "bench",
+            "tenant_id": "5b0c4c1e-6a3d-4a52-9a57-0d6f4f2b8a11",
+            "name": "Bench Academy",
+            "website_url": "https://bench.example",
+            "currency": "EUR",
+            "user_id": 1,
+        },
+    }}}});
+    site
 }
 
 fn make(base: &str, number: u64) -> Asked {

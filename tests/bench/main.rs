@@ -1,7 +1,9 @@
 //! Measures Rollcall against the peer in `peer/`, interleaved in one run, lets the other benchmarks measure single stages,
 //! and writes all figures into `BENCHMARKS.md`.
 //!
-//! `make bench` installs the peer, builds for release, and runs this. To add a benchmark of a stage: a row in [`STAGES`].
+//! `make bench` installs the peer, builds for release, and runs this; `cargo bench --workspace --bench peer -- records`
+//! measures one part only, and writes nothing. To add a part: a row in [`PARTS`]; to add a benchmark of a stage: a row in
+//! [`STAGES`].
 
 #![expect(clippy::print_stderr, clippy::print_stdout, reason = "it talks to the person at the terminal")]
 
@@ -26,19 +28,27 @@ const STAGES: [(&str, &str); 2] = [("B4: mapping in the sandbox and natively", "
 /// How often everything is measured.
 const ROUNDS: usize = 15;
 
-/// How often single records are measured under load.
-const LOADS: usize = 5;
+/// What is measured of whole programs: what it is called, how often, and how.
+const PARTS: [(&str, usize, fn(&mut Figures)); 2] =
+    [("sync", ROUNDS, rounds::over_http), ("records", 5, load::of_records)];
 
 fn main() {
+    // Cargo says `--bench` to whatever it runs as a benchmark.
+    let only: Vec<_> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let mut figures = Figures::default();
     for round in 1..=ROUNDS {
-        eprintln!("round {round} of {ROUNDS}");
-        rounds::over_http(&mut figures);
-        if round <= LOADS {
-            load::of_records(&mut figures);
+        for (name, rounds, measure) in PARTS {
+            if round <= rounds && (only.is_empty() || only.iter().any(|part| part == name)) {
+                eprintln!("{name}, round {round} of {rounds}");
+                measure(&mut figures);
+            }
         }
     }
     let mut table = format!("{}\n\n{}", machine(), figures.to_markdown());
+    if !only.is_empty() {
+        println!("{table}");
+        return;
+    }
     for (title, name) in STAGES {
         eprintln!("{title}");
         let said = output("cargo", &["bench", "--workspace", "--bench", name]);

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::StoreError;
 use crate::canonical::{Canonical, KindId};
 use crate::delivery::{Entry, Report, Status};
-use crate::description::{Partner, RecordTypeId, Selection};
+use crate::description::{Location, Partner, RecordTypeId, Selection};
 
 /// A question for entities of one kind.
 #[derive(Debug, Clone)]
@@ -238,6 +238,20 @@ pub struct SelectQuery<'q> {
     pub part: SelectPart,
     /// Whether it has to be counted how many there are on all pages.
     pub counts: bool,
+}
+
+impl SelectQuery<'_> {
+    /// Whether one record is asked for by what names it: its key, or a part of a path. Such a one is found at once.
+    pub fn names_one(&self) -> bool {
+        let in_path = |(at, _): &(usize, Value)| {
+            self.selection.filters.get(*at).is_some_and(|filter| filter.location == Location::Path)
+        };
+        match self.part {
+            SelectPart::Key(_) => true,
+            SelectPart::Offset { limit: Some(1), .. } => self.sort.is_empty() && self.given.iter().any(in_path),
+            SelectPart::Offset { .. } | SelectPart::Cursor { .. } => false,
+        }
+    }
 }
 
 /// Which part of a list of records is asked for.

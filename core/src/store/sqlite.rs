@@ -407,7 +407,8 @@ impl Store for SqliteStore {
 
     async fn commit(&self, canonical: &Canonical, partner: &Partner, commit: Commit<'_>) -> Result<i64, StoreError> {
         let received = commit.received.map(delivery::Kept::new).transpose()?;
-        self.writer.write(Durability::Full, |transaction| {
+        let durability = if commit.is_synced_later { Durability::Normal } else { Durability::Full };
+        self.writer.write(durability, |transaction| {
             if let Some(received) = &received {
                 delivery::keep(transaction, self.process(), commit.connection, received)?;
             }

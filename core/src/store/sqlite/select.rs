@@ -20,7 +20,7 @@ pub(super) fn first(transaction: &Transaction<'_>, wanted: &Wanted<'_>) -> Resul
     Rows::asked(transaction, &wanted.first()?)?.first(|row| held(wanted.selection.of, row))
 }
 
-/// A part of the records. One that is asked for by its key is read at once, a list on a thread that may block.
+/// A part of the records. One that is named is read at once, a list on a thread that may block.
 pub(super) async fn select(
     readers: &Readers,
     partner: &Partner,
@@ -33,16 +33,15 @@ pub(super) async fn select(
     let SelectQuery { selection, given, sort, options, .. } = query;
     let wanted = Wanted { dialect: &Sqlite, partner, whose: whose(connection), selection, given, sort, options };
     let asked = Asked { count: query.counts.then(|| wanted.count()).transpose()?, part: wanted.part(&query.part)? };
-    let (total, rows) = match query.part {
-        SelectPart::Key(_) => readers.read(|database| asked.read(database, 1)).await?,
-        SelectPart::Offset { limit, .. } => {
-            let limit = limit.unwrap_or(u64::MAX);
-            readers.read_at_length(move |database| asked.read(database, limit)).await?
-        }
-        SelectPart::Cursor { limit, .. } => {
-            let one_more = limit.saturating_add(1);
-            readers.read_at_length(move |database| asked.read(database, one_more)).await?
-        }
+    let limit = match query.part {
+        SelectPart::Key(_) => 1,
+        SelectPart::Offset { limit, .. } => limit.unwrap_or(u64::MAX),
+        SelectPart::Cursor { limit, .. } => limit.saturating_add(1), // one more, to know whether there are more
+    };
+    let (total, rows) = if query.names_one() {
+        readers.read(|database| asked.read(database, limit)).await?
+    } else {
+        readers.read_at_length(move |database| asked.read(database, limit)).await?
     };
     let SelectPart::Cursor { limit, at } = &query.part else {
         let rows = rows.into_iter().map(|(_, row)| row).collect();
