@@ -28,9 +28,11 @@ const STAGES: [(&str, &str); 2] = [("B4: mapping in the sandbox and natively", "
 /// How often everything is measured.
 const ROUNDS: usize = 15;
 
-/// What is measured of whole programs: what it is called, how often, and how.
-const PARTS: [(&str, usize, fn(&mut Figures)); 2] =
-    [("sync", ROUNDS, rounds::over_http), ("records", 5, load::of_records)];
+/// A part of the benchmark: what it is called, in how many rounds it is measured, and how.
+type Part = (&'static str, usize, fn(&mut Figures));
+
+/// What is measured of whole programs.
+const PARTS: [Part; 2] = [("sync", ROUNDS, rounds::over_http), ("records", 5, load::of_records)];
 
 fn main() {
     // Cargo says `--bench` to whatever it runs as a benchmark.
