@@ -11,6 +11,7 @@ mod contributors;
 mod fitting;
 mod migration;
 mod packed;
+pub mod postgres;
 mod quarantine;
 pub mod read;
 mod sql;

@@ -18,6 +18,8 @@ pub(super) enum Stored<'r> {
     Text(&'r str),
     /// In an integer column.
     Integer(i64),
+    /// In a column of nested values whose spelling is the database's own, not ours.
+    Loose(&'r str),
 }
 
 /// A member on its way out of a row.
@@ -42,7 +44,15 @@ pub(super) fn write<'r>(
         let Json::Object(object) = parse(unknown)? else { return Err(damaged("what a record says")) };
         members.extend(object.into_members().into_iter().map(|(name, json)| (name, Member::Unknown(json))));
     }
-    members.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+    // What stands beside the columns counts: it is there where a column cannot hold the value as it was sent.
+    members.sort_by(|(one, _), (other, _)| one.cmp(other));
+    members.dedup_by(|later, earlier| {
+        let twice = later.0 == earlier.0;
+        if twice {
+            std::mem::swap(later, earlier);
+        }
+        twice
+    });
     let mut out = vec![b'{'];
     for (nth, (name, member)) in members.iter().enumerate() {
         if nth > 0 {
@@ -65,7 +75,7 @@ pub(super) fn text(form: ColumnForm, cell: Stored<'_>) -> Result<Option<String>,
         (ColumnForm::Text | ColumnForm::Number, Stored::Text(text)) => Some(text.to_owned()),
         (ColumnForm::Integer, Stored::Integer(integer)) => Some(integer.to_string()),
         (ColumnForm::Boolean, Stored::Integer(boolean)) => Some(word(boolean).to_owned()),
-        (ColumnForm::Json, Stored::Text(json)) => match parse(json)? {
+        (ColumnForm::Json, Stored::Text(json) | Stored::Loose(json)) => match parse(json)? {
             Json::Text(text) => Some(text.into_owned()),
             Json::Number(_) | Json::Boolean(_) => Some(json.to_owned()),
             Json::Null | Json::List(_) | Json::Object(_) => None,
@@ -78,6 +88,7 @@ fn write_cell(form: ColumnForm, cell: Stored<'_>, out: &mut Vec<u8>) -> Result<(
     match (form, cell) {
         (ColumnForm::Text, Stored::Text(text)) => write_text(text, out),
         (ColumnForm::Number | ColumnForm::Json, Stored::Text(json)) => out.extend_from_slice(json.as_bytes()),
+        (ColumnForm::Json, Stored::Loose(json)) => parse(json)?.write(out),
         (ColumnForm::Integer, Stored::Integer(integer)) => out.extend_from_slice(integer.to_string().as_bytes()),
         (ColumnForm::Boolean, Stored::Integer(boolean)) => out.extend_from_slice(word(boolean).as_bytes()),
         _ => return Err(damaged("what a record says")),

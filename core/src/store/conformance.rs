@@ -19,6 +19,7 @@ mod waiting;
 
 use async_trait::async_trait;
 
+use super::postgres::{PostgresOptions, PostgresStore};
 use super::sqlite::{SqliteOptions, SqliteStore};
 use super::{Storage, StoreError};
 
@@ -28,8 +29,14 @@ trait Database: Send + Sync {
     /// Opens the store; what earlier stores kept here is there.
     async fn open(&self) -> Result<Box<dyn Storage>, StoreError>;
 
+    /// A further one of the same kind; empty at first.
+    fn another(&self) -> Box<dyn Database>;
+
     /// Changes what is stored behind the store's back.
     fn meddle(&self, sql: &str);
+
+    /// How many rows a table has.
+    fn count(&self, table: &str) -> i64;
 
     /// Tables and their columns with types, indexes and their columns; without order.
     fn shape(&self) -> Vec<String>;
@@ -55,8 +62,17 @@ impl Database for SqliteFile {
         Ok(Box::new(store))
     }
 
+    fn another(&self) -> Box<dyn Database> {
+        Box::new(Self::new())
+    }
+
     fn meddle(&self, sql: &str) {
         self.connection().execute_batch(sql).unwrap();
+    }
+
+    fn count(&self, table: &str) -> i64 {
+        let count = format!("select count(*) from {table}");
+        self.connection().query_row(&count, [], |row| row.get(0)).unwrap()
     }
 
     fn shape(&self) -> Vec<String> {
@@ -74,8 +90,70 @@ impl Database for SqliteFile {
     }
 }
 
+/// A database of a server that lives as long as the tests.
+struct PostgresDatabase(rollcall_test_cluster::Database);
+
+impl PostgresDatabase {
+    /// Connections of each store: tests run beside one another.
+    const CONNECTIONS_MAX: u32 = 4;
+
+    fn new() -> Self {
+        Self(rollcall_test_cluster::Database::fresh())
+    }
+}
+
+#[async_trait]
+impl Database for PostgresDatabase {
+    async fn open(&self) -> Result<Box<dyn Storage>, StoreError> {
+        let options = PostgresOptions { connections_max: Self::CONNECTIONS_MAX, ..PostgresOptions::default() };
+        Ok(Box::new(PostgresStore::open(&self.0.url(), &options).await?))
+    }
+
+    fn another(&self) -> Box<dyn Database> {
+        Box::new(Self::new())
+    }
+
+    fn meddle(&self, sql: &str) {
+        self.0.execute(sql).unwrap();
+    }
+
+    fn count(&self, table: &str) -> i64 {
+        self.0.texts(&format!("select count(*)::text from {table}")).unwrap()[0].parse().unwrap()
+    }
+
+    fn shape(&self) -> Vec<String> {
+        let shape = "select 'table ' || c.relname || ' ' || a.attname || ' ' || format_type(a.atttypid, a.atttypmod) \
+                     || ' ' || a.attnotnull || coalesce(' ' || l.collname, '') \
+                     from pg_class c join pg_attribute a on a.attrelid = c.oid left join pg_collation l on l.oid = a.attcollation \
+                     where c.relnamespace = 'public'::regnamespace and c.relkind = 'r' and a.attnum > 0 \
+                     and not a.attisdropped \
+                     union all select 'index ' || i.relname || ' ' || a.attname from pg_index x \
+                     join pg_class i on i.oid = x.indexrelid join pg_attribute a on a.attrelid = i.oid \
+                     where i.relnamespace = 'public'::regnamespace \
+                     union all select 'trigger ' || tgname from pg_trigger where not tgisinternal order by 1";
+        self.0.texts(shape).unwrap()
+    }
+}
+
 /// Runs each of the named tests on every kind of database.
 macro_rules! conformance {
+    ($($test:ident),+ $(,)?) => {
+        crate::store::conformance::conformance_of_sqlite!($($test),+);
+
+        mod postgres {
+            $(
+                #[tokio::test]
+                async fn $test() {
+                    super::$test(&crate::store::conformance::PostgresDatabase::new()).await;
+                }
+            )+
+        }
+    };
+}
+use conformance;
+
+/// Runs each of the named tests on SQLite.
+macro_rules! conformance_of_sqlite {
     ($($test:ident),+ $(,)?) => {
         mod sqlite {
             $(
@@ -87,4 +165,4 @@ macro_rules! conformance {
         }
     };
 }
-use conformance;
+use conformance_of_sqlite;

@@ -4,6 +4,7 @@
 //!
 //! Columns whose names start with `_` are the store's own; no property's column does, see [`crate::table::identifier`].
 
+pub(super) mod bulk;
 mod dialect;
 mod expression;
 mod feed;
@@ -19,7 +20,6 @@ use std::ops::Deref;
 
 use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 
-#[expect(unused_imports, reason = "the store that speaks it follows")]
 pub(super) use self::dialect::Postgres;
 pub(super) use self::dialect::{Dialect, Sqlite};
 pub(super) use self::feed::{changes, contributors, sources};

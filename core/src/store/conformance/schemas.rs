@@ -70,8 +70,8 @@ async fn a_migrated_schema_is_the_fresh_one(database: &dyn Database) {
     store.prepare_canonical(&canonical()).await.unwrap();
     store.prepare_partner(&partner()).await.unwrap();
 
-    let fresh = SqliteFile::new();
-    drop(World::new(&fresh).await);
+    let fresh = database.another();
+    drop(World::new(fresh.as_ref()).await);
     assert_eq!(database.shape(), fresh.shape());
 }
 
@@ -119,7 +119,12 @@ fn with_org_kind() -> crate::canonical::Kind {
 
 async fn indexes_come_and_go_as_they_are_declared(database: &dyn Database) {
     let world = World::new(database).await;
-    let without = database.shape();
+    let shape = || {
+        // Whose a row is leads every key: where one number says it, and where two do.
+        let whose = |line: &String| line.contains(" _tenant");
+        database.shape().into_iter().filter(|line| !whose(line)).collect::<Vec<_>>()
+    };
+    let without = shape();
     let properties = [("id", ColumnForm::Integer), ("students", ColumnForm::Json), ("openedAt", ColumnForm::Text)];
     let indexed = |blank, members: &[&[&str]]| {
         let list = |members: &&[&str]| members.iter().map(|member| (*member).to_owned()).collect();
@@ -129,8 +134,7 @@ async fn indexes_come_and_go_as_they_are_declared(database: &dyn Database) {
     };
     let prepared = async |record| {
         world.store.prepare_partner(&partner_with(vec![record])).await.unwrap();
-        let added =
-            database.shape().into_iter().filter(|line| line.starts_with("index index__") && !without.contains(line));
+        let added = shape().into_iter().filter(|line| line.starts_with("index index__") && !without.contains(line));
         let columns = added.map(|line| line.rsplit(' ').next().unwrap_or_default().to_owned());
         columns.collect::<Vec<_>>().join(" ")
     };
@@ -139,7 +143,7 @@ async fn indexes_come_and_go_as_they_are_declared(database: &dyn Database) {
     let by_two = indexed(false, &[&["openedAt", "id"], &["openedAt", "id"], &["students"], &["nothing"]]);
     assert_eq!(prepared(by_two).await, "_connection _id id opened_at");
     let tables = |shape: Vec<String>| shape.into_iter().filter(|line| line.starts_with("table items__")).count();
-    assert_eq!(tables(database.shape()), 3);
+    assert_eq!(tables(shape()), 3);
     assert_eq!(prepared(indexed(false, &[])).await, "");
-    assert_eq!(tables(database.shape()), 0);
+    assert_eq!(tables(shape()), 0);
 }

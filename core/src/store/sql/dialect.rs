@@ -21,7 +21,6 @@ use crate::table::{ColumnForm, Table};
 pub(super) const CONNECTION: &str = "?1";
 
 /// The number of its tenant, which is bound second where the database wants it.
-#[expect(dead_code, reason = "the store that speaks it follows")]
 pub(super) const TENANT: &str = "?2";
 
 /// How a database says it.

@@ -21,7 +21,6 @@ pub(super) mod trigger {
     /// Of all triggers.
     pub(in super::super) const ALL: [&str; 3] = [ADDED, REMOVED, CHANGED];
     /// Of what the triggers run, where that has a name of its own.
-    #[expect(dead_code, reason = "the store that speaks it follows")]
     pub(in super::super) const KEEP: &str = "_keep";
 }
 

@@ -14,25 +14,20 @@ use crate::store::sql::{Holds, OwnForm, Sql, quoted};
 use crate::table::{ColumnForm, Table};
 
 /// PostgreSQL's, 15 and later.
-#[expect(dead_code, reason = "the store that speaks it follows")]
 #[derive(Debug, Clone, Copy)]
 pub(in crate::store) struct Postgres;
 
 /// Bytes of an item, as JSON, up to which it is kept in a table of items: an entry of an index has room for some 2,700.
-#[expect(dead_code, reason = "the store that speaks it follows")]
 const ITEM_BYTES_MAX: usize = 1000;
 
 /// What numbers are spelled like that can be computed with: a `numeric` has room for many digits, but not for all that an
 /// exponent can say.
-#[expect(dead_code, reason = "the store that speaks it follows")]
-const NUMBER: &str = "^-?[0-9.]{1,1000}([eE][-+]?0*[0-9]{1,3})?$";
+const NUMBER: &str = "^-?[0-9.]{1,255}([eE][-+]{0,1}0*[0-9]{1,3})?$";
 
 /// What a decimal is spelled like.
-#[expect(dead_code, reason = "the store that speaks it follows")]
 const DECIMAL: &str = "^-?[0-9]+\\.?[0-9]*$";
 
 /// The integer that SQL of a number comes to; null where it is none, or is too large.
-#[expect(dead_code, reason = "the store that speaks it follows")]
 fn integer(number: &str) -> String {
     format!(
         "(select n::bigint from (select {number} as n) v where n between {} and {} and n = trunc(n))",

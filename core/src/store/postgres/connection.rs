@@ -1,0 +1,81 @@
+//! Connections by their names, made when they are first asked for.
+
+use sqlx::Row as _;
+use sqlx::postgres::{PgPool, PgRow};
+
+use super::rows::storable;
+use crate::delivery::Applied;
+use crate::digest::Digest;
+use crate::store::contributors::damaged;
+use crate::store::stored::parsed;
+use crate::store::{Connection, StoreError};
+
+const CONNECTION: &str = "select c.id, c.tenant, c.partner, c.generation, c.next_record, c.active, c.applied_sha256, \
+                          c.applied_setting, c.applied_state \
+                          from tenant t join connection c on c.tenant = t.id where t.name = $1 and c.name = $2";
+
+/// The connection, made if it is new, its tenant too; it must be of `partner`.
+pub(super) async fn named(pool: &PgPool, tenant: &str, name: &str, partner: &str) -> Result<Connection, StoreError> {
+    if let Some(found) = found(pool, tenant, name, partner).await? {
+        return Ok(found);
+    }
+    let mut transaction = pool.begin().await?;
+    sqlx::query("insert into tenant (name) values ($1) on conflict (name) do nothing")
+        .bind(storable(tenant))
+        .execute(&mut *transaction)
+        .await?;
+    sqlx::query(
+        "insert into connection (tenant, name, partner) select id, $2, $3 from tenant where name = $1 \
+         on conflict (tenant, name) do nothing",
+    )
+    .bind(storable(tenant))
+    .bind(storable(name))
+    .bind(partner)
+    .execute(&mut *transaction)
+    .await?;
+    sqlx::query(
+        "insert into claim (tenant, connection) select c.tenant, c.id from connection c join tenant t on t.id = c.tenant \
+         where t.name = $1 and c.name = $2 on conflict (tenant, connection) do nothing",
+    )
+    .bind(storable(tenant))
+    .bind(storable(name))
+    .execute(&mut *transaction)
+    .await?;
+    transaction.commit().await?;
+    found(pool, tenant, name, partner).await?.ok_or_else(|| damaged("a connection just made"))
+}
+
+async fn found(pool: &PgPool, tenant: &str, name: &str, partner: &str) -> Result<Option<Connection>, StoreError> {
+    let row = sqlx::query(CONNECTION).bind(storable(tenant)).bind(storable(name)).fetch_optional(pool).await?;
+    let Some(row) = row else {
+        return Ok(None);
+    };
+    let stored: String = row.try_get(2)?;
+    if stored != partner {
+        return Err(StoreError::Inconsistent(format!(
+            "connection {name} of tenant {tenant} belongs to partner {stored}, not {partner}"
+        )));
+    }
+    Ok(Some(Connection {
+        id: row.try_get(0)?,
+        tenant_id: row.try_get(1)?,
+        tenant: tenant.to_owned(),
+        name: name.to_owned(),
+        partner: stored,
+        generation: row.try_get(3)?,
+        next_record: row.try_get(4)?,
+        active: parsed(row.try_get(5)?, "the counts of a connection")?,
+        applied: applied(&row)?,
+    }))
+}
+
+fn applied(row: &PgRow) -> Result<Option<Applied>, StoreError> {
+    let Some(sha256) = row.try_get::<Option<[u8; 32]>, _>(6)? else {
+        return Ok(None);
+    };
+    let digest = |column: usize| Ok::<_, StoreError>(Digest::from_bytes(row.try_get(column)?));
+    let (Some(setting), Some(state)) = (digest(7)?, digest(8)?) else {
+        return Err(damaged("what was applied last"));
+    };
+    Ok(Some(Applied { sha256, setting, state }))
+}

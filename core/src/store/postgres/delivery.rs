@@ -1,0 +1,186 @@
+//! Deliveries and their bodies, from receiving to what became of them.
+
+use jiff::Timestamp;
+use sqlx::Row as _;
+use sqlx::postgres::{PgConnection, PgPool};
+use uuid::Uuid;
+
+use super::entry;
+use crate::delivery::{Entry, Received, Report, Status};
+use crate::store::packed::pack;
+use crate::store::stored::integer;
+use crate::store::{Connection, StoreError};
+
+/// Bytes up to which it is cheaper to send a body that is there already than to ask whether it is.
+const UNASKED_BYTES_MAX: u64 = 16 << 10;
+
+/// Keeps a delivery with its body. A body that is there already stays as it is; whether it goes meanwhile is seen to by
+/// the key that refers to it.
+const KEEP: &str = "with kept as (insert into body (tenant, connection, sha256, size, zstd) \
+                    select $1, $2, $6, $7, $9 where $9::bytea is not null on conflict do nothing) \
+                    insert into delivery (tenant, connection, id, operation, status, received_at, sha256, size, \
+                    content_encoding, body, process) \
+                    values ($1, $2, $3, $4, $5, $10, $6, $7, $8, case when $9::bytea is not null then $6 end, $11)";
+
+/// Keeps a delivery whose body is there already, without waiting for the disk: after a power cut a trace of the repetition
+/// may be missing, but no byte that was sent, and if it changed anything then the commit that follows waits for both.
+const KEEP_AGAIN: &str = "with quick as (select set_config('synchronous_commit', 'off', true) as set) \
+                          insert into delivery (tenant, connection, id, operation, status, received_at, sha256, size, \
+                          content_encoding, body, process) \
+                          select $1, $2, $3, $4, $5, $9, $6, $7, $8, $6, $10 from quick where quick.set is not null";
+
+/// Writes what became of a delivery that this process is at. Where no log is kept, what was last known of how many
+/// records it holds stays.
+macro_rules! finish {
+    ($with:literal, $from:literal) => {
+        concat!(
+            $with,
+            "update delivery set status = $2, finished_at = $3, report = $4, sent = coalesce($5, sent), ",
+            "errors = coalesce($6, errors)",
+            $from,
+            " where id = $1 and (status = 'received' and process is not distinct from $7 or status = 'queued' ",
+            "and (select k.process from claim k where k.tenant = delivery.tenant ",
+            "and k.connection = delivery.connection) is not distinct from $7) returning tenant, connection"
+        )
+    };
+}
+
+/// Receives a delivery. A queued one is promised to be worked on, and always waits for the disk.
+pub(super) async fn receive(
+    pool: &PgPool,
+    process: Option<Uuid>,
+    connection: &Connection,
+    received: &Received,
+) -> Result<(), StoreError> {
+    let is_worth_asking = received.body.is_some() && received.size > UNASKED_BYTES_MAX;
+    if is_worth_asking && !received.queued && is_known(pool, connection, received).await? {
+        match keep_again(pool, process, connection, received).await {
+            Err(sqlx::Error::Database(error)) if error.is_foreign_key_violation() => {} // it went meanwhile
+            other => return Ok(other?),
+        }
+    }
+    let mut database = pool.acquire().await?;
+    keep(&mut database, process, connection, received).await
+}
+
+async fn is_known(pool: &PgPool, connection: &Connection, received: &Received) -> Result<bool, StoreError> {
+    let row = sqlx::query("select 1 from body where tenant = $1 and connection = $2 and sha256 = $3")
+        .bind(connection.tenant_id)
+        .bind(connection.id)
+        .bind(received.sha256)
+        .fetch_optional(pool)
+        .await?;
+    Ok(row.is_some())
+}
+
+async fn keep_again(
+    pool: &PgPool,
+    process: Option<Uuid>,
+    connection: &Connection,
+    received: &Received,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(KEEP_AGAIN)
+        .bind(connection.tenant_id)
+        .bind(connection.id)
+        .bind(received.id)
+        .bind(&received.operation)
+        .bind(status(received))
+        .bind(received.sha256)
+        .bind(integer(received.size))
+        .bind(&received.content_encoding)
+        .bind(received.at.as_millisecond())
+        .bind(answered_by(process, received))
+        .execute(pool)
+        .await?;
+    Ok(())
+}
+
+/// Keeps a delivery, its body only where it is not there yet.
+pub(super) async fn keep(
+    database: &mut PgConnection,
+    process: Option<Uuid>,
+    connection: &Connection,
+    received: &Received,
+) -> Result<(), StoreError> {
+    let packed = received.body.as_deref().map(pack).transpose()?;
+    sqlx::query(KEEP)
+        .bind(connection.tenant_id)
+        .bind(connection.id)
+        .bind(received.id)
+        .bind(&received.operation)
+        .bind(status(received))
+        .bind(received.sha256)
+        .bind(integer(received.size))
+        .bind(&received.content_encoding)
+        .bind(packed)
+        .bind(received.at.as_millisecond())
+        .bind(answered_by(process, received))
+        .execute(database)
+        .await?;
+    Ok(())
+}
+
+/// Nobody answers what is queued.
+fn answered_by(process: Option<Uuid>, received: &Received) -> Option<Uuid> {
+    process.filter(|_| !received.queued)
+}
+
+fn status(received: &Received) -> &'static str {
+    if received.queued { Status::Queued.word() } else { Status::Received.word() }
+}
+
+/// Ends a delivery that changes nothing. This does not wait for the disk: after a power cut the delivery would count as
+/// interrupted, which is as true, for it changed nothing; a queued one would be worked on again, to the same end.
+pub(super) async fn settle(
+    pool: &PgPool,
+    process: Option<Uuid>,
+    delivery: Uuid,
+    at: Timestamp,
+    report: &Report,
+    entries: &[Entry],
+) -> Result<(), StoreError> {
+    const QUICK: &str =
+        finish!("with quick as (select set_config('synchronous_commit', 'off', true) as set) ", " from quick");
+    let mut transaction = pool.begin().await?;
+    end(&mut transaction, QUICK, (delivery, process), at, report, entries).await?;
+    Ok(transaction.commit().await?)
+}
+
+/// Writes what became of a delivery, and its log.
+pub(super) async fn finish(
+    database: &mut PgConnection,
+    process: Option<Uuid>,
+    delivery: Uuid,
+    at: Timestamp,
+    report: &Report,
+    entries: &[Entry],
+) -> Result<(), StoreError> {
+    end(database, finish!("", ""), (delivery, process), at, report, entries).await
+}
+
+async fn end(
+    database: &mut PgConnection,
+    sql: &'static str,
+    (delivery, process): (Uuid, Option<Uuid>),
+    at: Timestamp,
+    report: &Report,
+    entries: &[Entry],
+) -> Result<(), StoreError> {
+    let text = serde_json::to_string(report).map_err(|error| StoreError::Database(Box::new(error)))?;
+    let counts =
+        (!entries.is_empty()).then(|| (entries.len(), entries.iter().filter(|entry| entry.outcome.is_error()).count()));
+    let ended = sqlx::query(sql)
+        .bind(delivery)
+        .bind(report.status.word())
+        .bind(at.as_millisecond())
+        .bind(text)
+        .bind(counts.map(|(sent, _)| integer(sent)))
+        .bind(counts.map(|(_, errors)| integer(errors)))
+        .bind(process)
+        .fetch_optional(&mut *database)
+        .await?;
+    match ended {
+        Some(row) => entry::write(database, (row.try_get(0)?, row.try_get(1)?), delivery, entries).await,
+        None => Err(StoreError::Inconsistent(format!("delivery {delivery} is not waiting for an end here"))),
+    }
+}
