@@ -12,12 +12,14 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use rollcall_core::limits::Limits;
+use rollcall_core::store::postgres::PostgresOptions;
 use rollcall_core::store::sqlite::SqliteOptions;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::credential::CredentialDigest;
+use crate::database::DatabaseUrl;
 use crate::webhook::guard::Destination;
 
 /// Everything that a server can be told.
@@ -29,10 +31,12 @@ pub struct Config {
     pub listen: SocketAddr,
     /// What links in answers start with. Without it: what the caller used.
     pub public_url: Option<String>,
-    /// Where everything is kept: `sqlite:<file>`.
-    pub database_url: String,
+    /// Where everything is kept: `sqlite:<file>`, or `postgres://<user>@<host>/<database>`.
+    pub database_url: DatabaseUrl,
     /// How an SQLite file is used.
     pub sqlite: SqliteOptions,
+    /// How a PostgreSQL database is used.
+    pub postgres: PostgresOptions,
     /// One folder per partner, and `canonical/`.
     pub schemas_dir: PathBuf,
     /// `<partner>.wasm` files.
@@ -124,9 +128,9 @@ pub struct Overrides {
     /// What links in answers start with, `https://rollcall.example.org`
     #[arg(long, env = "ROLLCALL_PUBLIC_URL", value_name = "URL")]
     pub public_url: Option<String>,
-    /// Database, `sqlite:<file>`
-    #[arg(long, env = "ROLLCALL_DATABASE_URL", value_name = "URL")]
-    pub database_url: Option<String>,
+    /// Database, `sqlite:<file>` or `postgres://<user>@<host>/<database>`; a password is better given in the environment
+    #[arg(long, env = "ROLLCALL_DATABASE_URL", value_name = "URL", hide_env_values = true)]
+    pub database_url: Option<DatabaseUrl>,
     /// Folder of the descriptions
     #[arg(long, env = "ROLLCALL_SCHEMAS_DIR", value_name = "DIR")]
     pub schemas_dir: Option<PathBuf>,
@@ -236,8 +240,9 @@ impl Default for Config {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             public_url: None,
-            database_url: "sqlite:rollcall.db".to_owned(),
+            database_url: "sqlite:rollcall.db".to_owned().into(),
             sqlite: SqliteOptions::default(),
+            postgres: PostgresOptions::default(),
             schemas_dir: PathBuf::from("schemas"),
             mappers_dir: PathBuf::from("target/mappers"),
             cache_dir: None,
@@ -337,6 +342,7 @@ mod tests {
         assert_eq!(example.limits, default.limits);
         assert_eq!(example.listen, default.listen);
         assert_eq!(example.database_url, default.database_url);
+        assert_eq!((&example.sqlite, &example.postgres), (&default.sqlite, &default.postgres));
         assert_eq!(example.connections().count(), 1);
     }
 

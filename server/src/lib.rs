@@ -7,6 +7,7 @@ pub mod body;
 pub mod client;
 pub mod config;
 pub mod credential;
+pub mod database;
 pub mod demo;
 pub mod diff;
 pub mod examples;

@@ -2,20 +2,19 @@
 //! checked. Whatever is wrong is said before the first request could be.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use rollcall_core::clock::Clock;
 use rollcall_core::ingest::{Ingest, Loaded};
 use rollcall_core::json::Json;
-use rollcall_core::store::sqlite::SqliteStore;
-use rollcall_core::store::{Storage, StoreError};
+use rollcall_core::store::StoreError;
 use tokio::sync::Notify;
 
 use crate::access::Access;
 use crate::app::App;
 use crate::config::{Config, ConfigError};
+use crate::database::{self, DatabaseError};
 use crate::metrics::{Metrics, MetricsError};
 use crate::partners::{Folders, PartnersError, host};
 use crate::presence::{self, Signals};
@@ -35,11 +34,11 @@ pub enum StartError {
     /// Schemas or mappers cannot be loaded.
     #[error(transparent)]
     Partners(#[from] PartnersError),
-    /// The database is of a kind that there is no store for.
-    #[error("`database_url` must start with `sqlite:`; no other database is supported yet")]
-    UnknownDatabase,
-    /// The database cannot be opened, or does not fit the schemas.
+    /// The database cannot be opened.
     #[error("failed to open the database")]
+    Database(#[from] DatabaseError),
+    /// The database does not fit the schemas.
+    #[error("failed to prepare the database")]
     Store(#[from] StoreError),
     /// A connection's options are not what its partner's description allows.
     #[error("the configuration's connections do not fit their partners:\n{0}")]
@@ -62,7 +61,7 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<App>, S
     let loaded = folders.load(&folders.partners()?, &canonical, &host)?;
     let loaded: BTreeMap<_, _> = loaded.into_iter().map(|loaded| (loaded.partner.name.clone(), loaded)).collect();
     check_connections(config, &loaded)?;
-    let store = open(config).await?;
+    let store = database::open(config).await?;
     store.prepare_canonical(&canonical).await?;
     for loaded in loaded.values() {
         store.prepare_partner(&loaded.partner).await?;
@@ -93,13 +92,6 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<App>, S
         public_url: config.public_url.clone(),
         ready: AtomicBool::new(false),
     }))
-}
-
-/// Opens the database of `config`.
-pub async fn open(config: &Config) -> Result<Arc<dyn Storage>, StartError> {
-    let path = config.database_url.strip_prefix("sqlite:").ok_or(StartError::UnknownDatabase)?;
-    let path = path.strip_prefix("//").unwrap_or(path);
-    Ok(Arc::new(SqliteStore::open(Path::new(path), &config.sqlite).await?))
 }
 
 /// Every connection's partner is there, and its options are what the description allows.

@@ -107,7 +107,6 @@ impl PostgresStore {
     /// time one does and the others wait. Refuses a database that a newer version wrote.
     pub async fn open(url: &str, options: &PostgresOptions) -> Result<Self, StoreError> {
         let connect = connect_options(url, options)?;
-        migrate(&connect).await?;
         let pool = PgPoolOptions::new()
             .max_connections(options.connections_max)
             .acquire_timeout(Duration::from_millis(options.acquire_timeout_ms))
@@ -122,6 +121,7 @@ impl PostgresStore {
             })
             .connect_with(connect.clone())
             .await?;
+        migration::migrator(&MIGRATIONS).run(&pool).await.map_err(migration::refused)?;
         let signals = broadcast::Sender::new(SIGNALS_MAX);
         let listening = Listening::start(&connect, signals.clone()).await?;
         Ok(Self { pool, process: OnceLock::new(), signals, _listening: listening })
@@ -153,13 +153,6 @@ fn connect_options(url: &str, options: &PostgresOptions) -> Result<PgConnectOpti
         .application_name(&application)
         .statement_cache_capacity(STATEMENTS_MAX)
         .options([("statement_timeout", statement_timeout.as_str()), ("jit", "off")]))
-}
-
-async fn migrate(connect: &PgConnectOptions) -> Result<(), StoreError> {
-    let pool = PgPoolOptions::new().max_connections(1).connect_with(connect.clone()).await?;
-    let migrated = migration::migrator(&MIGRATIONS).run(&pool).await;
-    pool.close().await;
-    migrated.map_err(migration::refused)
 }
 
 #[async_trait]

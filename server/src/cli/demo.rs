@@ -112,7 +112,7 @@ impl Demo {
         let mut config = Config {
             listen: self.listen,
             log: Log { filter: "warn".to_owned(), ..Log::default() },
-            database_url,
+            database_url: database_url.into(),
             schemas_dir: self.folders.schemas.clone(),
             mappers_dir: self.folders.mappers.clone(),
             cache_dir: Some(self.folders.cache.clone()),

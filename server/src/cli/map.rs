@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use rollcall_core::limits::Limits;
 use rollcall_server::config::{Config, Overrides};
+use rollcall_server::database::open;
 use rollcall_server::demo::Demo;
 use rollcall_server::diff::{Change, diff};
 use rollcall_server::preview::{Preview, Previewer};
-use rollcall_server::start::open;
 use serde_json::{Value, json};
 
 use super::{FolderArgs, Outcome, block_on, operation};
