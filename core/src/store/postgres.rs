@@ -44,6 +44,8 @@ use sqlx::{SqlStr, Transaction};
 use tokio::sync::broadcast;
 use uuid::Uuid;
 
+#[cfg(test)]
+pub(super) use self::rows::asked;
 use self::signal::Listening;
 use super::sql::{Postgres, Wanted, Whose};
 use super::{

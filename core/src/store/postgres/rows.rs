@@ -14,7 +14,7 @@ use crate::table::{Cell, Column, ColumnForm, Table};
 pub(super) const ROWS_PER_STATEMENT_MAX: usize = 5_000;
 
 /// A statement with its values.
-pub(super) type Statement = Query<'static, Postgres, PgArguments>;
+pub(in crate::store) type Statement = Query<'static, Postgres, PgArguments>;
 
 /// A statement, before its first value.
 pub(super) fn statement(sql: Sql) -> Statement {
@@ -22,7 +22,7 @@ pub(super) fn statement(sql: Sql) -> Statement {
 }
 
 /// A question, with its values.
-pub(super) fn asked(question: &Question) -> Statement {
+pub(in crate::store) fn asked(question: &Question) -> Statement {
     question.bound.iter().fold(statement(question.sql.clone()), |statement, bound| match bound {
         Bound::Text(text) => statement.bind(storable(text).into_owned()),
         Bound::Integer(integer) => statement.bind(*integer),

@@ -113,8 +113,8 @@ pub(in crate::store) trait Dialect: Debug + Send + Sync {
     /// The number that a text spells.
     fn number(&self, text: &str) -> String;
 
-    /// The whole number that a number is, without what follows its point.
-    fn whole(&self, number: &str) -> String;
+    /// The integer that a text spells, without what follows its point.
+    fn whole(&self, text: &str) -> String;
 
     /// A number or an integer, spelled as text.
     fn spelled(&self, number: &str) -> String;

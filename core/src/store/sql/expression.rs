@@ -428,6 +428,9 @@ impl<'t> Translator<'t> {
         }
         let condition = self.scalar(condition)?;
         let condition = self.logical(condition);
+        if condition == null().sql {
+            return Ok(null());
+        }
         let (one, other) = (self.known(one, wanted)?, self.known(other, wanted)?);
         let is_number = |column: &Column| matches!(column.form, ColumnForm::Integer | ColumnForm::Number);
         let (one, other) = if one.form == other.form || one == null() || other == null() {

@@ -43,7 +43,7 @@ pub(in crate::store) fn largest(
     let number = match column.form {
         ColumnForm::Integer => format!("r.{name}"),
         // Stored as it is spelled.
-        ColumnForm::Number => dialect.whole(&dialect.number(&format!("r.{name}"))),
+        ColumnForm::Number => dialect.whole(&format!("r.{name}")),
         _ => return Err(StoreError::Inconsistent(format!("{} has no integers in {member}", record.name))),
     };
     let mut parts = Parts::of(dialect, of);

@@ -1,4 +1,4 @@
-//! PostgreSQL's SQL: every value has a type, JSON is `jsonb`, numbers are computed as `numeric`.
+//! PostgreSQL's SQL: every value has a type, JSON is `jsonb`, a number is of double precision, as everywhere else.
 //!
 //! No value that is stored may make a statement fail, for then one record would stand in the way of all: what cannot be
 //! computed is null. So a cast stands in a `case` that lets nothing else through, and integers are computed as
@@ -20,12 +20,31 @@ pub(in crate::store) struct Postgres;
 /// Bytes of an item, as JSON, up to which it is kept in a table of items: an entry of an index has room for some 2,700.
 const ITEM_BYTES_MAX: usize = 1000;
 
-/// What numbers are spelled like that can be computed with: a `numeric` has room for many digits, but not for all that an
-/// exponent can say.
-const NUMBER: &str = "^-?[0-9.]{1,255}([eE][-+]{0,1}0*[0-9]{1,3})?$";
+/// What a number is spelled like that has room where numbers are computed with.
+const NUMBER: &str = "^-?[0-9]+(\\.[0-9]+)?([eE][-+]{0,1}0*(1[0-9]{2}|[0-9]{1,2}))?$";
+
+/// Characters of such a number.
+const NUMBER_CHARACTERS_MAX: usize = 100;
 
 /// What a decimal is spelled like.
 const DECIMAL: &str = "^-?[0-9]+\\.?[0-9]*$";
+
+/// Characters of a number without an exponent that has room where numbers are computed with.
+const DECIMAL_CHARACTERS_MAX: usize = 300;
+
+/// The number of a type that a text of this pattern spells, if it is not too long; null for others.
+fn number(text: &str, pattern: &str, characters_max: usize, of: &str) -> String {
+    format!("case when {text} ~ '{pattern}' and length({text}) <= {characters_max} then {text}::{of} end")
+}
+
+/// The number that JSON is; null where it is none.
+fn json_number(json: &str) -> String {
+    let number = number(&format!("({json} #>> '{{}}')"), DECIMAL, DECIMAL_CHARACTERS_MAX, DOUBLE);
+    format!("case jsonb_typeof({json}) when 'number' then {number} end")
+}
+
+/// The type of numbers that may be no integers.
+const DOUBLE: &str = "double precision";
 
 /// The integer that SQL of a number comes to; null where it is none, or is too large.
 fn integer(number: &str) -> String {
@@ -37,7 +56,8 @@ fn integer(number: &str) -> String {
 }
 
 impl Dialect for Postgres {
-    /// Nothing but parameters has a question mark with a digit behind it: names have none, see [`crate::table::identifier`].
+    /// Nothing but a parameter has a question mark with a digit behind it: names have none, see
+    /// [`crate::table::identifier`], and the patterns here do without.
     fn statement(&self, text: String) -> Sql {
         let mut statement = String::with_capacity(text.len());
         let mut letters = text.chars().peekable();
@@ -50,8 +70,7 @@ impl Dialect for Postgres {
 
     fn parameter(&self, nth: usize, value: &Bound) -> String {
         match value {
-            // As text: a floating-point number would be rounded on its way.
-            Bound::Real(_) => format!("?{nth}::numeric"),
+            Bound::Real(_) => format!("?{nth}::{DOUBLE}"),
             Bound::Json(_) => format!("?{nth}::jsonb"),
             Bound::Text(_) | Bound::Integer(_) | Bound::Boolean(_) | Bound::Id(_) => format!("?{nth}"),
         }
@@ -180,7 +199,7 @@ impl Dialect for Postgres {
     fn among_list(&self, value: &str, form: ColumnForm, list: &str) -> String {
         let of = match form {
             ColumnForm::Integer => "bigint",
-            ColumnForm::Number => "numeric",
+            ColumnForm::Number => DOUBLE,
             ColumnForm::Boolean => "boolean",
             ColumnForm::Text | ColumnForm::Id | ColumnForm::Json => "text",
         };
@@ -240,11 +259,11 @@ impl Dialect for Postgres {
     }
 
     fn number(&self, text: &str) -> String {
-        format!("case when {text} ~ '{NUMBER}' then {text}::numeric end")
+        number(text, NUMBER, NUMBER_CHARACTERS_MAX, DOUBLE)
     }
 
-    fn whole(&self, number: &str) -> String {
-        integer(&format!("trunc({number})"))
+    fn whole(&self, text: &str) -> String {
+        integer(&format!("trunc({})", number(text, NUMBER, NUMBER_CHARACTERS_MAX, "numeric")))
     }
 
     fn spelled(&self, number: &str) -> String {
@@ -278,8 +297,7 @@ impl Dialect for Postgres {
     }
 
     fn decimal(&self, text: &str) -> String {
-        // Digits beyond what has room in a `numeric` are no number that anyone computes with.
-        format!("case when {text} ~ '{DECIMAL}' and length({text}) <= 1000 then {text}::numeric end")
+        number(text, DECIMAL, DECIMAL_CHARACTERS_MAX, DOUBLE)
     }
 
     fn length(&self, text: &str) -> String {
@@ -324,11 +342,12 @@ impl Dialect for Postgres {
     }
 
     fn scalar(&self, json: &str, form: ColumnForm) -> String {
-        let number = |json: &str| format!("case jsonb_typeof({json}) when 'number' then {json}::numeric end");
         match form {
             ColumnForm::Text | ColumnForm::Id => format!("({json} #>> '{{}}')"),
-            ColumnForm::Integer => integer(&format!("(select {} from (select {json} as v) j)", number("v"))),
-            ColumnForm::Number => format!("(select {} from (select {json} as v) j)", number("v")),
+            ColumnForm::Integer => integer(&format!(
+                "(select case jsonb_typeof(v) when 'number' then v::numeric end from (select {json} as v) j)"
+            )),
+            ColumnForm::Number => format!("(select {} from (select {json} as v) j)", json_number("v")),
             ColumnForm::Boolean => self.open_boolean(json),
             ColumnForm::Json => format!("nullif({json}, 'null')"),
         }
@@ -381,9 +400,7 @@ impl Dialect for Postgres {
     fn item_of(&self, alias: &str, form: ColumnForm) -> String {
         let value = format!("{alias}.value");
         match form {
-            ColumnForm::Integer | ColumnForm::Number => {
-                format!("case jsonb_typeof({value}) when 'number' then {value}::numeric end")
-            }
+            ColumnForm::Integer | ColumnForm::Number => json_number(&value),
             ColumnForm::Boolean => self.open_boolean(&value),
             ColumnForm::Text | ColumnForm::Id | ColumnForm::Json => {
                 format!("case jsonb_typeof({value}) when 'string' then {value} #>> '{{}}' end")

@@ -174,8 +174,8 @@ impl Dialect for Sqlite {
         format!("cast({text} as numeric)")
     }
 
-    fn whole(&self, number: &str) -> String {
-        format!("cast({number} as integer)")
+    fn whole(&self, text: &str) -> String {
+        format!("cast({text} as integer)")
     }
 
     fn spelled(&self, number: &str) -> String {

@@ -1,32 +1,22 @@
+mod databases;
 mod grammar;
 
+use std::cell::{Cell, RefCell};
+
 use proptest::prelude::*;
-use rusqlite::types::{ToSqlOutput, Value as Cell, ValueRef};
-use rusqlite::{Connection, ToSql, params_from_iter};
+use proptest::test_runner::TestRunner;
 use serde_json::{Map, Value, json};
 
+use self::databases::{Database, PostgresDatabase, SqliteMemory};
 use self::grammar::{expressions, stored};
 use super::{Column, Scope, computed, condition};
 use crate::description::{
     Derived, Expression, FieldPath, Keying, Member, Messages, Partner, RecordType, RecordTypeId, Routes, Type,
 };
 use crate::digest::Digest;
-use crate::store::sql::parts::{Bound, Parts, Whose};
-use crate::store::sql::{Holds, Sqlite, create, items, quoted};
+use crate::store::sql::parts::Parts;
+use crate::store::sql::quoted;
 use crate::table::{ColumnForm, Table, columns, table_name};
-
-impl ToSql for Bound {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(match self {
-            Self::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
-            Self::Integer(integer) => ToSqlOutput::Owned(Cell::Integer(*integer)),
-            Self::Boolean(boolean) => ToSqlOutput::Owned(Cell::Integer((*boolean).into())),
-            Self::Real(real) => ToSqlOutput::Owned(Cell::Real(*real)),
-            Self::Id(id) => ToSqlOutput::Borrowed(ValueRef::Blob(id.as_bytes())),
-            Self::Json(json) => ToSqlOutput::Owned(Cell::Text(json.to_string())),
-        })
-    }
-}
 
 fn list(of: Type) -> Type {
     Type::List(Box::new(of))
@@ -170,44 +160,6 @@ fn form(of: &Type) -> ColumnForm {
 #[derive(Debug, Clone)]
 struct Stored([Vec<Map<String, Value>>; 3]);
 
-/// A database that has these records.
-fn database(partner: &Partner, stored: &Stored) -> Connection {
-    let database = Connection::open_in_memory().unwrap();
-    for (record, rows) in partner.records.iter().zip(&stored.0) {
-        database.execute_batch(&create(&Sqlite, Holds::Records, &record.table)).unwrap();
-        for member in record.indexes.iter().flatten() {
-            database.execute_batch(&items(&record.table, member).unwrap().create(&Sqlite)).unwrap();
-        }
-        for (nth, row) in rows.iter().enumerate() {
-            let mut columns = "_connection, _id, _key, _delivery, _ancestors".to_owned();
-            let mut cells = vec![
-                Cell::Integer(7),
-                Cell::Integer(i64::try_from(nth).unwrap()),
-                Cell::Text(format!("[{}]", row["id"])),
-                Cell::Blob(Vec::new()),
-                Cell::Text("{}".to_owned()),
-            ];
-            for column in &record.table.columns {
-                if let Some(value) = row.get(&column.property).filter(|value| !value.is_null()) {
-                    columns.push_str(", ");
-                    columns.push_str(&quoted(&column.name));
-                    cells.push(match (column.form, value) {
-                        (_, Value::Bool(boolean)) => Cell::Integer((*boolean).into()),
-                        (ColumnForm::Integer, value) => Cell::Integer(value.as_i64().unwrap()),
-                        (_, Value::String(text)) => Cell::Text(text.clone()),
-                        (_, value) => Cell::Text(value.to_string()),
-                    });
-                }
-            }
-            let places = vec!["?"; cells.len()].join(", ");
-            let table = quoted(&record.table.name);
-            let statement = format!("insert into {table} ({columns}) values ({places})");
-            database.execute(&statement, params_from_iter(cells)).unwrap();
-        }
-    }
-    database
-}
-
 /// What evaluation makes of an expression for each course; what has no value is `null`.
 fn evaluated(expression: &Expression, partner: &Partner, stored: &Stored) -> Vec<Value> {
     let mut lists = stored.0.clone();
@@ -241,31 +193,8 @@ fn context(lists: &[Vec<Map<String, Value>>; 3]) -> Map<String, Value> {
     context
 }
 
-/// The parts of a statement that asks of courses, and its first parameter, the connection.
-fn parts() -> Parts {
-    Parts::of(&Sqlite, Whose { tenant: None, connection: 7 })
-}
-
 fn scope<'s>(partner: &'s Partner, options: &'s Value, value: &'s Value) -> Scope<'s> {
     Scope { partner, of: RecordTypeId(0), row: "r", options, value: Some(value) }
-}
-
-fn asked(database: &Connection, parts: Parts, sql: String, form: ColumnForm) -> Vec<Value> {
-    let question = parts.ask(sql);
-    let mut statement = database.prepare(&question.sql).unwrap_or_else(|error| panic!("{error}: {}", &*question.sql));
-    let rows = statement.query_map(params_from_iter(&question.bound), |row| Ok(read(row.get_ref(0)?, form)));
-    rows.unwrap().map(|row| row.unwrap_or_else(|error| panic!("{error}: {}", &*question.sql))).collect()
-}
-
-fn read(cell: ValueRef<'_>, form: ColumnForm) -> Value {
-    match (cell, form) {
-        (ValueRef::Null, _) => Value::Null,
-        (ValueRef::Integer(integer), ColumnForm::Boolean) => Value::Bool(integer != 0),
-        (ValueRef::Integer(integer), ColumnForm::Integer) => integer.into(),
-        (ValueRef::Text(text), ColumnForm::Text) => String::from_utf8(text.to_vec()).unwrap().into(),
-        (ValueRef::Text(text), ColumnForm::Number | ColumnForm::Json) => serde_json::from_slice(text).unwrap(),
-        (cell, form) => panic!("{cell:?} in a column of {form:?}"),
-    }
 }
 
 /// Numbers that are the same are the same value, however they are spelled.
@@ -277,26 +206,27 @@ fn plain(value: Value) -> Value {
     }
 }
 
-/// Fails unless the database says of the courses what evaluation says.
-fn agrees(source: &str, partner: &Partner, stored: &Stored, database: &Connection) {
+/// Fails unless the database says of the courses of a connection what evaluation says.
+fn agrees(source: &str, partner: &Partner, stored: &Stored, database: &mut dyn Database, connection: i64) {
     let expression = compile(source, &course()).unwrap_or_else(|fault| panic!("{source}: {fault:?}"));
     let expected = evaluated(&expression, partner, stored);
     let (options, value) = (options(), value());
-    let mut parts_of = parts();
-    let Column { sql, form } = computed(&expression, scope(partner, &options, &value), &mut parts_of).unwrap();
-    let table = quoted(&partner.records[0].table.name);
-    let statement = format!("select {sql} from {table} r where r._connection = ?1 order by r._id");
-    let found = asked(database, parts_of, statement.clone(), form);
+    let (dialect, of) = (database.dialect(), database.whose(connection));
+    let (table, whose) = (quoted(&partner.records[0].table.name), dialect.of_connection("r"));
+    let mut parts = Parts::of(dialect, of);
+    let Column { sql, form } = computed(&expression, scope(partner, &options, &value), &mut parts).unwrap();
+    let question = parts.ask(format!("select {sql} from {table} r where {whose} order by r._id"));
+    let found = database.asked(&question, form);
     let (found, wanted): (Vec<_>, Vec<_>) =
         (found.into_iter().map(plain).collect(), expected.iter().cloned().map(plain).collect());
-    assert_eq!(found, wanted, "{source}\n{statement}\n{stored:?}");
+    assert_eq!(found, wanted, "{source}\n{}\n{stored:?}", &*question.sql);
     if expression.is_condition() {
-        let mut parts_of = parts();
-        let sql = condition(&expression, scope(partner, &options, &value), &mut parts_of).unwrap();
-        let statement = format!("select r._id from {table} r where r._connection = ?1 and {sql} order by r._id");
-        let found = asked(database, parts_of, statement.clone(), ColumnForm::Integer);
+        let mut parts = Parts::of(dialect, of);
+        let sql = condition(&expression, scope(partner, &options, &value), &mut parts).unwrap();
+        let question = parts.ask(format!("select r._id from {table} r where {whose} and {sql} order by r._id"));
+        let found = database.asked(&question, ColumnForm::Integer);
         let holds = (0..).zip(&expected).filter(|(_, value)| **value == json!(true)).map(|(id, _)| json!(id));
-        assert_eq!(found, holds.collect::<Vec<Value>>(), "{source}\n{statement}\n{stored:?}");
+        assert_eq!(found, holds.collect::<Vec<Value>>(), "{source}\n{}\n{stored:?}", &*question.sql);
     }
 }
 
@@ -434,27 +364,50 @@ const EXPRESSIONS: &[&str] = &[
     "Category.filter(k, k.size > 0)[7].title",
 ];
 
-#[test]
-fn a_database_computes_what_evaluation_does() {
+/// How many random expressions are computed.
+const CASES: u32 = 400;
+
+fn computes_what_evaluation_does(database: &mut dyn Database) {
     let (partner, stored) = (partner(), some_rows());
-    let database = database(&partner, &stored);
+    database.keep(&partner, &stored, 1);
     for source in EXPRESSIONS {
-        agrees(source, &partner, &stored, &database);
+        agrees(source, &partner, &stored, database, 1);
     }
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
-
-    #[test]
-    fn whatever_is_said_of_whatever_is_stored_a_database_computes_what_evaluation_does(
-        source in expressions(), stored in stored()
-    ) {
-        let partner = partner();
-        let database = database(&partner, &stored);
+fn computes_what_evaluation_does_whatever_is_said(database: &mut dyn Database) {
+    let partner = partner();
+    let (database, connections) = (RefCell::new(database), Cell::new(0));
+    let mut runner = TestRunner::new(ProptestConfig::with_cases(CASES));
+    let computes = runner.run(&(expressions(), stored()), |(source, stored)| {
+        connections.set(connections.get() + 1);
+        let database = &mut **database.borrow_mut();
+        database.keep(&partner, &stored, connections.get());
         match compile(&source, &course()) {
-            Ok(_) => agrees(&source, &partner, &stored, &database),
+            Ok(_) => agrees(&source, &partner, &stored, database, connections.get()),
             Err(fault) => prop_assert!(fault.problem.contains("at most"), "{source}: {fault:?}"),
         }
-    }
+        Ok(())
+    });
+    computes.unwrap_or_else(|failure| panic!("{failure}"));
+}
+
+#[test]
+fn sqlite_computes_what_evaluation_does() {
+    computes_what_evaluation_does(&mut SqliteMemory::new(&partner()));
+}
+
+#[test]
+fn postgres_computes_what_evaluation_does() {
+    computes_what_evaluation_does(&mut PostgresDatabase::new(&partner()));
+}
+
+#[test]
+fn whatever_is_said_of_whatever_is_stored_sqlite_computes_what_evaluation_does() {
+    computes_what_evaluation_does_whatever_is_said(&mut SqliteMemory::new(&partner()));
+}
+
+#[test]
+fn whatever_is_said_of_whatever_is_stored_postgres_computes_what_evaluation_does() {
+    computes_what_evaluation_does_whatever_is_said(&mut PostgresDatabase::new(&partner()));
 }
