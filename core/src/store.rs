@@ -14,6 +14,7 @@ mod packed;
 pub mod postgres;
 mod quarantine;
 pub mod read;
+mod selected;
 mod sql;
 pub mod sqlite;
 mod stored;

@@ -138,7 +138,14 @@ impl Database for PostgresDatabase {
 /// Runs each of the named tests on every kind of database.
 macro_rules! conformance {
     ($($test:ident),+ $(,)?) => {
-        crate::store::conformance::conformance_of_sqlite!($($test),+);
+        mod sqlite {
+            $(
+                #[tokio::test]
+                async fn $test() {
+                    super::$test(&crate::store::conformance::SqliteFile::new()).await;
+                }
+            )+
+        }
 
         mod postgres {
             $(
@@ -151,18 +158,3 @@ macro_rules! conformance {
     };
 }
 use conformance;
-
-/// Runs each of the named tests on SQLite.
-macro_rules! conformance_of_sqlite {
-    ($($test:ident),+ $(,)?) => {
-        mod sqlite {
-            $(
-                #[tokio::test]
-                async fn $test() {
-                    super::$test(&crate::store::conformance::SqliteFile::new()).await;
-                }
-            )+
-        }
-    };
-}
-use conformance_of_sqlite;

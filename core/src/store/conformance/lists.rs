@@ -10,13 +10,13 @@ use serde_json::{Map, Value, json};
 
 use super::sample::{Plan, World, branch};
 use super::selections::{ALL, COURSE, COURSE_MEMBERS, ENROLMENT, ENROLMENT_MEMBERS, cells, partner, selection};
-use super::{Database, conformance_of_sqlite};
+use super::{Database, conformance};
 use crate::description::{RecordTypeId, Selection, VALUE};
 use crate::store::read::{Cursor, SelectPart, SelectQuery, SelectedRecords};
 use crate::store::{RecordRow, RecordStep};
 use crate::table::ColumnForm;
 
-conformance_of_sqlite!(lists_are_what_one_gets_who_looks_at_each_record);
+conformance!(lists_are_what_one_gets_who_looks_at_each_record);
 
 /// How many random lists are looked at.
 const CASES: usize = 100;

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::sample::{Plan, World, branch, partner_with, record};
-use super::{Database, conformance_of_sqlite};
+use super::{Database, conformance};
 use crate::description::{
     Derived, Expression, Filter, Location, Member, Partner, RecordType, RecordTypeId, Selection, Sort, SortWord, Type,
 };
@@ -11,7 +11,7 @@ use crate::store::read::{Cursor, SelectPart, SelectQuery, SelectedRecords};
 use crate::store::{RecordId, RecordRow, RecordStep, StoreError};
 use crate::table::{Cell, ColumnForm};
 
-conformance_of_sqlite!(
+conformance!(
     a_record_shows_what_is_stored_and_what_is_derived,
     filters_choose_records,
     an_order_puts_what_is_absent_last_and_backwards_first,

@@ -142,7 +142,7 @@ impl Reader for PostgresStore {
     }
 
     async fn select(&self, partner: &Partner, query: &SelectQuery<'_>) -> Result<SelectedRecords, StoreError> {
-        select::select(self, partner, query)
+        select::select(self, partner, query).await
     }
 
     async fn sends(&self, query: &SendQuery<'_>) -> Result<Sends, StoreError> {

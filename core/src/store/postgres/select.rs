@@ -1,8 +1,8 @@
 //! Turns questions for records into what each of them says.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use sqlx::Row as _;
-use sqlx::postgres::{PgPool, PgRow};
+use sqlx::postgres::{PgConnection, PgPool, PgRow};
 
 use super::PostgresStore;
 use super::held::{body, held};
@@ -11,10 +11,11 @@ use crate::description::Partner;
 use crate::json::Json;
 use crate::store::contributors::damaged;
 use crate::store::read::{RecordQuery, Records, SelectQuery, SelectedRecords, StoredRecord};
-use crate::store::sql::{self, Postgres, Wanted};
+use crate::store::selected::{Numbered, cut, json, read_max};
+use crate::store::sql::{self, Postgres, Question, Told, Wanted, Whose};
 use crate::store::stored::{integer, parsed, unsigned};
 use crate::store::{HeldRecord, StoreError};
-use crate::table::Table;
+use crate::table::{ColumnForm, Table};
 
 /// The first record that a selection comes to, as planning needs it.
 pub(super) async fn first(pool: &PgPool, wanted: &Wanted<'_>) -> Result<Option<HeldRecord>, StoreError> {
@@ -57,10 +58,75 @@ fn stored_record(table: &Table, row: &PgRow) -> Result<StoredRecord, StoreError>
 }
 
 /// A part of the records that a selection comes to.
-pub(super) fn select(
-    _store: &PostgresStore,
-    _partner: &Partner,
-    _query: &SelectQuery<'_>,
+pub(super) async fn select(
+    store: &PostgresStore,
+    partner: &Partner,
+    query: &SelectQuery<'_>,
 ) -> Result<SelectedRecords, StoreError> {
-    Err(StoreError::Inconsistent("records cannot be selected yet".to_owned()))
+    let Some(whose) = whose(&store.pool, query).await? else {
+        return Ok(SelectedRecords { total: query.counts.then_some(0), ..SelectedRecords::default() });
+    };
+    let SelectQuery { selection, given, sort, options, .. } = query;
+    let wanted = Wanted { dialect: &Postgres, partner, whose, selection, given, sort, options };
+    let count = query.counts.then(|| wanted.count()).transpose()?;
+    let part = wanted.part(&query.part)?;
+    if let ([question], None) = (part.questions.as_slice(), &count) {
+        let mut connection = store.pool.acquire().await?;
+        return Ok(cut(query, rows(&mut connection, question, &part.told).await?));
+    }
+    let mut transaction = store.look().await?;
+    let total = match &count {
+        Some(count) => Some(unsigned(asked(count).fetch_one(&mut *transaction).await?.try_get(0)?)),
+        None => None,
+    };
+    let limit = read_max(&query.part);
+    let mut all = Vec::new();
+    for question in &part.questions {
+        if (all.len() as u64) < limit {
+            all.extend(rows(&mut transaction, question, &part.told).await?);
+        }
+    }
+    transaction.commit().await?;
+    all.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    Ok(SelectedRecords { total, ..cut(query, all) })
+}
+
+/// The numbers of a connection and its tenant, if there is one of these names.
+async fn whose(pool: &PgPool, query: &SelectQuery<'_>) -> Result<Option<Whose>, StoreError> {
+    let row = sqlx::query(
+        "select c.tenant, c.id from connection c join tenant t on t.id = c.tenant where t.name = $1 and c.name = $2",
+    )
+    .bind(storable(query.tenant))
+    .bind(storable(query.connection))
+    .fetch_optional(pool)
+    .await?;
+    row.map(|row| Ok(Whose { tenant: Some(row.try_get(0)?), connection: row.try_get(1)? })).transpose()
+}
+
+async fn rows(database: &mut PgConnection, question: &Question, told: &Told) -> Result<Vec<Numbered>, StoreError> {
+    let rows = asked(question).fetch_all(database).await?;
+    rows.iter().map(|row| Ok((row.try_get(0)?, says(told, row)?))).collect()
+}
+
+/// What a row says after its number: what stands beside its columns, then the members told. The former counts, where a
+/// column could not hold something as it was sent.
+fn says(told: &Told, row: &PgRow) -> Result<Map<String, Value>, StoreError> {
+    let mut members = Map::with_capacity(told.len());
+    for (position, (name, form)) in (2..).zip(told) {
+        let value = match form {
+            ColumnForm::Integer => row.try_get::<Option<i64>, _>(position)?.map(Value::from),
+            ColumnForm::Boolean => row.try_get::<Option<bool>, _>(position)?.map(Value::from),
+            ColumnForm::Text => row.try_get::<Option<String>, _>(position)?.map(Value::from),
+            ColumnForm::Number | ColumnForm::Json => {
+                row.try_get::<Option<&str>, _>(position)?.map(|text| json(text.as_bytes())).transpose()?
+            }
+            ColumnForm::Id => return Err(damaged("what a record says")),
+        };
+        members.extend(value.map(|value| (name.clone(), value)));
+    }
+    if let Some(beside) = row.try_get::<Option<&str>, _>(1)? {
+        let Value::Object(beside) = json(beside.as_bytes())? else { return Err(damaged("what a record says")) };
+        members.extend(beside);
+    }
+    Ok(members)
 }

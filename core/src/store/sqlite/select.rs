@@ -8,9 +8,9 @@ use super::held::held;
 use super::readers::Readers;
 use super::rows::{Rows, whose};
 use crate::description::Partner;
-use crate::json::Json;
 use crate::store::contributors::damaged;
-use crate::store::read::{Cursor, SelectPart, SelectQuery, SelectedRecords};
+use crate::store::read::{SelectQuery, SelectedRecords};
+use crate::store::selected::{Numbered, cut, json, read_max};
 use crate::store::sql::{PartQuestions, Question, Sqlite, Told, Wanted};
 use crate::store::{HeldRecord, StoreError};
 use crate::table::ColumnForm;
@@ -33,22 +33,13 @@ pub(super) async fn select(
     let SelectQuery { selection, given, sort, options, .. } = query;
     let wanted = Wanted { dialect: &Sqlite, partner, whose: whose(connection), selection, given, sort, options };
     let asked = Asked { count: query.counts.then(|| wanted.count()).transpose()?, part: wanted.part(&query.part)? };
-    let limit = match query.part {
-        SelectPart::Key(_) => 1,
-        SelectPart::Offset { limit, .. } => limit.unwrap_or(u64::MAX),
-        SelectPart::Cursor { limit, .. } => limit.saturating_add(1), // one more, to know whether there are more
-    };
+    let limit = read_max(&query.part);
     let (total, rows) = if query.names_one() {
         readers.read(|database| asked.read(database, limit)).await?
     } else {
         readers.read_at_length(move |database| asked.read(database, limit)).await?
     };
-    let SelectPart::Cursor { limit, at } = &query.part else {
-        let rows = rows.into_iter().map(|(_, row)| row).collect();
-        return Ok(SelectedRecords { total, rows, ..SelectedRecords::default() });
-    };
-    let cut = Cut { limit: usize::try_from(*limit).unwrap_or(usize::MAX), at: at.as_ref(), compared: compared(query) };
-    Ok(SelectedRecords { total, ..cut.apply(rows) })
+    Ok(SelectedRecords { total, ..cut(query, rows) })
 }
 
 /// The number of a connection, if there is one of these names.
@@ -58,9 +49,6 @@ fn connection(database: &Database, tenant: &str, name: &str) -> Result<Option<i6
     )?;
     Ok(statement.query_row([tenant, name], |row| row.get(0)).optional()?)
 }
-
-/// A record's number, and what it says.
-type Numbered = (i64, Map<String, Value>);
 
 /// What is asked of the database, all of it on one state.
 struct Asked {
@@ -116,45 +104,6 @@ fn says(told: &Told, row: &Row<'_>) -> Result<Map<String, Value>, StoreError> {
         members.extend(unknown);
     }
     Ok(members)
-}
-
-/// Stored JSON. A number that is too large for anyone to compute with is `null`.
-fn json(text: &[u8]) -> Result<Value, StoreError> {
-    serde_json::from_slice(text)
-        .or_else(|_| Json::parse(text, u32::MAX).map(|json| json.to_value()).map_err(|_| damaged("what a record says")))
-}
-
-/// The members that a list is sorted by.
-fn compared<'q>(query: &SelectQuery<'q>) -> Vec<&'q str> {
-    let words = query.selection.sort.as_ref().map_or(&[][..], |sort| &sort.words);
-    query.sort.iter().filter_map(|at| words.get(*at)).map(|word| word.member.as_str()).collect()
-}
-
-/// How a part that follows a cursor is cut out of the rows that were read, which may be one too many.
-struct Cut<'q> {
-    limit: usize,
-    at: Option<&'q Cursor>,
-    compared: Vec<&'q str>,
-}
-
-impl Cut<'_> {
-    fn apply(&self, mut rows: Vec<Numbered>) -> SelectedRecords {
-        let back = self.at.is_some_and(|at| at.back);
-        let has_more = rows.len() > self.limit;
-        rows.truncate(self.limit);
-        if back {
-            rows.reverse();
-        }
-        let (is_first, is_last) = if back { (!has_more, false) } else { (self.at.is_none(), !has_more) };
-        let previous = rows.first().filter(|_| !is_first).map(|row| self.cursor(row, true));
-        let next = rows.last().filter(|_| !is_last).map(|row| self.cursor(row, false));
-        SelectedRecords { total: None, rows: rows.into_iter().map(|(_, row)| row).collect(), previous, next }
-    }
-
-    fn cursor(&self, (id, row): &Numbered, back: bool) -> Cursor {
-        let values = self.compared.iter().map(|member| row.get(*member).cloned().unwrap_or_default()).collect();
-        Cursor { values, id: *id, back }
-    }
 }
 
 #[cfg(test)]
