@@ -28,6 +28,8 @@ mod oneroster;
 #[cfg(test)]
 mod options;
 #[cfg(test)]
+mod receiving;
+#[cfg(test)]
 mod scenario;
 #[cfg(test)]
 mod simulation;

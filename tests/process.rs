@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 
 use crate::client::Client;
 
@@ -38,6 +38,17 @@ impl Process {
     pub fn kill(mut self) {
         self.child.kill().expect("it is ours");
         self.child.wait().expect("it is ours");
+    }
+
+    /// Sends it a signal, by its name: `TERM`.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status();
+        assert!(sent.is_ok_and(|status| status.success()), "it has ended already");
+    }
+
+    /// Waits until it ends by itself; says how it ended.
+    pub fn ended(mut self) -> ExitStatus {
+        self.child.wait().expect("it is ours")
     }
 
     /// The most memory that it had resident so far, in bytes.

@@ -4,7 +4,7 @@
 use std::fs;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitStatus};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -132,6 +132,11 @@ impl Server {
     /// Ends it as a power cut would: `kill -9`.
     pub fn kill(self) {
         self.process.kill();
+    }
+
+    /// Waits until it ends by itself; says how it ended.
+    pub fn ended(self) -> ExitStatus {
+        self.process.ended()
     }
 }
 

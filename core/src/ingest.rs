@@ -7,6 +7,7 @@
 //!
 //! To add a stage: give it a module of its own above this one, and call it from [`Work`].
 
+mod known;
 mod logic;
 mod mapping;
 mod payload;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use uuid::Uuid;
 
+use self::known::Known;
 use self::payload::check;
 pub use self::resource::{Asked, Written, given};
 pub use self::trial::Trial;
@@ -87,6 +89,8 @@ pub struct Ingest {
     pub clock: Arc<dyn Clock>,
     /// The limits.
     pub limits: Limits,
+    /// Who has sent before.
+    known: Known,
 }
 
 /// Why a delivery could not be worked on; what is wrong with the payload is in the [`Report`] instead.
@@ -104,6 +108,11 @@ pub enum IngestError {
 const ATTEMPTS_MAX: usize = 5;
 
 impl Ingest {
+    /// Takes deliveries into `store`.
+    pub fn new(store: Arc<dyn Store>, canonical: Arc<Canonical>, clock: Arc<dyn Clock>, limits: Limits) -> Self {
+        Self { store, canonical, clock, limits, known: Known::default() }
+    }
+
     /// Works on a body that `operation` (which must change records) was called with, and keeps it unless it is kept
     /// already (`received.queued`). With `dry_run` nothing is stored and the report says what would have become of it.
     ///
@@ -157,7 +166,7 @@ impl Ingest {
 
     /// Keeps a delivery that is worked on when its turn comes; from then on it survives the end of the process.
     pub async fn enqueue(&self, sender: &Sender, loaded: &Loaded, received: &Received) -> Result<(), IngestError> {
-        let connection = self.connect(sender, loaded).await?;
+        let connection = self.known.connection(&*self.store, sender, &loaded.partner.name).await?;
         Ok(self.store.receive(&connection, received).await?)
     }
 
@@ -170,7 +179,7 @@ impl Ingest {
         received: Received,
         report: &Report,
     ) -> Result<Uuid, IngestError> {
-        let connection = self.connect(sender, loaded).await?;
+        let connection = self.known.connection(&*self.store, sender, &loaded.partner.name).await?;
         let id = received.id;
         self.store.receive(&connection, &received).await?;
         self.store.settle(id, self.clock.now(), report, &[]).await?;

@@ -33,8 +33,24 @@ pub struct Limits {
     pub page_rows_max: u32,
     /// Bytes of records that are handed to one mapper instance at a time.
     pub batch_bytes: usize,
+    /// Network connections that are served at the same time; further ones wait until one of these ends.
+    pub sockets_max: usize,
+    /// Seconds that a client may take to send the head of its next request, after which its network connection is closed.
+    pub head_read_seconds_max: u64,
+    /// Seconds until a partner's client is answered with 503 because its call is not done; what was begun goes on.
+    pub call_seconds_max: u64,
+    /// Calls that clients of one connection may make in a second, on the whole; further ones are answered with 429.
+    pub calls_per_second_max: u32,
+    /// Calls that they may make at once after a while without any.
+    pub calls_burst_max: u32,
+    /// Calls of one connection that may be in progress at the same time; further ones are answered with 429.
+    pub calls_in_progress_max: usize,
     /// Deliveries of one connection that may wait for their turn; further ones are answered with 503.
     pub queue_deliveries_max: usize,
+    /// Deliveries of one connection that may be queued, acknowledged but not worked on; further ones are answered with 503.
+    pub queued_deliveries_max: u64,
+    /// Seconds that the oldest of them may have waited; while it is older, further ones are answered with 503.
+    pub queued_age_seconds_max: u64,
     /// How often a delivery that was acknowledged first is begun, whether the process ended in the middle of it or it
     /// failed for a passing reason, before it fails for good and the connection's next one goes on.
     pub queued_attempts_max: u32,
@@ -64,6 +80,9 @@ pub struct Limits {
     pub send_response_bytes_max: usize,
     /// Deliveries of one partner that are mapped at the same time.
     pub partner_mappings_max: usize,
+    /// Seconds that running requests and deliveries have to finish when the server is told to stop. What is not finished
+    /// then is given back: who starts next goes on with what was acknowledged.
+    pub shutdown_seconds_max: u64,
     /// What the sandbox grants to a mapper.
     pub mapper: MapperLimits,
 }
@@ -130,7 +149,15 @@ impl Default for Limits {
             warnings_max: 100,
             page_rows_max: 10_000,
             batch_bytes: 128 << 10,
+            sockets_max: 4_096,
+            head_read_seconds_max: 60,
+            call_seconds_max: 300,
+            calls_per_second_max: 10_000,
+            calls_burst_max: 20_000,
+            calls_in_progress_max: 256,
             queue_deliveries_max: 256,
+            queued_deliveries_max: 100_000,
+            queued_age_seconds_max: 24 * 60 * 60,
             queued_attempts_max: 20,
             queued_retry_seconds_max: 60,
             queues_in_progress_max: 8,
@@ -144,6 +171,7 @@ impl Default for Limits {
             send_retry_seconds_max: 6 * 60 * 60,
             send_response_bytes_max: 1_024,
             partner_mappings_max: 4,
+            shutdown_seconds_max: 30,
             mapper: MapperLimits::default(),
         }
     }

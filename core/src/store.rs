@@ -9,6 +9,7 @@ mod body;
 mod conformance;
 mod contributors;
 mod fitting;
+mod inbox;
 mod migration;
 mod packed;
 pub mod postgres;
@@ -18,14 +19,18 @@ mod selected;
 mod sql;
 pub mod sqlite;
 mod stored;
+mod trouble;
 
 use std::collections::BTreeMap;
+use std::error::Error;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio::sync::broadcast;
 use uuid::Uuid;
 
+pub use self::trouble::Trouble;
 use crate::canonical::{Canonical, KindId};
 use crate::delivery::{Applied, Entry, Outcome, Received, Report};
 use crate::description::{Partner, RecordTypeId, Selection};
@@ -403,14 +408,33 @@ pub enum StoreError {
     /// What is stored is not what we wrote.
     #[error("{0}")]
     Inconsistent(String),
+    /// The machine is in trouble, not the caller: the same may succeed later.
+    #[error("{}", trouble.told())]
+    Unavailable {
+        /// What kind of trouble.
+        trouble: Trouble,
+        /// What the database said; several may wait for one answer.
+        source: Arc<dyn Error + Send + Sync>,
+    },
     /// The database said no.
     #[error("the database failed")]
-    Database(#[source] Box<dyn std::error::Error + Send + Sync>),
+    Database(#[source] Box<dyn Error + Send + Sync>),
 }
 
-impl From<sqlx::Error> for StoreError {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Database(Box::new(error))
+impl StoreError {
+    /// The machine is in trouble.
+    fn unavailable(trouble: Trouble, source: impl Error + Send + Sync + 'static) -> Self {
+        Self::Unavailable { trouble, source: Arc::new(source) }
+    }
+
+    /// The same once more for somebody else who waited for the same, where it is the machine's.
+    fn shared(&self) -> Option<Self> {
+        match self {
+            Self::Unavailable { trouble, source } => {
+                Some(Self::Unavailable { trouble: *trouble, source: Arc::clone(source) })
+            }
+            _ => None,
+        }
     }
 }
 
@@ -589,6 +613,9 @@ pub trait Store: Send + Sync {
 
     /// Waits until everything that was committed before survives a power cut.
     async fn synced(&self) -> Result<(), StoreError>;
+
+    /// Tries whether something could be stored now: writes next to nothing, and waits until that is safe.
+    async fn probe(&self) -> Result<(), StoreError>;
 
     /// Applies a plan in one transaction; says the feed's new end. Refused where this process is not, or no longer, at
     /// the delivery.

@@ -15,6 +15,9 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::access::{Access, Principal};
+use crate::admission::Admission;
+use crate::backlog::Backlog;
+use crate::condition::Condition;
 use crate::metrics::Metrics;
 use crate::presence::Signals;
 use crate::problem::Problem;
@@ -34,6 +37,12 @@ pub struct App {
     pub ingest: Arc<Ingest>,
     /// What answers readers' questions.
     pub reader: Arc<dyn Reader>,
+    /// Which calls go on at all.
+    pub admission: Admission,
+    /// How much is queued.
+    pub backlog: Backlog,
+    /// Whether the machine lets the store work.
+    pub condition: Condition,
     /// Whose turn it is.
     pub turns: Turns,
     /// Rung when a delivery was queued.

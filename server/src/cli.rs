@@ -139,7 +139,10 @@ fn operation<'l>(loaded: &'l Loaded, id: Option<&str>) -> anyhow::Result<&'l Ope
 /// Waits for `work` on a runtime of its own.
 fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    runtime.context("failed to start the runtime")?.block_on(work)
+    let runtime = runtime.context("failed to start the runtime")?;
+    let done = runtime.block_on(work);
+    runtime.shutdown_background(); // whoever wanted to wait for something has done so
+    done
 }
 
 #[cfg(test)]

@@ -26,6 +26,9 @@ pub const DRY_RUN: HeaderName = HeaderName::from_static("rollcall-dry-run");
 /// The header that names the delivery, whatever the answer looks like.
 pub const DELIVERY: HeaderName = HeaderName::from_static("rollcall-delivery");
 
+/// Bytes of a body that are checked and compressed where they were read: to hand them to another thread takes longer.
+const SMALL_BYTES: u64 = 16 << 10;
+
 /// The code of a problem that is a condition of the description.
 pub const CONDITION: &str = "condition";
 
@@ -228,6 +231,15 @@ pub fn refusal(report: Report, entries: Vec<Entry>, errors_max: usize) -> Proble
         findings.truncate(errors_max);
     }
     Problem::new(class, code, detail).with_findings(findings, omitted)
+}
+
+/// Runs work on a body of so many bytes: right here where it is small, else on a thread where that harms no one.
+pub async fn beside<F>(bytes: u64, work: F) -> Result<F::Output, Problem>
+where
+    F: Future + Send + 'static,
+    F::Output: Send,
+{
+    if bytes <= SMALL_BYTES { Ok(work.await) } else { blocking(work).await }
 }
 
 /// Runs work that computes and waits for disks on a thread where that harms no one. It goes on when the caller leaves.

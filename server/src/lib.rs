@@ -2,9 +2,12 @@
 //! command line around this library.
 
 pub mod access;
+pub mod admission;
 pub mod app;
+pub mod backlog;
 pub mod body;
 pub mod client;
+pub mod condition;
 pub mod config;
 pub mod credential;
 pub mod database;
@@ -25,6 +28,7 @@ pub mod references;
 pub mod registry;
 pub mod routes;
 pub mod server;
+mod socket;
 pub mod start;
 pub mod turn;
 pub mod webhook;

@@ -9,7 +9,7 @@ use ::metrics::{Unit, counter, describe_counter, describe_gauge, describe_histog
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use rollcall_core::delivery::Report;
 use rollcall_core::ingest::Sender;
-use rollcall_core::store::{DueSend, SendOutcome};
+use rollcall_core::store::{DueSend, SendOutcome, Trouble};
 
 const REQUESTS: &str = "rollcall_http_requests_total";
 const REQUEST_SECONDS: &str = "rollcall_http_request_duration_seconds";
@@ -20,6 +20,7 @@ const ENTITIES: &str = "rollcall_entity_changes_total";
 const RECORDS: &str = "rollcall_bad_records_total";
 const WORKING: &str = "rollcall_deliveries_in_progress";
 const QUEUED: &str = "rollcall_deliveries_queued";
+const TROUBLE: &str = "rollcall_database_trouble";
 const SENDS: &str = "rollcall_webhook_attempts_total";
 const SEND_SECONDS: &str = "rollcall_webhook_attempt_duration_seconds";
 
@@ -74,6 +75,7 @@ impl Metrics {
         describe_counter!(RECORDS, "Records that were rejected, refused, parked, or that the mapper trapped on.");
         describe_gauge!(WORKING, "Deliveries that are being worked on.");
         describe_gauge!(QUEUED, "Deliveries that were acknowledged and have not been worked on.");
+        describe_gauge!(TROUBLE, "What keeps the database from working, 1 for what it is.");
         describe_counter!(SENDS, "Attempts to send a webhook: it was taken, is tried again, or is given up.");
         describe_histogram!(SEND_SECONDS, Unit::Seconds, "How long subscribers take to answer, or not to.");
         Ok(Self(handle))
@@ -136,6 +138,13 @@ pub fn delivery(sender: &Sender, partner: &str, bytes: u64, report: &Report) {
         if !notes.is_empty() {
             counter!(RECORDS, &with("outcome", outcome.to_owned())).increment(notes.len() as u64);
         }
+    }
+}
+
+/// Says what keeps the database from working, if anything does.
+pub fn trouble(now: Option<Trouble>) {
+    for trouble in Trouble::ALL {
+        gauge!(TROUBLE, "trouble" => trouble.word()).set(u8::from(now == Some(trouble)));
     }
 }
 

@@ -5,6 +5,8 @@
 //! credential or an internal reason; `cause` is for the operator and never leaves the process.
 
 use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -17,6 +19,8 @@ use rollcall_core::store::StoreError;
 use rollcall_core::store::read::QueryError;
 use serde_json::{Value, json};
 use uuid::Uuid;
+
+use crate::admission::Refused;
 
 /// Something that keeps a request from being answered as it was meant.
 #[derive(Debug)]
@@ -40,7 +44,16 @@ pub struct Problem {
     /// What the answer's headers say beside.
     headers: Option<Box<HeaderMap>>,
     /// For the operator.
-    cause: Option<Box<dyn Error + Send + Sync>>,
+    cause: Option<Box<Cause>>,
+}
+
+/// Why, for the operator.
+#[derive(Debug)]
+enum Cause {
+    /// Something is wrong with this call, on our side.
+    Own(Box<dyn Error + Send + Sync>),
+    /// The store suffers from something: not told once for each who suffers with it.
+    Trouble(Arc<StoreError>),
 }
 
 /// A single thing that is wrong.
@@ -109,13 +122,19 @@ impl Problem {
     /// Our own fault; the reason is for the log only.
     pub fn fault(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         let mut problem = Self::new(ProblemClass::Fault, "fault", "something failed on our side; it has been logged");
-        problem.cause = Some(cause.into());
+        problem.cause = Some(Box::new(Cause::Own(cause.into())));
         problem
     }
 
     /// Not now, but soon.
     pub fn unavailable(code: &'static str, detail: impl Into<String>) -> Self {
         Self::new(ProblemClass::Unavailable, code, detail).with_header(RETRY_AFTER, HeaderValue::from_static("5"))
+    }
+
+    /// Too much from this caller; it may come again after `wait`.
+    pub fn throttled(detail: impl Into<String>, wait: Duration) -> Self {
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        Self::new(ProblemClass::Limited, "throttled", detail).with_header(RETRY_AFTER, seconds.max(1).into())
     }
 
     /// Lists single errors.
@@ -151,9 +170,17 @@ impl Problem {
         self.headers.as_deref().cloned().unwrap_or_default()
     }
 
+    /// What the store suffers from, if that is why.
+    pub fn trouble(&self) -> Option<&Arc<StoreError>> {
+        match self.cause.as_deref() {
+            Some(Cause::Trouble(trouble)) => Some(trouble),
+            _ => None,
+        }
+    }
+
     /// Writes the chain of causes to the log, if there is one. Whoever turns the problem into an answer calls this.
     pub fn log(&self) {
-        let Some(cause) = &self.cause else { return };
+        let Some(Cause::Own(cause)) = self.cause.as_deref() else { return };
         let mut chain = cause.to_string();
         let mut next = cause.source();
         while let Some(error) = next {
@@ -186,13 +213,30 @@ impl IntoResponse for Problem {
         let mut response = (self.status, Json(self.to_json())).into_response();
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         response.headers_mut().extend(self.headers());
+        if let Some(trouble) = self.trouble() {
+            response.extensions_mut().insert(Arc::clone(trouble));
+        }
         response
     }
 }
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
-        Self::fault(error)
+        if !matches!(error, StoreError::Unavailable { .. }) {
+            return Self::fault(error);
+        }
+        let problem = Self::unavailable("database", "the server cannot work at the moment; try again later");
+        Self { cause: Some(Box::new(Cause::Trouble(Arc::new(error)))), ..problem }
+    }
+}
+
+impl From<Refused> for Problem {
+    fn from(refused: Refused) -> Self {
+        let wait = match refused {
+            Refused::TooFast { wait } => wait,
+            Refused::TooMany => Duration::ZERO,
+        };
+        Self::throttled(refused.to_string(), wait)
     }
 }
 
@@ -207,7 +251,10 @@ impl From<QueryError> for Problem {
 
 impl From<IngestError> for Problem {
     fn from(error: IngestError) -> Self {
-        Self::fault(error)
+        match error {
+            IngestError::Store(error) => error.into(),
+            error @ IngestError::Keep(_) => Self::fault(error),
+        }
     }
 }
 
@@ -244,13 +291,13 @@ mod tests {
     use rollcall_core::description::ProblemClass;
     use rollcall_core::note::Note;
 
-    use super::Problem;
+    use super::{Cause, Problem};
 
     #[tokio::test]
     async fn an_answer_holds_every_error_and_no_cause() {
         let note = Note::new("/a/0".into(), "type", "must be an integer");
         let mut problem = Problem::new(ProblemClass::Invalid, "invalid", "1 violation").with_errors(vec![note], 3);
-        problem.cause = Some("a secret reason".into());
+        problem.cause = Some(Box::new(Cause::Own("a secret reason".into())));
         let response = problem.into_response();
         assert_eq!(response.status(), 422);
         assert_eq!(response.headers()["content-type"], "application/problem+json");

@@ -21,6 +21,7 @@ use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
+use rollcall_core::store::StoreError;
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument as _;
 
@@ -57,6 +58,9 @@ async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> R
     let method = request.method().clone();
     let span = tracing::info_span!("request", id = %id.simple(), %method, delivery = tracing::field::Empty);
     let mut response = next.run(request).instrument(span.clone()).await;
+    if let Some(trouble) = response.extensions_mut().remove::<Arc<StoreError>>() {
+        app.condition.learn(&trouble);
+    }
     let route = response.extensions_mut().remove::<PartnerRoute>().map(|route| route.0).or(matched);
     let route = route.unwrap_or_else(|| "unknown".to_owned());
     let took = start.elapsed();

@@ -1,55 +1,63 @@
-//! Serves an [`App`] on a socket, works on what is queued and sends what subscribers are to be told, until it is told to stop; what has been begun finishes
-//! first.
+//! Serves an [`App`] on a socket, works on what is queued and sends what subscribers are to be told, until it is told to
+//! stop; what has been begun finishes first, or is given back when that takes too long.
 
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 use crate::app::App;
 use crate::routes::router;
-use crate::{presence, webhook, worker};
+use crate::{condition, presence, socket, webhook, worker};
 
 /// How often measured durations are folded into their buckets.
 const UPKEEP: Duration = Duration::from_secs(5);
 
+/// How long the other processes may take to be told that this one has gone; they find out by themselves.
+const FAREWELL: Duration = Duration::from_secs(5);
+
 /// Serves until `stop` is done. Whether the app is ready is for the caller to say.
+///
+/// What is still running after `shutdown_seconds_max` goes on until the process ends; nothing that was acknowledged is lost
+/// with it.
 pub async fn serve(
     app: Arc<App>,
     listener: TcpListener,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    let upkeep = tokio::spawn(keep_up(Arc::clone(&app)));
+    let aside = [tokio::spawn(keep_up(Arc::clone(&app))), tokio::spawn(condition::watch(Arc::clone(&app)))];
     let (ending, ended) = watch::channel(false);
+    let limits = app.ingest.limits.clone();
+    let limit = Duration::from_secs(limits.shutdown_seconds_max);
     let worker = tokio::spawn(worker::work(Arc::clone(&app), ended.clone()));
-    let courier = tokio::spawn(webhook::work(Arc::clone(&app), ended));
+    let courier = tokio::spawn(webhook::work(Arc::clone(&app), ended.clone()));
     let (leaving, left) = watch::channel(false);
     let presence = tokio::spawn(presence::keep(Arc::clone(&app), left));
-    let stopping = {
-        let app = Arc::clone(&app);
-        async move {
-            stop.await;
-            app.set_ready(false);
-            ending.send_replace(true);
-            tracing::info!("stopping; running requests finish first");
-        }
+    let mut sockets = tokio::spawn(socket::serve(listener, router(Arc::clone(&app)), limits, ended));
+    tokio::select! {
+        () = stop => {}
+        served = &mut sockets => return served.map_err(io::Error::other),
+    }
+    app.set_ready(false);
+    ending.send_replace(true);
+    tracing::info!("stopping; what is running finishes first");
+    let finish = async {
+        sockets.await?;
+        worker.await?;
+        courier.await
     };
-    let listener = listener.tap_io(|stream| {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "no-delay was refused");
-        }
-    });
-    let served = axum::serve(listener, router(app)).with_graceful_shutdown(stopping).await;
-    upkeep.abort();
-    worker.await.map_err(io::Error::other)?;
-    courier.await.map_err(io::Error::other)?;
+    let finished = timeout(limit, finish).await;
+    aside.iter().for_each(tokio::task::JoinHandle::abort);
+    if finished.is_err() {
+        tracing::warn!("what is still running is given back");
+    }
     leaving.send_replace(true);
-    presence.await.map_err(io::Error::other)?;
-    served
+    timeout(FAREWELL, presence).await.unwrap_or(Ok(())).map_err(io::Error::other)?;
+    finished.unwrap_or(Ok(())).map_err(io::Error::other)
 }
 
 /// Done when the process is asked to end, by Ctrl-C or SIGTERM.
@@ -74,6 +82,12 @@ pub async fn asked_to_stop() {
         () = interrupt => {}
         () = terminate => {}
     }
+}
+
+/// Done when the process is asked to end a second time.
+pub async fn asked_to_hurry() {
+    asked_to_stop().await;
+    asked_to_stop().await;
 }
 
 async fn keep_up(app: Arc<App>) {

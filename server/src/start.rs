@@ -12,7 +12,10 @@ use rollcall_core::store::StoreError;
 use tokio::sync::Notify;
 
 use crate::access::Access;
+use crate::admission::Admission;
 use crate::app::App;
+use crate::backlog::Backlog;
+use crate::condition::Condition;
 use crate::config::{Config, ConfigError};
 use crate::database::{self, DatabaseError};
 use crate::metrics::{Metrics, MetricsError};
@@ -77,13 +80,11 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<App>, S
         process,
         access,
         registry: Registry::new(loaded.into_values()),
-        ingest: Arc::new(Ingest {
-            store: store.clone(),
-            canonical: Arc::new(canonical),
-            clock,
-            limits: config.limits.clone(),
-        }),
+        ingest: Arc::new(Ingest::new(store.clone(), Arc::new(canonical), clock, config.limits.clone())),
         reader: store,
+        admission: Admission::new(&config.limits),
+        backlog: Backlog::new(&config.limits),
+        condition: Condition::default(),
         turns: Turns::new(&config.limits),
         bell: Notify::new(),
         signals: Signals::default(),

@@ -86,6 +86,7 @@ fn site() -> Site {
             "user_id": 1,
         },
     }}}});
+    site.config["limits"] = json!({"calls_per_second_max": 1_000_000, "calls_burst_max": 1_000_000});
     site
 }
 

@@ -71,6 +71,16 @@ impl Operation {
         marked.or_else(|| class.statuses().iter().find_map(of_status))
     }
 
+    /// The documented response whose shape an undocumented one takes, because a client can read it: to be told to come
+    /// again later is part of no API, and of every client's day.
+    pub fn shape_of(&self, class: ProblemClass) -> Option<&Answer> {
+        if !matches!(class, ProblemClass::Limited | ProblemClass::Unavailable) {
+            return None;
+        }
+        let errors = || self.answers.iter().filter(|answer| answer.status >= 400 && answer.content.is_some());
+        errors().find(|answer| answer.status >= 500).or_else(|| errors().next())
+    }
+
     /// The documented response to a call that went well.
     pub fn success(&self) -> Option<&Answer> {
         self.answers.iter().find(|answer| answer.is_success())

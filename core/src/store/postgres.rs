@@ -386,6 +386,10 @@ impl Store for PostgresStore {
     }
 
     /// Whatever was committed has been waited for.
+    async fn probe(&self) -> Result<(), StoreError> {
+        process::probe(&self.pool, self.process()).await
+    }
+
     async fn synced(&self) -> Result<(), StoreError> {
         Ok(())
     }

@@ -26,6 +26,7 @@ mod process;
 mod queue;
 mod reader;
 mod readers;
+mod receiving;
 mod rows;
 mod select;
 mod send;
@@ -36,7 +37,7 @@ use std::fs::OpenOptions;
 use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -47,8 +48,9 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePo
 use tokio::sync::broadcast;
 use uuid::Uuid;
 
-use self::disk::Disk;
+use self::delivery::Kept;
 use self::readers::Readers;
+use self::receiving::Receiving;
 use self::rows::whose;
 use self::writer::Writer;
 use super::sql::{Sqlite, Wanted};
@@ -75,7 +77,7 @@ const PAGE_BYTES: u32 = 16 << 10;
 /// Signals that wait for who listens slowly; who misses some looks by itself soon enough.
 const SIGNALS_MAX: usize = 16;
 
-/// How long one connection waits for another, which only happens while a second process uses the file.
+/// How long a connection that does not write waits for others, which only happens while the file is being recovered.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How a [`SqliteStore`] is opened.
@@ -87,6 +89,15 @@ pub struct SqliteOptions {
     /// Connections that serve readers at the same time, of each of two kinds: for records that clients choose, and for
     /// everything else.
     pub readers_max: u32,
+    /// Deliveries that are received at the same time and share a transaction and a wait for the disk.
+    pub commit_deliveries_max: usize,
+    /// Bytes of bodies, compressed, that do.
+    pub commit_bytes_max: usize,
+    /// Bytes that the file may grow to, so that it leaves room on its disk for others; without it, as large as it can. Then
+    /// nothing more is taken until there is room again.
+    pub file_bytes_max: Option<u64>,
+    /// Milliseconds that is waited for another process that is writing to the file.
+    pub busy_milliseconds_max: u64,
 }
 
 /// What survives a power cut. The end of the process alone, `kill -9` included, never loses anything.
@@ -100,9 +111,28 @@ pub enum Durability {
     Normal,
 }
 
+impl SqliteOptions {
+    /// How long the one who writes waits for a second process that does.
+    fn patience(&self) -> Duration {
+        Duration::from_millis(self.busy_milliseconds_max)
+    }
+
+    /// Pages that the file may have.
+    fn pages_max(&self) -> Option<i64> {
+        self.file_bytes_max.and_then(|bytes| i64::try_from(bytes / u64::from(PAGE_BYTES)).ok())
+    }
+}
+
 impl Default for SqliteOptions {
     fn default() -> Self {
-        Self { durability: Durability::Full, readers_max: 4 }
+        Self {
+            durability: Durability::Full,
+            readers_max: 4,
+            commit_deliveries_max: 256,
+            commit_bytes_max: 8 << 20,
+            file_bytes_max: None,
+            busy_milliseconds_max: 10_000,
+        }
     }
 }
 
@@ -111,9 +141,8 @@ impl Default for SqliteOptions {
 pub struct SqliteStore {
     /// Read what selections choose.
     selecting: Readers,
-    writer: Writer,
-    disk: Disk,
-    durability: Durability,
+    writer: Arc<Writer>,
+    receiving: Receiving,
     /// Read everything else.
     readers: SqlitePool,
     /// What this store works for, once it has joined.
@@ -125,7 +154,7 @@ impl SqliteStore {
     /// Opens the file at `path`, made if there is none (readable by its owner only), and brings it up to date.
     /// Refuses a file that a newer version wrote.
     pub async fn open(path: &Path, options: &SqliteOptions) -> Result<Self, StoreError> {
-        create_private(path).map_err(|error| StoreError::Database(Box::new(error)))?;
+        create_private(path)?;
         let connect = SqliteConnectOptions::new()
             .filename(path)
             .page_size(PAGE_BYTES)
@@ -133,8 +162,8 @@ impl SqliteStore {
             .foreign_keys(false)
             .busy_timeout(BUSY_TIMEOUT);
         migrate(&connect).await?;
-        let writer = Writer::open(path, options.durability)?;
-        let disk = Disk::start(path)?;
+        let writer = Arc::new(Writer::open(path, options)?);
+        let receiving = Receiving::start(Arc::clone(&writer), options)?;
         let readers = SqlitePoolOptions::new()
             .max_connections(options.readers_max)
             .connect_with(connect.pragma("query_only", "on"))
@@ -143,8 +172,7 @@ impl SqliteStore {
         Ok(Self {
             selecting,
             writer,
-            disk,
-            durability: options.durability,
+            receiving,
             readers,
             process: OnceLock::new(),
             signals: broadcast::Sender::new(SIGNALS_MAX),
@@ -174,12 +202,6 @@ async fn migrate(connect: &SqliteConnectOptions) -> Result<(), StoreError> {
     migrated.map_err(migration::refused)
 }
 
-impl From<rusqlite::Error> for StoreError {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Database(Box::new(error))
-    }
-}
-
 #[async_trait]
 impl Store for SqliteStore {
     async fn prepare_canonical(&self, canonical: &Canonical) -> Result<(), StoreError> {
@@ -199,7 +221,7 @@ impl Store for SqliteStore {
     }
 
     async fn receive(&self, connection: &Connection, received: &Received) -> Result<(), StoreError> {
-        delivery::receive(&self.writer, self.process(), connection, received)
+        self.receiving.keep(Kept::new(&self.writer, self.process(), connection, received)?).await
     }
 
     async fn settle(
@@ -398,19 +420,24 @@ impl Store for SqliteStore {
         self.synced().await
     }
 
+    async fn probe(&self) -> Result<(), StoreError> {
+        self.writer.probe()
+    }
+
     async fn synced(&self) -> Result<(), StoreError> {
-        if self.durability == Durability::Normal {
-            return Ok(());
+        match self.writer.disk() {
+            Some(disk) => disk.synced().await,
+            None => Ok(()),
         }
-        self.disk.synced().await
     }
 
     async fn commit(&self, canonical: &Canonical, partner: &Partner, commit: Commit<'_>) -> Result<i64, StoreError> {
-        let received = commit.received.map(delivery::Kept::new).transpose()?;
+        let kept = |received| Kept::new(&self.writer, self.process(), commit.connection, received);
+        let received = commit.received.map(kept).transpose()?;
         let durability = if commit.is_synced_later { Durability::Normal } else { Durability::Full };
         self.writer.write(durability, |transaction| {
             if let Some(received) = &received {
-                delivery::keep(transaction, self.process(), commit.connection, received)?;
+                delivery::keep(transaction, received)?;
             }
             commit::apply(transaction, canonical, partner, self.process(), &commit)
         })

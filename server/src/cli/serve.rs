@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use rollcall_core::clock::SystemClock;
 use rollcall_server::config::{Config, Overrides};
-use rollcall_server::server::{asked_to_stop, serve};
+use rollcall_server::server::{asked_to_hurry, asked_to_stop, serve};
 use rollcall_server::start::start;
 use tokio::net::TcpListener;
 
@@ -15,7 +15,7 @@ use super::{Outcome, block_on};
 /// Run the server
 ///
 /// The first line on standard output says where it listens. Logs go to standard error. Ctrl-C or SIGTERM lets running
-/// requests finish first.
+/// requests finish first, a second one ends it at once.
 #[derive(Debug, clap::Args)]
 pub(super) struct Serve {
     /// Configuration file
@@ -35,7 +35,10 @@ impl Serve {
             let listener = listener.with_context(|| format!("failed to listen on {}", config.listen))?;
             println!("listening on http://{}", listener.local_addr()?);
             app.set_ready(true);
-            serve(app, listener, asked_to_stop()).await.context("failed to serve")?;
+            tokio::select! {
+                served = serve(app, listener, asked_to_stop()) => served.context("failed to serve")?,
+                () = asked_to_hurry() => tracing::warn!("stopped at once; what was running is given back"),
+            }
             Ok(Outcome::Done)
         })
     }

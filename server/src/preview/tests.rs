@@ -75,8 +75,7 @@ async fn a_diff_says_what_an_ingest_would_do() {
     let limits = Limits::default();
     let canonical = Arc::new(canonical);
     let clock = Arc::new(FixedClock::at("2026-09-01T08:00:00Z".parse().unwrap()));
-    let ingest =
-        Ingest { store: store.clone(), canonical: canonical.clone(), clock: clock.clone(), limits: limits.clone() };
+    let ingest = Ingest::new(store.clone(), canonical.clone(), clock.clone(), limits.clone());
     for loaded in &partners {
         store.prepare_partner(&loaded.partner).await.unwrap();
         let (examples, options) = examples(&folders, &loaded.partner);

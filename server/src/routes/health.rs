@@ -20,6 +20,9 @@ pub(super) async fn readyz(State(app): State<Arc<App>>) -> Result<&'static str, 
     if !app.is_ready() {
         return Err(Problem::unavailable("not-ready", "the server is starting or stopping"));
     }
+    if let Some(trouble) = app.condition.trouble() {
+        return Err(Problem::unavailable("database", trouble.told()));
+    }
     app.reader.ping().await.map_err(|error| {
         tracing::warn!(%error, "the database does not answer");
         Problem::unavailable("database", "the database does not answer")

@@ -22,6 +22,7 @@ mod tests;
 mod write;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::body::Body;
@@ -32,9 +33,11 @@ use axum::response::{IntoResponse as _, Response};
 use rollcall_core::description::{Action, Listed, Operation, Partner, RouteMiss, Verb};
 use rollcall_core::ingest::Loaded;
 use serde_json::{Value, json};
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::PartnerRoute;
+use crate::access::Connection;
 use crate::app::App;
 use crate::intake;
 use crate::problem::Problem;
@@ -146,12 +149,28 @@ impl Call {
                 return Err(problem);
             }
         };
+        let limits = &self.app.ingest.limits;
+        let _admitted = match self.app.admission.admit(&connection.sender) {
+            Ok(admitted) => admitted,
+            Err(refused) => {
+                crate::body::read_refused(body, &self.head.headers, limits).await;
+                return Err(refused.into());
+            }
+        };
+        let limit = limits.call_seconds_max;
+        let done = timeout(Duration::from_secs(limit), self.perform(&connection, body)).await;
+        done.unwrap_or_else(|_| {
+            Err(Problem::unavailable("slow", format!("this was not done within {limit} seconds; it may still be done")))
+        })
+    }
+
+    async fn perform(&self, connection: &Arc<Connection>, body: Body) -> Result<Done, Problem> {
         match &self.operation().verb {
-            Verb::Snapshot { .. } | Verb::Merge { .. } | Verb::Clear { .. } => self.ingest(&connection, body).await,
-            Verb::List(listed) => self.list(&connection, listed, body).await,
-            Verb::Resource(resource) if resource.action == Action::Get => self.get(&connection, resource, body).await,
-            Verb::Resource(_) | Verb::Receive => self.write(&connection, body).await,
-            Verb::Connection => self.connection(&connection, body).await,
+            Verb::Snapshot { .. } | Verb::Merge { .. } | Verb::Clear { .. } => self.ingest(connection, body).await,
+            Verb::List(listed) => self.list(connection, listed, body).await,
+            Verb::Resource(resource) if resource.action == Action::Get => self.get(connection, resource, body).await,
+            Verb::Resource(_) | Verb::Receive => self.write(connection, body).await,
+            Verb::Connection => self.connection(connection, body).await,
         }
     }
 }

@@ -25,7 +25,10 @@ use uuid::Uuid;
 
 use super::router;
 use crate::access::Access;
+use crate::admission::Admission;
 use crate::app::App;
+use crate::backlog::Backlog;
+use crate::condition::Condition;
 use crate::config::{Config, Secret};
 use crate::credential::Keyring;
 use crate::metrics::Metrics;
@@ -178,13 +181,16 @@ impl Server {
             process: Uuid::nil(),
             access: Access::new(&config).unwrap(),
             registry: Registry::default(),
-            ingest: Arc::new(Ingest {
-                store: Arc::new(store),
-                canonical: Arc::new(Canonical::load(&schemas).unwrap()),
-                clock: Arc::new(FixedClock::at("2026-09-01T08:00:00Z".parse().unwrap())),
-                limits: Limits::default(),
-            }),
+            ingest: Arc::new(Ingest::new(
+                Arc::new(store),
+                Arc::new(Canonical::load(&schemas).unwrap()),
+                Arc::new(FixedClock::at("2026-09-01T08:00:00Z".parse().unwrap())),
+                Limits::default(),
+            )),
             reader: Arc::clone(&reader) as Arc<dyn Reader>,
+            admission: Admission::new(&Limits::default()),
+            backlog: Backlog::new(&Limits::default()),
+            condition: Condition::default(),
             turns: Turns::new(&Limits::default()),
             bell: tokio::sync::Notify::new(),
             signals: Signals::default(),

@@ -116,12 +116,8 @@ impl Town {
         let store = SqliteStore::open(&folder.path().join("town.db"), &SqliteOptions::default()).await.unwrap();
         store.prepare_canonical(&CANONICAL).await.unwrap();
         store.prepare_partner(&partner).await.unwrap();
-        let ingest = Ingest {
-            store: Arc::new(store),
-            canonical: Arc::clone(&CANONICAL),
-            clock: Arc::new(FixedClock::at("2026-09-01T08:00:00Z".parse().unwrap())),
-            limits: limits(),
-        };
+        let clock = Arc::new(FixedClock::at("2026-09-01T08:00:00Z".parse().unwrap()));
+        let ingest = Ingest::new(Arc::new(store), Arc::clone(&CANONICAL), clock, limits());
         let options = Arc::new(json!({"prefix": "org-"}));
         let sender = Sender { tenant: "north".to_owned(), connection: "town".to_owned(), options };
         let town = Self { ingest, loaded: Loaded { partner, mapper }, sender, _folder: folder };

@@ -1,10 +1,11 @@
 //! Deliveries: durable once received, their bodies kept once, ended once.
 
+use futures_util::future::join_all;
 use uuid::Uuid;
 
 use super::sample::{Plan, World, line};
 use super::{Database, conformance};
-use crate::delivery::{Counts, Entry, Outcome, Report, Status};
+use crate::delivery::{Counts, Entry, Outcome, Received, Report, Status};
 use crate::json::Pointer;
 use crate::note::Note;
 use crate::store::StoreError;
@@ -12,6 +13,8 @@ use crate::store::StoreError;
 conformance!(
     a_body_comes_back_as_it_was_sent,
     the_same_bytes_are_kept_once_per_connection,
+    what_is_wrong_with_one_delivery_costs_none_that_comes_with_it,
+    a_store_that_works_says_so,
     a_delivery_ends_once,
     a_rejected_delivery_keeps_its_report,
     what_was_left_unanswered_is_interrupted_and_not_applied,
@@ -52,6 +55,32 @@ async fn the_same_bytes_are_kept_once_per_connection(database: &dyn Database) {
     for delivery in deliveries {
         assert!(world.store.body("demo", delivery.id).await.unwrap().is_some());
     }
+}
+
+async fn what_is_wrong_with_one_delivery_costs_none_that_comes_with_it(database: &dyn Database) {
+    let world = World::new(database).await;
+    let connection = world.connection("demo", "school").await;
+    let known = world.receive(&connection, "{}").await;
+    // Every fifth one is poisoned: its id is taken already.
+    let received = (0..100).map(|nth| {
+        let received = world.received(&format!("{{\"nth\":{}}}", nth / 2));
+        let id = if nth % 5 == 0 { known } else { received.id };
+        Received { id, queued: nth % 3 == 0, ..received }
+    });
+    let received: Vec<_> = received.collect();
+    let kept = join_all(received.iter().map(|received| world.store.receive(&connection, received))).await;
+    for (received, kept) in received.iter().zip(kept) {
+        assert_eq!(kept.is_err(), received.id == known);
+        let body = world.store.body("demo", received.id).await.unwrap().unwrap();
+        assert!(kept.is_err() || Some(body.bytes.as_slice()) == received.body.as_deref());
+    }
+    assert_eq!(world.store.deliveries("demo", None, None, 1_000).await.unwrap().len(), 81);
+}
+
+async fn a_store_that_works_says_so(database: &dyn Database) {
+    let world = World::new(database).await;
+    world.store.probe().await.unwrap();
+    assert!(world.store.deliveries("demo", None, None, 10).await.unwrap().is_empty());
 }
 
 async fn a_delivery_ends_once(database: &dyn Database) {

@@ -55,6 +55,12 @@ pub(super) async fn join(pool: &PgPool, process: Uuid, until: Timestamp) -> Resu
     Ok(())
 }
 
+/// Tries whether something can be written and is safe then: that a process is there, once more.
+pub(super) async fn probe(pool: &PgPool, process: Option<Uuid>) -> Result<(), StoreError> {
+    sqlx::query("update process set until = until where id = $1").bind(process).execute(pool).await?;
+    Ok(())
+}
+
 /// Forgets who is gone, though never itself, and takes back what those had begun.
 pub(super) async fn bury(
     pool: &PgPool,

@@ -4,59 +4,68 @@ use jiff::Timestamp;
 use rusqlite::{OptionalExtension as _, Transaction, params};
 use uuid::Uuid;
 
+use super::entry;
 use super::writer::Writer;
-use super::{Durability, entry};
 use crate::delivery::{Entry, Received, Report, Status};
 use crate::store::packed::pack;
 use crate::store::stored::integer;
 use crate::store::{Connection, StoreError};
 
-/// A delivery whose body is ready to be stored: compressed before anyone has to wait for it.
-pub(super) struct Kept<'a> {
-    received: &'a Received,
+/// Bytes of a body from which asking whether it is stored already costs less than compressing it in vain.
+const WORTH_ASKING_BYTES: usize = 64 << 10;
+
+/// A delivery that is ready to be stored: its body was compressed before anyone has to wait for it.
+#[derive(Debug)]
+pub(super) struct Kept {
+    /// The number of its connection.
+    connection: i64,
+    /// The process that answers it.
+    process: Option<Uuid>,
+    received: Received,
+    /// Its body; `None` where it has none, or was stored already a moment ago.
     compressed: Option<Vec<u8>>,
 }
 
-impl<'a> Kept<'a> {
-    pub(super) fn new(received: &'a Received) -> Result<Self, StoreError> {
-        Ok(Self { received, compressed: received.body.as_deref().map(pack).transpose()? })
+impl Kept {
+    /// Makes a delivery ready. May take a while where its body is large.
+    pub(super) fn new(
+        writer: &Writer,
+        process: Option<Uuid>,
+        connection: &Connection,
+        received: &Received,
+    ) -> Result<Self, StoreError> {
+        let mut kept = Self { connection: connection.id, process, received: received.clone(), compressed: None };
+        if let Some(body) = received.body.as_deref()
+            && (body.len() < WORTH_ASKING_BYTES || writer.read(|transaction| known(transaction, &kept))?.is_none())
+        {
+            kept.compressed = Some(pack(body)?);
+        }
+        Ok(kept)
+    }
+
+    /// How many bytes are to be written.
+    pub(super) fn bytes(&self) -> usize {
+        self.compressed.as_ref().map_or(0, Vec::len)
     }
 }
 
-/// Keeps a delivery. A body that is already there is not stored again, and then there is no waiting for the disk: after
-/// a power cut a trace of the repetition may be missing, but no byte that was sent, and if it changed anything then
-/// the commit that follows waits for both. A queued one is promised to be worked on, and always waits for the disk.
-pub(super) fn receive(
-    writer: &Writer,
-    process: Option<Uuid>,
-    connection: &Connection,
-    received: &Received,
-) -> Result<(), StoreError> {
-    if received.body.is_some()
-        && let Some(known) = writer.read(|transaction| known(transaction, connection, received))?
-    {
-        let durability = if received.queued { Durability::Full } else { Durability::Normal };
-        return writer.write(durability, |transaction| insert(transaction, process, connection, received, Some(known)));
-    }
-    let kept = Kept::new(received)?;
-    writer.write(Durability::Full, |transaction| keep(transaction, process, connection, &kept))
-}
-
-/// Keeps a delivery within a transaction, its body only where it is not there yet.
-pub(super) fn keep(
-    transaction: &Transaction<'_>,
-    process: Option<Uuid>,
-    connection: &Connection,
-    kept: &Kept<'_>,
-) -> Result<(), StoreError> {
-    let body = match &kept.compressed {
-        Some(compressed) => Some(match known(transaction, connection, kept.received)? {
-            Some(known) => known,
-            None => insert_body(transaction, connection, kept.received, compressed)?,
-        }),
-        None => None,
+/// Keeps a delivery within a transaction, its body only where it is not there yet; says whether the disk has to be waited
+/// for. It need not for a body that is already there: after a power cut a trace of the repetition may be missing, but no byte
+/// that was sent, and if it changed anything then the commit that follows waits for both. A queued one is promised to be
+/// worked on, and always waits for the disk.
+pub(super) fn keep(transaction: &Transaction<'_>, kept: &Kept) -> Result<bool, StoreError> {
+    let Some(body) = &kept.received.body else {
+        insert(transaction, kept, None)?;
+        return Ok(true);
     };
-    insert(transaction, process, connection, kept.received, body)
+    let known = known(transaction, kept)?;
+    let id = match (known, &kept.compressed) {
+        (Some(known), _) => known,
+        (None, Some(compressed)) => insert_body(transaction, kept, compressed)?,
+        (None, None) => insert_body(transaction, kept, &pack(body)?)?, // it was there, and is gone
+    };
+    insert(transaction, kept, Some(id))?;
+    Ok(known.is_none() || kept.received.queued)
 }
 
 /// Writes what became of a delivery that this process is at, and its log. On its own (not within a commit) this
@@ -95,35 +104,21 @@ pub(super) fn finish(
     }
 }
 
-fn known(
-    transaction: &Transaction<'_>,
-    connection: &Connection,
-    received: &Received,
-) -> Result<Option<i64>, StoreError> {
+fn known(transaction: &Transaction<'_>, kept: &Kept) -> Result<Option<i64>, StoreError> {
     let mut statement = transaction.prepare_cached("select id from body where connection = ?1 and sha256 = ?2")?;
-    Ok(statement.query_row(params![connection.id, received.sha256], |row| row.get(0)).optional()?)
+    Ok(statement.query_row(params![kept.connection, kept.received.sha256], |row| row.get(0)).optional()?)
 }
 
-fn insert_body(
-    transaction: &Transaction<'_>,
-    connection: &Connection,
-    received: &Received,
-    compressed: &[u8],
-) -> Result<i64, StoreError> {
+fn insert_body(transaction: &Transaction<'_>, kept: &Kept, compressed: &[u8]) -> Result<i64, StoreError> {
     let mut statement = transaction
         .prepare_cached("insert into body (connection, sha256, size, zstd) values (?1, ?2, ?3, ?4) returning id")?;
-    let size = integer(received.size);
-    Ok(statement.query_row(params![connection.id, received.sha256, size, compressed], |row| row.get(0))?)
+    let size = integer(kept.received.size);
+    Ok(statement.query_row(params![kept.connection, kept.received.sha256, size, compressed], |row| row.get(0))?)
 }
 
-fn insert(
-    transaction: &Transaction<'_>,
-    process: Option<Uuid>,
-    connection: &Connection,
-    received: &Received,
-    body: Option<i64>,
-) -> Result<(), StoreError> {
-    let (status, process) = if received.queued { (Status::Queued, None) } else { (Status::Received, process) };
+fn insert(transaction: &Transaction<'_>, kept: &Kept, body: Option<i64>) -> Result<(), StoreError> {
+    let received = &kept.received;
+    let (status, process) = if received.queued { (Status::Queued, None) } else { (Status::Received, kept.process) };
     let mut statement = transaction.prepare_cached(
         "insert into delivery (id, tenant, connection, operation, status, received_at, sha256, size, \
          content_encoding, body, process) select ?1, tenant, id, ?3, ?9, ?4, ?5, ?6, ?7, ?8, ?10 from connection \
@@ -131,7 +126,7 @@ fn insert(
     )?;
     statement.execute(params![
         received.id.as_bytes(),
-        connection.id,
+        kept.connection,
         received.operation,
         received.at.as_millisecond(),
         received.sha256,

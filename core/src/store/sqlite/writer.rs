@@ -1,4 +1,7 @@
 //! Turns the one `rusqlite` connection into transactions, each as durable as it has to be.
+//!
+//! Nobody waits for the disk while the connection is locked: who has to, does so afterwards, together with others, and
+//! meanwhile the next one writes.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,8 +11,9 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use super::analysis::{self, keep_plans};
 use super::checkpoint::Checkpointer;
-use super::{BUSY_TIMEOUT, Durability};
-use crate::store::StoreError;
+use super::disk::Disk;
+use super::{Durability, SqliteOptions};
+use crate::store::{StoreError, Trouble};
 
 /// Statements kept prepared: those of every table, with room to spare.
 const STATEMENTS_MAX: usize = 512;
@@ -21,10 +25,19 @@ const CACHE_KIB: i32 = 64 << 10;
 /// keep up. About half a gigabyte.
 const BACKSTOP_PAGES: i32 = 32_000;
 
+/// Pages without which hardly anything can be stored.
+const ROOM_PAGES_MIN: i64 = 16;
+
+/// The file has as many pages as it may have.
+#[derive(Debug, thiserror::Error)]
+#[error("the database is as large as it may be")]
+struct NoRoom;
+
 /// The connection that writes.
 #[derive(Debug)]
 pub(super) struct Writer {
-    durability: Durability,
+    /// What waits for the disk; `None` where nobody does.
+    disk: Option<Disk>,
     inner: Arc<Mutex<Inner>>,
     checkpointer: Checkpointer,
     analysed: Arc<AtomicU64>,
@@ -33,8 +46,6 @@ pub(super) struct Writer {
 #[derive(Debug)]
 pub(super) struct Inner {
     connection: Connection,
-    /// What `pragma synchronous` says.
-    set: Durability,
     /// How many rows had changed when the tables were last looked at.
     looked_at: u64,
     /// How often that found anything.
@@ -42,22 +53,26 @@ pub(super) struct Inner {
 }
 
 impl Writer {
-    pub(super) fn open(path: &Path, durability: Durability) -> Result<Self, StoreError> {
+    pub(super) fn open(path: &Path, options: &SqliteOptions) -> Result<Self, StoreError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
-        connection.busy_timeout(BUSY_TIMEOUT)?;
-        connection.pragma_update(None, "synchronous", "full")?;
+        connection.busy_timeout(options.patience())?;
+        connection.pragma_update(None, "synchronous", "normal")?;
         connection.pragma_update(None, "foreign_keys", false)?;
         connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
         connection.pragma_update(None, "temp_store", "memory")?;
         connection.pragma_update(None, "wal_autocheckpoint", BACKSTOP_PAGES)?;
+        if let Some(pages) = options.pages_max() {
+            connection.pragma_update(None, "max_page_count", pages)?;
+        }
         keep_plans(&connection)?;
         let analysed = Arc::new(AtomicU64::new(0));
-        let inner = Inner { connection, set: Durability::Full, looked_at: 0, analysed: Arc::clone(&analysed) };
+        let inner = Inner { connection, looked_at: 0, analysed: Arc::clone(&analysed) };
         let inner = Arc::new(Mutex::new(inner));
         let checkpointer = Checkpointer::start(path, Arc::clone(&inner))?;
-        Ok(Self { durability, inner, checkpointer, analysed })
+        let disk = (options.durability == Durability::Full).then(|| Disk::start(path)).transpose()?;
+        Ok(Self { disk, inner, checkpointer, analysed })
     }
 
     /// Runs `work` in a transaction of its own: all of it is there afterwards, or, when it fails, none of it. With
@@ -68,18 +83,32 @@ impl Writer {
         work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let mut inner = self.lock();
-        let needed = if self.durability == Durability::Normal { Durability::Normal } else { durability };
-        if inner.set != needed {
-            let level = if needed == Durability::Full { "full" } else { "normal" };
-            inner.connection.pragma_update(None, "synchronous", level)?;
-            inner.set = needed;
-        }
         let transaction = inner.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let value = work(&transaction)?;
         transaction.commit()?;
         drop(inner);
         self.checkpointer.wake();
+        if let (Durability::Full, Some(disk)) = (durability, &self.disk) {
+            disk.wait()?;
+        }
         Ok(value)
+    }
+
+    /// What waits for the disk; `None` where nobody does.
+    pub(super) fn disk(&self) -> Option<&Disk> {
+        self.disk.as_ref()
+    }
+
+    /// Tries whether something could be written: a page that is there, with room for some that are not.
+    pub(super) fn probe(&self) -> Result<(), StoreError> {
+        self.write(Durability::Full, |transaction| {
+            let count = |pragma| transaction.query_row(pragma, [], |row| row.get::<_, i64>(0));
+            let room = count("pragma max_page_count")? - count("pragma page_count")? + count("pragma freelist_count")?;
+            if room < ROOM_PAGES_MIN {
+                return Err(StoreError::unavailable(Trouble::Full, NoRoom));
+            }
+            Ok(transaction.execute_batch("update feed set sequence = sequence")?)
+        })
     }
 
     /// Runs `work`, which reads, on one state of the database.
@@ -130,14 +159,15 @@ impl Inner {
 
 #[cfg(test)]
 mod tests {
-    use super::{Durability, Writer, analysis, lock};
+    use super::{Durability, SqliteOptions, Writer, analysis, lock};
 
     #[test]
     fn the_database_looks_again_when_much_has_changed() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("hub.db");
         std::fs::File::create(&path).unwrap();
-        let writer = Writer::open(&path, Durability::Normal).unwrap();
+        let options = SqliteOptions { durability: Durability::Normal, ..SqliteOptions::default() };
+        let writer = Writer::open(&path, &options).unwrap();
         let write = |sql: &str| writer.write(Durability::Normal, |database| Ok(database.execute_batch(sql)?)).unwrap();
         let looked_at = || {
             lock(&writer.inner).look_again().unwrap();

@@ -1,5 +1,7 @@
 //! Turns what a call came to into the response that the operation documents: its own response schema, filled in.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -27,11 +29,15 @@ pub(super) fn problem(call: &Call, mut problem: Problem) -> Response {
     problem.status = StatusCode::from_u16(operation.status_of(problem.class)).unwrap_or(problem.status);
     let context = context::problem(&call.loaded.partner.messages, &problem);
     let documented = operation.answer_to(problem.class).filter(|answer| answer.content.is_some());
-    let response = match documented {
+    let response = match documented.or_else(|| operation.shape_of(problem.class)) {
         Some(answer) => {
             let mut response = filled(answer, context);
+            *response.status_mut() = problem.status;
             problem.log();
             response.headers_mut().extend(problem.headers());
+            if let Some(trouble) = problem.trouble() {
+                response.extensions_mut().insert(Arc::clone(trouble));
+            }
             response
         }
         None => problem.into_response(),

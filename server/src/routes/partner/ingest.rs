@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::{Call, Done, context, request};
 use crate::access::Connection;
 use crate::body::{self, Payload};
-use crate::intake::{self, By, blocking};
+use crate::intake::{self, By, beside, blocking};
 use crate::metrics::{self, Stage};
 use crate::problem::Problem;
 
@@ -40,20 +40,23 @@ impl Call {
 
     /// Keeps the payload and answers, if what surrounds its records is right; it is worked on when its turn comes.
     async fn queue(&self, connection: &Arc<Connection>, payload: Payload) -> Result<Done, Problem> {
+        let full = self.app.backlog.check(&connection.sender, self.app.ingest.clock.now());
+        full.map_err(|full| Problem::unavailable("busy", full.to_string()))?;
         let (app, loaded, operation) = (Arc::clone(&self.app), Arc::clone(&self.loaded), self.operation);
         let (options, bytes) = (Arc::clone(&connection.sender.options), payload.bytes.clone().unwrap_or_default());
-        let checked =
-            blocking(async move { app.ingest.check(&loaded.partner.operations[operation], &options, &bytes) });
-        if let Err(report) = checked.await? {
+        let size = payload.size;
+        let check = async move { app.ingest.check(&loaded.partner.operations[operation], &options, &bytes) };
+        if let Err(report) = beside(size, check).await? {
             let problem = intake::refusal(*report, Vec::new(), self.app.ingest.limits.violations_max);
             return Err(self.reject(connection, payload, problem).await);
         }
         let received =
             Received { queued: true, ..intake::received(payload, self.operation(), &*self.app.ingest.clock) };
-        let id = received.id;
+        let (id, at) = (received.id, received.at);
         tracing::Span::current().record("delivery", tracing::field::display(id));
         let (app, loaded, from) = (Arc::clone(&self.app), Arc::clone(&self.loaded), Arc::clone(connection));
-        blocking(async move { app.ingest.enqueue(&from.sender, &loaded, &received).await }).await??;
+        beside(size, async move { app.ingest.enqueue(&from.sender, &loaded, &received).await }).await??;
+        self.app.backlog.added(&connection.sender, at);
         self.app.queued();
         let queued = Ingested::whole(Report::new(Status::Queued));
         let context = context::ingested(&self.loaded.partner.messages, None, &queued, Some(id), false);
