@@ -28,6 +28,14 @@ pub(crate) enum Measure {
     Shuffled,
     /// The same by the peer.
     PeerShuffled,
+    /// A whole payload into an empty PostgreSQL database, over HTTP.
+    FirstOnPostgres,
+    /// The same by the peer.
+    PeerFirstOnPostgres,
+    /// One student renamed and every list in another order, on PostgreSQL.
+    ShuffledOnPostgres,
+    /// The same by the peer.
+    PeerShuffledOnPostgres,
     /// One record made, under load.
     Made,
     /// The same by the peer.
@@ -53,6 +61,18 @@ const COMPARISONS: &[(&str, &str, Measure, Measure)] = &[
     ("B2", "identical resync against the peer's", Measure::PeerIdentical, Measure::Identical),
     ("B3", "one student changed, shuffled, against the own first sync", Measure::First, Measure::Shuffled),
     ("B3", "one student changed, shuffled, against the peer's", Measure::PeerShuffled, Measure::Shuffled),
+    (
+        "B1p",
+        "first sync on PostgreSQL, Rollcall's speed against the peer's",
+        Measure::PeerFirstOnPostgres,
+        Measure::FirstOnPostgres,
+    ),
+    (
+        "B3p",
+        "one student changed, shuffled, on PostgreSQL, against the own first sync",
+        Measure::FirstOnPostgres,
+        Measure::ShuffledOnPostgres,
+    ),
     ("R1", "GET of one record, answers per second against the peer's", Measure::Shown, Measure::PeerShown),
     ("R2", "list of 100 with a filter, answers per second against the peer's", Measure::Listed, Measure::PeerListed),
     ("R3", "POST of one record, answers per second against the peer's", Measure::Made, Measure::PeerMade),
@@ -115,6 +135,10 @@ impl Measure {
             Self::PeerIdentical => ("identical resync, peer", "ms"),
             Self::Shuffled => ("one student changed, shuffled", "ms"),
             Self::PeerShuffled => ("one student changed, shuffled, peer", "ms"),
+            Self::FirstOnPostgres => ("first sync, PostgreSQL", "ms"),
+            Self::PeerFirstOnPostgres => ("first sync, PostgreSQL, peer", "ms"),
+            Self::ShuffledOnPostgres => ("one student changed, shuffled, PostgreSQL", "ms"),
+            Self::PeerShuffledOnPostgres => ("one student changed, shuffled, PostgreSQL, peer", "ms"),
             Self::Made => ("POST of one record, 64 clients", "1/s"),
             Self::PeerMade => ("POST of one record, 64 clients, peer", "1/s"),
             Self::Shown => ("GET of one record, 64 clients", "1/s"),

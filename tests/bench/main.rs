@@ -32,7 +32,11 @@ const ROUNDS: usize = 15;
 type Part = (&'static str, usize, fn(&mut Figures));
 
 /// What is measured of whole programs.
-const PARTS: [Part; 2] = [("sync", ROUNDS, rounds::over_http), ("records", 5, load::of_records)];
+const PARTS: [Part; 3] = [
+    ("sync", ROUNDS, rounds::over_http),
+    ("postgres", ROUNDS, rounds::over_http_on_postgres),
+    ("records", 5, load::of_records),
+];
 
 fn main() {
     // Cargo says `--bench` to whatever it runs as a benchmark.

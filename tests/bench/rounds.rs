@@ -1,12 +1,15 @@
 //! One round: both programs, side by side, from a fresh start.
 
 use std::process::Command;
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
+use rollcall_test_cluster::{Cluster, Settings};
 use rollcall_tests::jusoor;
 use rollcall_tests::process::Process;
 use rollcall_tests::school::{Payload, Size};
 use rollcall_tests::site::{Server, Site, project};
+use serde_json::json;
 
 use crate::figures::{Figures, Measure};
 
@@ -21,6 +24,30 @@ const TOKEN: &str = "north-school";
 
 /// How durable a commit is, for both: on disk before it is answered.
 const SYNCHRONOUS: &str = "full";
+
+/// Measures B1p: the first sync by both programs in turn, each with a database of its own on one PostgreSQL server that
+/// waits for the disk.
+pub(crate) fn over_http_on_postgres(figures: &mut Figures) {
+    static CLUSTER: LazyLock<Cluster> =
+        LazyLock::new(|| Cluster::start(&Settings::default()).expect("PostgreSQL is installed"));
+    let mut site = Site::new(env!("CARGO_BIN_EXE_rollcall"), env!("CARGO_TARGET_TMPDIR"), jusoor::PARTNER);
+    let [own, peers] = [(); 2].map(|()| CLUSTER.database().expect("a database can be made"));
+    site.config["database_url"] = json!(own.url());
+    let rollcall = Rollcall(site.start());
+    let peer = Peer::start_with(&site, &[&peers.url()]);
+    let payload = Payload::of(Size::LARGE);
+    let bytes = payload.to_bytes();
+    for _ in 0..WARM_UPS {
+        rollcall.dry_run(&bytes);
+        peer.post(&bytes);
+    }
+    peer.fresh();
+    figures.took(Measure::PeerFirstOnPostgres, peer.post(&bytes));
+    figures.took(Measure::FirstOnPostgres, rollcall.post(&bytes));
+    let changed: Vec<_> = (0..RESYNCS).map(|seed| changed(&payload, seed)).collect();
+    figures.took(Measure::PeerShuffledOnPostgres, fastest(|nth| peer.post(&changed[nth])));
+    figures.took(Measure::ShuffledOnPostgres, fastest(|nth| rollcall.post(&changed[nth])));
+}
 
 /// Measures B1, B2, B3 and memory, each by both programs in turn.
 pub(crate) fn over_http(figures: &mut Figures) {
@@ -62,10 +89,15 @@ impl Rollcall {
 pub(crate) struct Peer(Process);
 
 impl Peer {
+    /// With SQLite files in the site's folder.
     pub(crate) fn start(site: &Site) -> Self {
+        Self::start_with(site, &[&site.path().display().to_string(), SYNCHRONOUS])
+    }
+
+    fn start_with(site: &Site, arguments: &[&str]) -> Self {
         let program = project().join("tests/bench/peer/server.js");
         let mut command = Command::new("node");
-        Self(Process::start(command.arg(program).arg(site.path()).arg(SYNCHRONOUS), &site.path().join("peer.log")))
+        Self(Process::start(command.arg(program).args(arguments), &site.path().join("peer.log")))
     }
 
     /// Where it listens.

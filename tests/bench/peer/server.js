@@ -1,4 +1,5 @@
-// The peer that Rollcall is measured against. Usage: node server.js FOLDER SYNCHRONOUS
+// The peer that Rollcall is measured against. Usage: node server.js FOLDER SYNCHRONOUS, for SQLite files there, or
+// node server.js postgres://…, for PostgreSQL.
 // Listens on a free port and prints its address. POST /fresh goes on with a new, empty database.
 
 import Fastify from "fastify";
@@ -6,29 +7,32 @@ import Fastify from "fastify";
 import { labels } from "./labels.js";
 import { map } from "./map.js";
 import { mirror } from "./schema.js";
-import { open } from "./store.js";
+import * as postgres from "./postgres.js";
+import * as sqlite from "./store.js";
 
-const [folder, synchronous] = process.argv.slice(2);
+const [place, synchronous] = process.argv.slice(2);
 let opened = 0;
-let store = open(`${folder}/peer-${opened}.db`, synchronous);
+const open = () =>
+  place.startsWith("postgres:") ? postgres.open(place) : sqlite.open(`${place}/peer-${opened}.db`, synchronous);
+let store = await open();
 
 const app = Fastify({
   bodyLimit: 128 * 1024 * 1024,
   ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false } },
 });
 
-app.post("/partner/branches", { schema: { body: mirror } }, (request, reply) => {
+app.post("/partner/branches", { schema: { body: mirror } }, async (request, reply) => {
   if (request.headers.token !== "bench") return reply.code(401).send({ error: "wrong token" });
-  return reply.send({ counts: store.write(map(request.body), new Date().toISOString()) });
+  return reply.send({ counts: await store.write(map(request.body), new Date().toISOString()) });
 });
 
-app.post("/fresh", (_request, reply) => {
-  store.close();
+app.post("/fresh", async (_request, reply) => {
+  await store.close();
   opened += 1;
-  store = open(`${folder}/peer-${opened}.db`, synchronous);
+  store = await open();
   return reply.send({});
 });
 
-labels(app, store.database);
+if (store.database) labels(app, store.database);
 
 process.stdout.write(`listening on ${await app.listen({ host: "127.0.0.1", port: 0 })}\n`);

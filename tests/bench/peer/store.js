@@ -3,7 +3,7 @@
 
 import Database from "better-sqlite3";
 
-const tables = {
+export const tables = {
   orgs: ["id", "name", "type", "identifier"],
   courses: ["id", "title", "course_code", "org"],
   classes: ["id", "title", "class_type", "course", "school", "subjects"],

@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use crate::database::Database;
 use crate::programs::Programs;
 use crate::watchdog::Watchdog;
 
@@ -201,6 +202,11 @@ impl Cluster {
 
     fn run(&self, program: &str, arguments: &[&str]) -> io::Result<()> {
         self.programs.run(program, &self.folder, arguments)
+    }
+
+    /// A fresh, empty database in it.
+    pub fn database(&self) -> io::Result<Database> {
+        Database::made(self.url("postgres"), |name| self.url(name))
     }
 
     /// The URL of one of its databases; `postgres` is there from the beginning.

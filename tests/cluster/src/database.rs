@@ -54,6 +54,9 @@ fn with_database(url: &str, database: &str) -> String {
 /// An empty database. It is dropped with this value, whoever is connected.
 #[derive(Debug)]
 pub struct Database {
+    /// Where such are made and dropped.
+    maintenance: String,
+    url: String,
     name: String,
 }
 
@@ -64,18 +67,25 @@ impl Database {
     ///
     /// Where there is no server to make it in.
     pub fn fresh() -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        static RUN: LazyLock<u64> = LazyLock::new(|| fastrand::u64(..));
-        let name = format!("rollcall_test_{:x}_{}", *RUN, COUNT.fetch_add(1, Ordering::Relaxed));
-        match execute(Server::shared().url(None), format!("create database {name} template template0")) {
-            Ok(()) => Self { name },
+        let server = Server::shared();
+        match Self::made(server.url(None), |name| server.url(Some(name))) {
+            Ok(database) => database,
             Err(error) => panic!("no database for a test: {error}"),
         }
     }
 
+    /// Makes one where `maintenance` leads to.
+    pub(crate) fn made(maintenance: String, url: impl FnOnce(&str) -> String) -> io::Result<Self> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        static RUN: LazyLock<u64> = LazyLock::new(|| fastrand::u64(..));
+        let name = format!("rollcall_test_{:x}_{}", *RUN, COUNT.fetch_add(1, Ordering::Relaxed));
+        execute(maintenance.clone(), format!("create database {name} template template0"))?;
+        Ok(Self { maintenance, url: url(&name), name })
+    }
+
     /// Its URL.
     pub fn url(&self) -> String {
-        Server::shared().url(Some(&self.name))
+        self.url.clone()
     }
 
     /// Runs statements in it, as its owner.
@@ -98,7 +108,7 @@ impl Database {
 impl Drop for Database {
     fn drop(&mut self) {
         // Where the server is gone already, so is the database.
-        _ = execute(Server::shared().url(None), format!("drop database if exists {} with (force)", self.name));
+        _ = execute(self.maintenance.clone(), format!("drop database if exists {} with (force)", self.name));
     }
 }
 
