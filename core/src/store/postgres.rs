@@ -13,6 +13,7 @@
 mod claim;
 mod commit;
 mod connection;
+mod copy;
 mod delivery;
 mod entry;
 mod gone;

@@ -7,7 +7,7 @@ use super::{Database, conformance};
 use crate::delivery::{Applied, Outcome, Report, Status};
 use crate::digest::Digest;
 use crate::store::{
-    EntityLink, EntityRow, EntityStep, HeldEntity, HeldRecord, RecordId, RecordStep, StoreError, WaitStep,
+    EntityLink, EntityRow, EntityStep, HeldEntity, HeldRecord, RecordId, RecordRow, RecordStep, StoreError, WaitStep,
 };
 use crate::table::Cell;
 
@@ -19,6 +19,7 @@ conformance!(
     removed_records_make_room_for_their_key,
     retired_entities_keep_what_they_said_and_come_back,
     relinking_is_no_change,
+    a_large_commit_is_held_as_a_small_one_is,
     every_change_takes_the_next_place,
     a_connection_belongs_to_one_partner,
     what_was_applied_is_remembered,
@@ -187,6 +188,43 @@ async fn relinking_is_no_change(database: &dyn Database) {
         .await
         .unwrap();
     assert_eq!(held[0].as_ref().unwrap().contributors, contributors);
+}
+
+/// Beyond the numbers of rows at which stores begin to write otherwise.
+const MANY: i64 = 12_000;
+
+async fn a_large_commit_is_held_as_a_small_one_is(database: &dyn Database) {
+    let world = World::new(database).await;
+    let keys: Vec<_> = (1..=MANY).map(|id| format!("[{id}]")).collect();
+    let row =
+        |id: i64, new, name| RecordRow { new, key: &keys[usize::try_from(id - 1).unwrap()], ..section(id, "", name) };
+    let entity =
+        |nth: i64, new, name| EntityStep::Put(EntityRow { new, ..org(id("org", &nth.to_string()), "x", name) });
+    for (new, name) in [(true, "North"), (false, "South")] {
+        let connection = world.connection("demo", "school").await;
+        let delivery = world.receive(&connection, "{}").await;
+        let report = Report::new(Status::Applied);
+        let mut commit = world.commit(&connection, delivery, Plan::default(), &report);
+        commit.records = (1..=MANY).map(|id| RecordStep::Put(row(id, new, name))).collect();
+        commit.entities = (1..=MANY).map(|nth| entity(nth, new, name)).collect();
+        commit.next_record = MANY + 1;
+        world.store.commit(&world.canonical, &world.partner, commit).await.unwrap();
+
+        let connection = world.connection("demo", "school").await;
+        let held = world.store.held_records(&connection, &world.partner).await.unwrap();
+        assert_eq!(held.iter().map(|record| record.key.as_str()).collect::<Vec<_>>(), keys);
+        let last = [RecordId(MANY), RecordId(1)];
+        let bodies = world.store.bodies(&connection, &world.partner, SECTION, &last).await.unwrap();
+        assert_eq!(bodies, [(); 2].map(|()| format!("{{\"name\":\"{name}\",\"students\":[]}}").into_bytes()));
+        let ids: Vec<_> = (1..=MANY).map(|nth| (ORG, id("org", &nth.to_string()))).collect();
+        let held = world.store.held_entities(&connection, &world.canonical, &ids).await.unwrap();
+        assert!(held.iter().flatten().all(|held| held.digest == Digest::of(name.as_bytes()) && held.active));
+        assert_eq!(held.iter().flatten().count(), ids.len());
+        let feed = world.store.changes(&world.canonical, "demo", 0, u32::MAX).await.unwrap();
+        let last = feed.last().unwrap();
+        assert_eq!((feed.len(), last.sequence - feed[0].sequence), (ids.len(), MANY - 1));
+        assert_eq!((last.sourced_id, last.status.as_str()), (ids[ids.len() - 1].1, "active"));
+    }
 }
 
 async fn every_change_takes_the_next_place(database: &dyn Database) {

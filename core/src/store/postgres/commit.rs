@@ -5,7 +5,8 @@ use sqlx::Row as _;
 use sqlx::postgres::{PgBindIterExt as _, PgConnection};
 use uuid::Uuid;
 
-use super::rows::{ROWS_PER_STATEMENT_MAX, Statement, all_changed, bind_cells, statement, storable};
+use super::copy::{self, Copied};
+use super::rows::{ROWS_PER_STATEMENT_MAX, Statement, all_changed, bind_cells, check, statement, storable};
 use super::{delivery, gone, jsonb, number, send, waiting};
 use crate::canonical::{Canonical, KindId};
 use crate::description::{Partner, RecordTypeId};
@@ -14,6 +15,10 @@ use crate::store::sql::bulk;
 use crate::store::stored::integer;
 use crate::store::{Commit, EntityLink, EntityRow, EntityStep, RecordRow, RecordStep, StoreError};
 use crate::table::{Cell, Table};
+
+/// How many of the store's own columns a new record, and a new entity, has.
+const RECORD_COLUMNS: usize = 10;
+const ENTITY_COLUMNS: usize = 11;
 
 /// Applies all of it; says the end of the tenant's feed.
 pub(super) async fn apply(
@@ -72,6 +77,10 @@ async fn records(database: &mut PgConnection, partner: &Partner, commit: &Commit
                     RecordStep::Put(row) => put.push(row),
                 }
             }
+            if action == RecordAction::Insert && put.len() >= copy::ROWS_MIN {
+                copy_records(database, table, &put, commit).await?;
+                continue;
+            }
             let sql = match action {
                 RecordAction::Remove => bulk::remove_records(table),
                 RecordAction::Insert => bulk::insert_records(table),
@@ -82,7 +91,7 @@ async fn records(database: &mut PgConnection, partner: &Partner, commit: &Commit
                 RecordAction::Remove => rows.bind(removed),
                 RecordAction::Insert | RecordAction::Update => bind_records(rows.bind(commit.delivery), table, &put)?,
             };
-            all_changed(&rows.execute(&mut *database).await?, some.len(), "a record")?;
+            all_changed(rows.execute(&mut *database).await?.rows_affected(), some.len(), "a record")?;
         }
     }
     Ok(())
@@ -101,6 +110,62 @@ fn record_order(step: &RecordStep<'_>) -> (RecordTypeId, RecordAction) {
         RecordStep::Put(row) if row.new => (row.of, RecordAction::Insert),
         RecordStep::Put(row) => (row.of, RecordAction::Update),
     }
+}
+
+/// Writes new records as [`bulk::insert_records`] does.
+async fn copy_records(
+    database: &mut PgConnection,
+    table: &Table,
+    put: &[&RecordRow<'_>],
+    commit: &Commit<'_>,
+) -> Result<(), StoreError> {
+    let mut rows = Copied::new();
+    for row in put {
+        check(table, &row.cells)?;
+        rows.row(RECORD_COLUMNS + table.columns.len())?;
+        rows.integer(Some(commit.connection.tenant_id))?;
+        rows.integer(Some(commit.connection.id))?;
+        rows.id(commit.delivery)?;
+        rows.integer(Some(row.id.0))?;
+        rows.field(Some(row.key.as_bytes()))?;
+        rows.field(row.digest.as_ref().map(|digest| digest.as_bytes().as_slice()))?;
+        rows.field(Some(row.ancestors))?;
+        let unknown = jsonb::beside(&table.columns, &row.cells, row.unknown.as_deref())?;
+        rows.field(unknown.as_deref().map(str::as_bytes))?;
+        rows.field(row.contributions)?;
+        rows.integer(row.as_of)?;
+        rows.cells(table, &row.cells)?;
+    }
+    all_changed(rows.run(database, &bulk::copy_records(table)).await?, put.len(), "a record")
+}
+
+/// Writes new entities as [`bulk::insert_entities`] does.
+async fn copy_entities(
+    database: &mut PgConnection,
+    table: &Table,
+    placed: &[Placed<'_, '_>],
+    commit: &Commit<'_>,
+) -> Result<(), StoreError> {
+    let mut rows = Copied::new();
+    for (place, step) in placed {
+        let EntityStep::Put(row) = step else { continue };
+        let (first, others) = encoded(&row.link)?;
+        check(table, &row.cells)?;
+        rows.row(ENTITY_COLUMNS + table.columns.len())?;
+        rows.integer(Some(commit.connection.tenant_id))?;
+        rows.integer(Some(commit.connection.id))?;
+        rows.integer(Some(commit.at.as_millisecond()))?;
+        rows.boolean(true)?;
+        rows.id(row.link.sourced_id)?;
+        rows.boolean(row.link.uniform)?;
+        rows.integer(Some(first))?;
+        rows.field(others.as_deref())?;
+        rows.integer(Some(*place))?;
+        rows.field(Some(storable(row.source_id).as_bytes()))?;
+        rows.field(Some(row.digest.as_bytes()))?;
+        rows.cells(table, &row.cells)?;
+    }
+    all_changed(rows.run(database, &bulk::copy_entities(table)).await?, placed.len(), "an entity")
 }
 
 fn bind_records(rows: Statement, table: &Table, put: &[&RecordRow<'_>]) -> Result<Statement, StoreError> {
@@ -142,8 +207,12 @@ async fn entities(database: &mut PgConnection, canonical: &Canonical, commit: &C
         let (kind, action) = alike[0].0;
         for some in alike.chunks(ROWS_PER_STATEMENT_MAX) {
             let placed: Vec<_> = some.iter().map(|(_, placed)| *placed).collect();
+            if action == EntityAction::Insert && placed.len() >= copy::ROWS_MIN {
+                copy_entities(database, &canonical.kind(kind).table, &placed, commit).await?;
+                continue;
+            }
             let rows = entity_rows(&canonical.kind(kind).table, action, &placed, commit)?;
-            all_changed(&rows.execute(&mut *database).await?, some.len(), "an entity")?;
+            all_changed(rows.execute(&mut *database).await?.rows_affected(), some.len(), "an entity")?;
         }
     }
     Ok(end)
@@ -232,12 +301,16 @@ fn link<'s>(step: &'s EntityStep<'_>) -> Option<&'s EntityLink> {
 /// Binds uniform, record, contributors.
 fn bind_links(rows: Statement, placed: &[Placed<'_, '_>]) -> Result<Statement, StoreError> {
     let links = placed.iter().filter_map(|(_, step)| link(step));
-    let encoded: Vec<_> = links.clone().map(|link| encode(&link.contributors)).collect();
-    if encoded.iter().any(|(first, _)| first.is_none()) {
-        return Err(StoreError::Inconsistent("an entity without contributors is not active".to_owned()));
-    }
+    let encoded = links.clone().map(encoded).collect::<Result<Vec<_>, _>>()?;
     Ok(rows
         .bind(links.map(|link| link.uniform).bind_iter())
         .bind(encoded.iter().map(|(first, _)| *first).bind_iter())
         .bind(encoded.iter().map(|(_, others)| others.as_deref()).bind_iter()))
+}
+
+/// The first contributor, and the others if there are any.
+fn encoded(link: &EntityLink) -> Result<(i64, Option<Vec<u8>>), StoreError> {
+    let (first, others) = encode(&link.contributors);
+    let none = || StoreError::Inconsistent("an entity without contributors is not active".to_owned());
+    Ok((first.ok_or_else(none)?, others))
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use sqlx::postgres::{PgArguments, PgBindIterExt as _, PgQueryResult, Postgres};
+use sqlx::postgres::{PgArguments, PgBindIterExt as _, Postgres};
 use sqlx::query::Query;
 
 use super::jsonb;
@@ -56,7 +56,8 @@ pub(super) fn bind_cells(
     Ok(statement)
 }
 
-fn check(table: &Table, cells: &[Cell<'_>]) -> Result<(), StoreError> {
+/// That there is a cell for each column, of its form.
+pub(super) fn check(table: &Table, cells: &[Cell<'_>]) -> Result<(), StoreError> {
     if cells.len() != table.columns.len() {
         return Err(StoreError::Inconsistent(format!(
             "a row of {} cells does not fit a table of {} columns",
@@ -104,8 +105,8 @@ pub(super) fn storable(text: &str) -> Cow<'_, str> {
 }
 
 /// That a statement changed as many rows as it was about.
-pub(super) fn all_changed(result: &PgQueryResult, rows: usize, what: &str) -> Result<(), StoreError> {
-    if result.rows_affected() == rows as u64 {
+pub(super) fn all_changed(changed: u64, rows: usize, what: &str) -> Result<(), StoreError> {
+    if changed == rows as u64 {
         return Ok(());
     }
     Err(StoreError::Inconsistent(format!("{what} to be changed is not there")))

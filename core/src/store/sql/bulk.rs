@@ -79,6 +79,11 @@ pub(in crate::store) fn insert_records(table: &Table) -> Sql {
     RECORD.insert(table, "_tenant, _connection, _delivery", "$1, $2, $3")
 }
 
+/// Takes new records, row by row, in the columns of [`insert_records`].
+pub(in crate::store) fn copy_records(table: &Table) -> Sql {
+    RECORD.copy(table, "_tenant, _connection, _delivery")
+}
+
 /// Writes records over what is there; keeps their contributions where there are no new ones.
 pub(in crate::store) fn update_records(table: &Table) -> Sql {
     RECORD.update(
@@ -106,6 +111,11 @@ const ENTITY: Arrays = Arrays {
 /// Writes new entities.
 pub(in crate::store) fn insert_entities(table: &Table) -> Sql {
     ENTITY.insert(table, "_tenant, _connection, _modified, _active", "$1, $2, $3, true")
+}
+
+/// Takes new entities, row by row, in the columns of [`insert_entities`].
+pub(in crate::store) fn copy_entities(table: &Table) -> Sql {
+    ENTITY.copy(table, "_tenant, _connection, _modified, _active")
 }
 
 /// What holds for an entity `r` that one of the rows `u` is about.
@@ -161,6 +171,15 @@ impl Arrays {
         }
         let rows = self.rows(table);
         Sql(format!("insert into {} ({columns}) select {values} from {rows}", quoted(&table.name)))
+    }
+
+    fn copy(&self, table: &Table, columns: &str) -> Sql {
+        let mut columns = columns.to_owned();
+        let names = self.own.iter().map(|(name, _)| (*name).to_owned());
+        for name in names.chain(table.columns.iter().map(|column| quoted(&column.name))) {
+            push(&mut columns, format_args!(", {name}"));
+        }
+        Sql(format!("copy {} ({columns}) from stdin (format binary)", quoted(&table.name)))
     }
 
     fn update(&self, table: &Table, sets: &str, condition: &str) -> Sql {
