@@ -165,6 +165,8 @@ pub struct Queue {
     pub connection: String,
     /// How many deliveries are queued.
     pub length: u64,
+    /// When the oldest of them was received.
+    pub oldest: Timestamp,
 }
 
 /// A record that is gone, and since when.

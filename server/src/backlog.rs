@@ -10,16 +10,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use jiff::{SignedDuration, Timestamp};
 use rollcall_core::ingest::Sender;
 use rollcall_core::limits::Limits;
-
-/// A connection, by tenant and name.
-pub type Name = (String, String);
+use rollcall_core::store::{ConnectionName, Queue};
 
 /// What is queued.
 #[derive(Debug)]
 pub struct Backlog {
     length_max: u64,
     age_max: SignedDuration,
-    queues: Mutex<HashMap<Name, Known>>,
+    queues: Mutex<HashMap<ConnectionName, Known>>,
 }
 
 /// What is known of one connection's queue.
@@ -52,10 +50,12 @@ impl Backlog {
         }
     }
 
-    /// What the store says that there is: of each connection with something queued, how much, and since when.
-    pub fn learn(&self, queues: impl IntoIterator<Item = (Name, u64, Timestamp)>) {
-        let queues = queues.into_iter();
-        *self.lock() = queues.map(|(name, length, oldest)| (name, Known { length, oldest: Some(oldest) })).collect();
+    /// What the store says that there is.
+    pub fn learn(&self, queues: impl IntoIterator<Item = Queue>) {
+        let known = |Queue { tenant, connection, length, oldest }| {
+            ((tenant, connection), Known { length, oldest: Some(oldest) })
+        };
+        *self.lock() = queues.into_iter().map(known).collect();
     }
 
     /// Whether one more may be queued.
@@ -86,12 +86,12 @@ impl Backlog {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Name, Known>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<ConnectionName, Known>> {
         self.queues.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn name(sender: &Sender) -> Name {
+fn name(sender: &Sender) -> ConnectionName {
     (sender.tenant.clone(), sender.connection.clone())
 }
 
@@ -102,6 +102,7 @@ mod tests {
     use jiff::{SignedDuration, Timestamp};
     use rollcall_core::ingest::Sender;
     use rollcall_core::limits::Limits;
+    use rollcall_core::store::Queue;
     use serde_json::Value;
 
     use super::{Backlog, Full};
@@ -135,7 +136,8 @@ mod tests {
         let now: Timestamp = "2026-09-01T08:00:00Z".parse().unwrap();
         let backlog = Backlog::new(&Limits { queued_deliveries_max: 9, ..Limits::default() });
         let school = sender("school");
-        backlog.learn([(super::name(&school), 9, now)]);
+        let (tenant, connection) = super::name(&school);
+        backlog.learn([Queue { tenant, connection, length: 9, oldest: now }]);
         assert_eq!(backlog.check(&school, now), Err(Full::Long));
         backlog.learn([]);
         assert_eq!(backlog.check(&school, now), Ok(()));

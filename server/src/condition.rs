@@ -44,6 +44,14 @@ impl Condition {
         }
     }
 
+    /// Learns from what the store said to something that nobody waits for; what is no trouble of the machine is logged.
+    pub fn suffer(&self, error: &StoreError, what: &str) {
+        match error {
+            StoreError::Unavailable { .. } => self.learn(error),
+            error => tracing::error!(error = error as &dyn std::error::Error, "{what}"),
+        }
+    }
+
     /// Learns that the store works.
     fn recover(&self) {
         if self.set(None) {

@@ -100,7 +100,7 @@ impl Queues {
         let stuck: Vec<_> = self.stuck().iter().cloned().collect();
         match blocking(async move { ingest.store.claim_queue(ingest.clock.now(), &stuck).await }).await {
             Ok(Ok(claimed)) => return claimed,
-            Ok(Err(error)) => tracing::error!(error = &error as &dyn std::error::Error, "claiming a queue"),
+            Ok(Err(error)) => app.condition.suffer(&error, "claiming a queue"),
             Err(message) => tracing::error!("claiming a queue panicked: {message}"),
         }
         None
@@ -116,11 +116,12 @@ impl Lengths {
         let store = Arc::clone(&app.ingest.store);
         let queues = match blocking(async move { store.queues().await }).await {
             Ok(Ok(queues)) => queues,
-            Ok(Err(error)) => return tracing::error!(error = &error as &dyn std::error::Error, "the queues"),
+            Ok(Err(error)) => return app.condition.suffer(&error, "the queues"),
             Err(message) => return tracing::error!("listing the queues panicked: {message}"),
         };
+        app.backlog.learn(queues.iter().cloned());
         let mut emptied = std::mem::take(&mut self.0);
-        for Queue { tenant, connection, length } in queues {
+        for Queue { tenant, connection, length, .. } in queues {
             metrics::queued(&tenant, &connection, length);
             let name = (tenant, connection);
             emptied.remove(&name);
@@ -315,6 +316,7 @@ impl First {
     /// Counts and logs how a delivery ended.
     fn told(&self, queued: &Queued, report: &Report) {
         let sender = &self.from.sender;
+        self.app.backlog.ended(sender);
         metrics::dequeued(&sender.tenant, &sender.connection);
         metrics::delivery(sender, &self.from.partner, queued.body.len() as u64, report);
         let delivery = tracing::field::display(queued.delivery);

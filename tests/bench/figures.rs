@@ -48,6 +48,18 @@ pub(crate) enum Measure {
     Listed,
     /// The same by the peer.
     PeerListed,
+    /// A page brought to the disk.
+    DiskWait,
+    /// Calls that do nothing, under load.
+    Hello,
+    /// Small deliveries acknowledged, each on the disk, under load.
+    Acknowledged,
+    /// What the machine lets through of them: a share of the calls that do nothing, or one wait for the disk of every client.
+    AcknowledgedAtMost,
+    /// Calls that do nothing, of many clients.
+    HelloToMany,
+    /// Small deliveries of many clients, acknowledged, each on the disk.
+    AcknowledgedToMany,
     /// Most memory resident, in MB.
     Memory,
     /// The same by the peer.
@@ -73,6 +85,13 @@ const COMPARISONS: &[(&str, &str, Measure, Measure)] = &[
         Measure::FirstOnPostgres,
         Measure::ShuffledOnPostgres,
     ),
+    (
+        "B5",
+        "deliveries acknowledged, against what the machine lets through",
+        Measure::Acknowledged,
+        Measure::AcknowledgedAtMost,
+    ),
+    ("B6", "the same of 256 clients, against calls that do nothing", Measure::AcknowledgedToMany, Measure::HelloToMany),
     ("R1", "GET of one record, answers per second against the peer's", Measure::Shown, Measure::PeerShown),
     ("R2", "list of 100 with a filter, answers per second against the peer's", Measure::Listed, Measure::PeerListed),
     ("R3", "POST of one record, answers per second against the peer's", Measure::Made, Measure::PeerMade),
@@ -145,6 +164,12 @@ impl Measure {
             Self::PeerShown => ("GET of one record, 64 clients, peer", "1/s"),
             Self::Listed => ("list of 100 with a filter, 64 clients", "1/s"),
             Self::PeerListed => ("list of 100 with a filter, 64 clients, peer", "1/s"),
+            Self::DiskWait => ("a page brought to the disk", "ms"),
+            Self::Hello => ("GET that does nothing, 64 clients", "1/s"),
+            Self::Acknowledged => ("small delivery acknowledged, 64 clients", "1/s"),
+            Self::AcknowledgedAtMost => ("the lesser of 0.35 of these GETs and 64 waits at a time for the disk", "1/s"),
+            Self::HelloToMany => ("GET that does nothing, 256 clients", "1/s"),
+            Self::AcknowledgedToMany => ("small delivery acknowledged, 256 clients", "1/s"),
             Self::Memory => ("peak resident memory", "MB"),
             Self::PeerMemory => ("peak resident memory, peer", "MB"),
         }

@@ -57,9 +57,11 @@ pub(crate) fn of_records(figures: &mut Figures) {
     let site = site();
     let server = site.start();
     let peer = Peer::start(&site);
-    let rollcall =
-        |count, ask: fn(&str, u64) -> Asked| load(server.address(), TOKEN, count, |number| ask("/eduframe", number));
-    let other = |count, ask: fn(&str, u64) -> Asked| load(peer.address(), TOKEN, count, |number| ask("", number));
+    let rollcall = |count, ask: fn(&str, u64) -> Asked| {
+        load(server.address(), TOKEN, CLIENTS, count, |number| ask("/eduframe", number))
+    };
+    let other =
+        |count, ask: fn(&str, u64) -> Asked| load(peer.address(), TOKEN, CLIENTS, count, |number| ask("", number));
     let measures = [
         (MADE, make as fn(&str, u64) -> Asked, Measure::Made, Measure::PeerMade),
         (SHOWN, show, Measure::Shown, Measure::PeerShown),
@@ -107,13 +109,13 @@ fn list(base: &str, number: u64) -> Asked {
     Asked { method: "GET", path, body: String::new(), status: 200 }
 }
 
-/// Has all clients together ask `address` (`http://127.0.0.1:8080`) `count` times what `ask` makes of the numbers from 0.
-fn load(address: &str, token: &str, count: u64, ask: impl Fn(u64) -> Asked + Sync) -> Load {
+/// Has so many clients together ask `address` (`http://127.0.0.1:8080`) `count` times what `ask` makes of the numbers from 0.
+pub(crate) fn load(address: &str, token: &str, clients: u64, count: u64, ask: impl Fn(u64) -> Asked + Sync) -> Load {
     let host = address.strip_prefix("http://").expect("it is an address");
     let number = AtomicU64::new(0);
     let begin = Instant::now();
     let mut times: Vec<Duration> = std::thread::scope(|scope| {
-        let clients: Vec<_> = (0..CLIENTS)
+        let clients: Vec<_> = (0..clients)
             .map(|_| {
                 scope.spawn(|| {
                     let mut client = Client::connect(host);
@@ -157,7 +159,7 @@ impl Client {
         let Asked { method, path, body, status } = asked;
         let request = format!(
             "{method} {path} HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {token}\r\n\
-             content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+             x-api-key: {token}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
             body.len()
         );
         self.stream.get_mut().write_all(request.as_bytes()).expect("the server reads");

@@ -9,6 +9,7 @@
 
 mod figures;
 mod load;
+mod receiving;
 mod rounds;
 
 use std::fmt::Write as _;
@@ -32,10 +33,11 @@ const ROUNDS: usize = 15;
 type Part = (&'static str, usize, fn(&mut Figures));
 
 /// What is measured of whole programs.
-const PARTS: [Part; 3] = [
+const PARTS: [Part; 4] = [
     ("sync", ROUNDS, rounds::over_http),
     ("postgres", ROUNDS, rounds::over_http_on_postgres),
     ("records", 5, load::of_records),
+    ("receiving", 5, receiving::of_deliveries),
 ];
 
 fn main() {

@@ -58,6 +58,22 @@ impl<T> Inbox<T> {
     }
 }
 
+/// Tells all of a group what became of it: what is wrong with one of them alone, or with the machine for everybody.
+pub(super) fn tell<T>(group: Vec<Letter<T>>, kept: Result<(), StoreError>) {
+    let mut letters = group.into_iter();
+    let first = letters.next();
+    let shared = || match &kept {
+        Ok(()) => Some(Ok(())),
+        Err(error) => error.shared().map(Err),
+    };
+    for (letter, kept) in letters.zip(std::iter::from_fn(shared)) {
+        drop(letter.told.send(kept)); // whoever has left does not need to know
+    }
+    if let Some(first) = first {
+        drop(first.told.send(kept));
+    }
+}
+
 impl<T> Arrivals<T> {
     /// The next group; empty when nobody can bring anything any more. Blocks the thread until there is one.
     pub(super) fn next_blocking(&mut self) -> Vec<Letter<T>> {
@@ -65,6 +81,15 @@ impl<T> Arrivals<T> {
             Some(first) => self.group(first),
             None => Vec::new(),
         }
+    }
+
+    /// The same for a task.
+    pub(super) async fn next(&mut self) -> Vec<Letter<T>> {
+        let first = match self.left.take() {
+            Some(left) => Some(left),
+            None => self.letters.recv().await,
+        };
+        first.map_or_else(Vec::new, |first| self.group(first))
     }
 
     /// Whatever is there already, as far as it fits into a group with `first`.

@@ -26,6 +26,7 @@ mod process;
 mod question;
 mod queue;
 mod reader;
+mod receiving;
 mod rows;
 mod select;
 mod send;
@@ -45,6 +46,7 @@ use sqlx::{SqlStr, Transaction};
 use tokio::sync::broadcast;
 use uuid::Uuid;
 
+use self::receiving::Receiving;
 #[cfg(test)]
 pub(super) use self::rows::asked;
 use self::signal::Listening;
@@ -83,11 +85,21 @@ pub struct PostgresOptions {
     pub acquire_timeout_ms: u64,
     /// Milliseconds that a single statement may take, waiting for locks included, before the server ends it.
     pub statement_timeout_ms: u64,
+    /// Deliveries that are received at the same time and share a statement and a commit.
+    pub commit_deliveries_max: usize,
+    /// Bytes of bodies, compressed, that do.
+    pub commit_bytes_max: usize,
 }
 
 impl Default for PostgresOptions {
     fn default() -> Self {
-        Self { connections_max: 16, acquire_timeout_ms: 10_000, statement_timeout_ms: 120_000 }
+        Self {
+            connections_max: 16,
+            acquire_timeout_ms: 10_000,
+            statement_timeout_ms: 120_000,
+            commit_deliveries_max: 256,
+            commit_bytes_max: 8 << 20,
+        }
     }
 }
 
@@ -99,6 +111,7 @@ impl Default for PostgresOptions {
 #[derive(Debug)]
 pub struct PostgresStore {
     pool: PgPool,
+    receiving: Receiving,
     /// What this store works for, once it has joined.
     process: OnceLock<Uuid>,
     signals: broadcast::Sender<Signal>,
@@ -127,7 +140,8 @@ impl PostgresStore {
         migration::migrator(&MIGRATIONS).run(&pool).await.map_err(migration::refused)?;
         let signals = broadcast::Sender::new(SIGNALS_MAX);
         let listening = Listening::start(&connect, signals.clone()).await?;
-        Ok(Self { pool, process: OnceLock::new(), signals, _listening: listening })
+        let receiving = Receiving::start(&pool, options);
+        Ok(Self { pool, receiving, process: OnceLock::new(), signals, _listening: listening })
     }
 
     /// The process that this store works for.
@@ -177,7 +191,7 @@ impl Store for PostgresStore {
     }
 
     async fn receive(&self, connection: &Connection, received: &Received) -> Result<(), StoreError> {
-        delivery::receive(&self.pool, self.process(), connection, received).await
+        delivery::receive(&self.pool, &self.receiving, self.process(), connection, received).await
     }
 
     async fn settle(

@@ -62,6 +62,8 @@ async fn the_queue_that_has_waited_longest_comes_first(database: &dyn Database) 
         queues.iter().map(|of| format!("{}/{} {}", of.tenant, of.connection, of.length)).collect::<Vec<_>>()
     };
     assert_eq!(queues().await, ["demo/other 2", "elsewhere/school 1", "demo/school 1"]);
+    let oldest = world.store.delivery("demo", first).await.unwrap().unwrap().received_at;
+    assert_eq!(world.store.queues().await.unwrap()[0].oldest, oldest);
     world.store.settle(first, world.received("").at, &Report::new(Status::Failed), &[]).await.unwrap();
     assert_eq!(queues().await, ["elsewhere/school 1", "demo/other 1", "demo/school 1"]);
     for (tenant, name) in [("demo", "elsewhere"), ("nobody", "school")] {

@@ -6,6 +6,7 @@ use sqlx::postgres::{PgConnection, PgPool};
 use uuid::Uuid;
 
 use super::entry;
+use super::receiving::Receiving;
 use crate::delivery::{Entry, Received, Report, Status};
 use crate::store::packed::pack;
 use crate::store::stored::integer;
@@ -45,9 +46,10 @@ macro_rules! finish {
     };
 }
 
-/// Receives a delivery. A queued one is promised to be worked on, and always waits for the disk.
+/// Receives a delivery, together with others. A queued one is promised to be worked on, and always waits for the disk.
 pub(super) async fn receive(
     pool: &PgPool,
+    receiving: &Receiving,
     process: Option<Uuid>,
     connection: &Connection,
     received: &Received,
@@ -59,8 +61,7 @@ pub(super) async fn receive(
             other => return Ok(other?),
         }
     }
-    let mut database = pool.acquire().await?;
-    keep(&mut database, process, connection, received).await
+    receiving.keep(process, connection, received).await
 }
 
 async fn is_known(pool: &PgPool, connection: &Connection, received: &Received) -> Result<bool, StoreError> {
@@ -121,11 +122,11 @@ pub(super) async fn keep(
 }
 
 /// Nobody answers what is queued.
-fn answered_by(process: Option<Uuid>, received: &Received) -> Option<Uuid> {
+pub(super) fn answered_by(process: Option<Uuid>, received: &Received) -> Option<Uuid> {
     process.filter(|_| !received.queued)
 }
 
-fn status(received: &Received) -> &'static str {
+pub(super) fn status(received: &Received) -> &'static str {
     if received.queued { Status::Queued.word() } else { Status::Received.word() }
 }
 

@@ -6,12 +6,12 @@ use uuid::Uuid;
 
 use super::rows::storable;
 use crate::store::packed::unpack;
-use crate::store::stored::{integer, unsigned};
+use crate::store::stored::{instant, integer, unsigned};
 use crate::store::{Queue, Queued, StoreError};
 
-/// The names of tenant and connection of all that is queued, and how much it is.
-const QUEUES: &str = "select t.name, c.name, d.length from (select tenant, connection, min(arrival) as first, \
-                      count(*) as length from delivery where status = 'queued' group by tenant, connection) d \
+/// The names of tenant and connection of all that is queued, how much it is, and since when.
+const QUEUES: &str = "select t.name, c.name, d.length, d.oldest from (select tenant, connection, min(arrival) as first, \
+                      count(*) as length, min(received_at) as oldest from delivery where status = 'queued' group by tenant, connection) d \
                       join connection c on c.tenant = d.tenant and c.id = d.connection \
                       join tenant t on t.id = d.tenant order by d.first";
 
@@ -28,7 +28,12 @@ const NEXT: &str = "select d.id, c.partner, d.operation, d.attempts, d.sha256, b
 pub(super) async fn queues(pool: &PgPool) -> Result<Vec<Queue>, StoreError> {
     let rows = sqlx::query(QUEUES).fetch_all(pool).await?;
     let queue = |row: &sqlx::postgres::PgRow| {
-        Ok(Queue { tenant: row.try_get(0)?, connection: row.try_get(1)?, length: unsigned(row.try_get(2)?) })
+        Ok(Queue {
+            tenant: row.try_get(0)?,
+            connection: row.try_get(1)?,
+            length: unsigned(row.try_get(2)?),
+            oldest: instant(row.try_get(3)?)?,
+        })
     };
     rows.iter().map(queue).collect()
 }

@@ -5,12 +5,13 @@ use uuid::Uuid;
 
 use crate::store::contributors::damaged;
 use crate::store::packed::unpack;
-use crate::store::stored::integer;
+use crate::store::stored::{instant, integer, unsigned};
 use crate::store::{Queue, Queued, StoreError};
 
-/// The names of tenant and connection of all that is queued, and how much it is.
-const QUEUES: &str = "select t.name, c.name, d.length from (select connection, min(rowid) as first, \
+/// The names of tenant and connection of all that is queued, how much it is, and since when.
+const QUEUES: &str = "select t.name, c.name, d.length, o.received_at from (select connection, min(rowid) as first, \
                       count(*) as length from delivery where status = 'queued' group by connection) d \
+                      join delivery o on o.rowid = d.first \
                       join connection c on c.id = d.connection join tenant t on t.id = c.tenant order by d.first";
 
 /// The queued delivery with the lowest row number, which is in the order of arrival (tenant's name, connection's name,
@@ -24,11 +25,17 @@ const NEXT: &str = "select d.id, c.partner, d.operation, d.attempts, d.sha256, b
 /// All that have something queued; who has waited longest comes first.
 pub(super) fn queues(transaction: &Transaction<'_>) -> Result<Vec<Queue>, StoreError> {
     let mut statement = transaction.prepare_cached(QUEUES)?;
-    let queues = statement.query_map([], |row| {
-        let length = row.get::<_, i64>(2)?.unsigned_abs();
-        Ok(Queue { tenant: row.get(0)?, connection: row.get(1)?, length })
-    })?;
-    Ok(queues.collect::<Result<_, _>>()?)
+    let mut rows = statement.query([])?;
+    let mut queues = Vec::new();
+    while let Some(row) = rows.next()? {
+        queues.push(Queue {
+            tenant: row.get(0)?,
+            connection: row.get(1)?,
+            length: unsigned(row.get(2)?),
+            oldest: instant(row.get(3)?)?,
+        });
+    }
+    Ok(queues)
 }
 
 /// The one that arrived first.

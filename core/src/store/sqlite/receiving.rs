@@ -63,30 +63,15 @@ fn keep(writer: &Writer, group: Vec<Letter<Kept>>) {
         group.iter().try_fold(false, |waits, letter| Ok(waits | delivery::keep(transaction, &letter.what)?))
     });
     match kept {
-        Ok(waits) => {
-            let waiting = group.into_iter().map(|letter| letter.told);
-            match writer.disk().filter(|_| waits) {
-                Some(disk) => disk.tell(waiting.collect()),
-                None => waiting.for_each(|told| drop(told.send(Ok(())))),
-            }
-        }
+        Ok(waits) => match writer.disk().filter(|_| waits) {
+            Some(disk) => disk.tell(group.into_iter().map(|letter| letter.told).collect()),
+            None => inbox::tell(group, Ok(())),
+        },
         Err(error) if error.shared().is_none() && group.len() > 1 => {
             for letter in group {
                 keep(writer, vec![letter]);
             }
         }
-        Err(error) => refuse(group, error),
-    }
-}
-
-/// Tells all of them what is wrong with one, or with the machine.
-fn refuse(group: Vec<Letter<Kept>>, error: StoreError) {
-    let mut letters = group.into_iter();
-    let first = letters.next();
-    for (letter, error) in letters.zip(std::iter::from_fn(|| error.shared())) {
-        drop(letter.told.send(Err(error)));
-    }
-    if let Some(first) = first {
-        drop(first.told.send(Err(error)));
+        Err(error) => inbox::tell(group, Err(error)),
     }
 }
