@@ -7,6 +7,7 @@
 //!
 //! To add a stage: give it a module of its own above this one, and call it from [`Work`].
 
+mod erase;
 mod known;
 mod logic;
 mod mapping;
@@ -22,6 +23,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use self::known::Known;
+pub use self::erase::{ERASE, EraseError, Erased};
 use self::payload::check;
 pub use self::resource::{Asked, Written, given};
 pub use self::trial::Trial;

@@ -27,6 +27,10 @@ pub mod record;
 
 pub mod map;
 
+pub mod retention;
+
+pub mod erasure;
+
 pub mod store;
 
 pub mod reference;

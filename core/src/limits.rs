@@ -78,6 +78,10 @@ pub struct Limits {
     pub send_retry_seconds_max: u64,
     /// Bytes that are read, and kept, of what a subscriber answers.
     pub send_response_bytes_max: usize,
+    /// Rows that are pruned at a time. Whoever writes waits for so many at most.
+    pub prune_rows_max: u32,
+    /// Seconds from one look for what need not be kept any longer to the next.
+    pub prune_round_seconds: u64,
     /// Deliveries of one partner that are mapped at the same time.
     pub partner_mappings_max: usize,
     /// Seconds that running requests and deliveries have to finish when the server is told to stop. What is not finished
@@ -170,6 +174,8 @@ impl Default for Limits {
             send_retry_seconds_min: 10,
             send_retry_seconds_max: 6 * 60 * 60,
             send_response_bytes_max: 1_024,
+            prune_rows_max: 200,
+            prune_round_seconds: 60,
             partner_mappings_max: 4,
             shutdown_seconds_max: 30,
             mapper: MapperLimits::default(),

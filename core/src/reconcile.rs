@@ -22,6 +22,7 @@ use std::rc::Rc;
 use jiff::Timestamp;
 use serde_json::Value;
 
+pub(crate) use self::change::renamed;
 use crate::delivery::{Entry, Outcome};
 use crate::description::{Partner, RecordType, RecordTypeId};
 use crate::digest::Digest;

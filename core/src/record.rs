@@ -99,6 +99,20 @@ impl<'a> Record<'a> {
         Self { of, key, pointer, body, bytes, ancestors: NO_ANCESTORS.to_vec(), digest, sorted: Vec::new() }
     }
 
+    /// A record with ancestors, as it is to be stored.
+    pub(crate) fn stored(
+        id: RecordTypeId,
+        of: &RecordType,
+        key: String,
+        body: Json<'a>,
+        ancestors: Vec<u8>,
+        setting: Digest,
+    ) -> Self {
+        let bytes = body.to_bytes();
+        let digest = Digest::of_parts([setting.as_bytes(), of.name.as_bytes(), &bytes, &ancestors]);
+        Self { of: id, key, pointer: Pointer::root(), body, bytes, ancestors, digest, sorted: Vec::new() }
+    }
+
     /// The same, whose lists were sorted on the way.
     #[must_use]
     pub(crate) fn with_sorted(self, sorted: Vec<Sorted>) -> Self {

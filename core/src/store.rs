@@ -10,6 +10,7 @@ mod conformance;
 mod contributors;
 mod fitting;
 mod inbox;
+pub mod keep;
 mod migration;
 mod packed;
 pub mod postgres;
@@ -618,6 +619,11 @@ pub trait Store: Send + Sync {
 
     /// Tries whether something could be stored now: writes next to nothing, and waits until that is safe.
     async fn probe(&self) -> Result<(), StoreError>;
+
+    /// What keeps this store from keeping too much.
+    fn keeper(&self) -> Option<&dyn keep::Keeper> {
+        None
+    }
 
     /// Applies a plan in one transaction; says the feed's new end. Refused where this process is not, or no longer, at
     /// the delivery.

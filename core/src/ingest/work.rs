@@ -189,7 +189,7 @@ impl Work<'_> {
         }
     }
 
-    async fn state(&self, connection: &Connection) -> Result<State, StoreError> {
+    pub(super) async fn state(&self, connection: &Connection) -> Result<State, StoreError> {
         let (store, partner) = (&self.ingest.store, &self.loaded.partner);
         let state = State::new(store.held_records(connection, partner).await?, &partner.records);
         let tells_when = |media: &Media| media.as_of.is_some();

@@ -240,7 +240,7 @@ fn refused(sent: &Sent, name: &Name, code: &str, message: &str) -> (Outcome, Vec
 }
 
 /// The body with its members under the names that they are kept under.
-fn renamed(of: &RecordType, body: &Json<'_>) -> Vec<u8> {
+pub(crate) fn renamed(of: &RecordType, body: &Json<'_>) -> Vec<u8> {
     let Json::Object(object) = body else { return body.to_bytes() };
     let mut object = object.clone();
     for (sent, kept) in &of.aliases {

@@ -5,6 +5,7 @@
 mod commits;
 mod deliveries;
 mod gone;
+mod keep;
 mod lists;
 mod lookups;
 mod processes;

@@ -16,13 +16,16 @@ mod connection;
 mod copy;
 mod delivery;
 mod entry;
+mod erase;
 mod gone;
 mod held;
 mod jsonb;
+mod keep;
 mod matching;
 mod number;
 mod prepare;
 mod process;
+mod prune;
 mod question;
 mod queue;
 mod reader;
@@ -50,6 +53,7 @@ use self::receiving::Receiving;
 #[cfg(test)]
 pub(super) use self::rows::asked;
 use self::signal::Listening;
+use super::keep::Keeper;
 use super::sql::{Postgres, Wanted, Whose};
 use super::{
     Attempt, Commit, Connection, ConnectionName, DueSend, Gone, HeldEntity, HeldRecord, Matching, Queue, Queued,
@@ -60,9 +64,10 @@ use crate::delivery::{Entry, Received, Report};
 use crate::description::{Partner, RecordTypeId, Selection};
 
 /// What is ours whatever the schemas say, oldest first: name and statements.
-const MIGRATIONS: [migration::File; 2] = [
+const MIGRATIONS: [migration::File; 3] = [
     ("hub", include_str!("../../migrations/postgres/0001_hub.sql")),
     ("process", include_str!("../../migrations/postgres/0002_process.sql")),
+    ("keep", include_str!("../../migrations/postgres/0003_keep.sql")),
 ];
 
 /// Statements that each connection keeps prepared: those of every table, with room to spare.
@@ -174,6 +179,10 @@ fn connect_options(url: &str, options: &PostgresOptions) -> Result<PgConnectOpti
 
 #[async_trait]
 impl Store for PostgresStore {
+    fn keeper(&self) -> Option<&dyn Keeper> {
+        Some(self)
+    }
+
     async fn prepare_canonical(&self, canonical: &Canonical) -> Result<(), StoreError> {
         let mut transaction = self.pool.begin().await?;
         prepare::canonical(&mut transaction, canonical).await?;

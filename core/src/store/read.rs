@@ -404,6 +404,10 @@ pub trait Reader: Send + Sync {
         limit: u32,
     ) -> Result<Vec<Change>, StoreError>;
 
+    /// Where the feed of a tenant begins: entities that were gone at an earlier place are forgotten, so that who stands
+    /// before it may have missed that they are.
+    async fn horizon(&self, tenant: &str) -> Result<i64, StoreError>;
+
     /// Deliveries, newest first, before the given one.
     async fn deliveries(
         &self,

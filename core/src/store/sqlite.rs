@@ -10,19 +10,23 @@
 //! [`MIGRATIONS`].
 
 mod analysis;
+pub mod backup;
 mod checkpoint;
 mod commit;
 mod delivery;
 mod disk;
 mod entry;
+mod erase;
 mod gone;
 mod held;
+mod keep;
 mod lookup;
 mod number;
 #[cfg(test)]
 mod plans;
 mod prepare;
 mod process;
+mod prune;
 mod queue;
 mod reader;
 mod readers;
@@ -33,9 +37,9 @@ mod send;
 mod waiting;
 mod writer;
 
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions, Permissions};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -53,6 +57,7 @@ use self::readers::Readers;
 use self::receiving::Receiving;
 use self::rows::whose;
 use self::writer::Writer;
+use super::keep::Keeper;
 use super::sql::{Sqlite, Wanted};
 use super::{
     Attempt, Commit, Connection, ConnectionName, DueSend, Gone, HeldEntity, HeldRecord, Matching, Queue, Queued,
@@ -63,12 +68,13 @@ use crate::delivery::{Entry, Received, Report};
 use crate::description::{Partner, RecordTypeId, Selection};
 
 /// What is ours whatever the schemas say, oldest first: name and statements.
-const MIGRATIONS: [(&str, &str); 5] = [
+const MIGRATIONS: [(&str, &str); 6] = [
     ("hub", include_str!("../../migrations/sqlite/0001_hub.sql")),
     ("queue", include_str!("../../migrations/sqlite/0002_queue.sql")),
     ("number", include_str!("../../migrations/sqlite/0003_number.sql")),
     ("send", include_str!("../../migrations/sqlite/0004_send.sql")),
     ("process", include_str!("../../migrations/sqlite/0005_process.sql")),
+    ("keep", include_str!("../../migrations/sqlite/0006_keep.sql")),
 ];
 
 /// Bytes of a page. Rows with JSON in them are large; fewer, larger pages are fewer writes.
@@ -190,9 +196,25 @@ impl SqliteStore {
     }
 }
 
-/// Makes the file, if there is none, before SQLite does: its companions get the same permissions.
+/// Makes the file, if there is none, before SQLite does, and takes it from others who may read it: what SQLite makes beside
+/// it gets the same permissions.
 fn create_private(path: &Path) -> io::Result<()> {
-    OpenOptions::new().append(true).create(true).mode(0o600).open(path).map(drop)
+    let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
+    let permissions = file.metadata()?.permissions();
+    let of_others = permissions.mode() & 0o077;
+    if of_others == 0 {
+        return Ok(());
+    }
+    tracing::warn!("the database could be read by others; from now on it cannot");
+    for companion in ["", "-wal", "-shm"] {
+        let mut name = path.as_os_str().to_owned();
+        name.push(companion);
+        match fs::set_permissions(&name, Permissions::from_mode(0o600)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 async fn migrate(connect: &SqliteConnectOptions) -> Result<(), StoreError> {
@@ -204,6 +226,10 @@ async fn migrate(connect: &SqliteConnectOptions) -> Result<(), StoreError> {
 
 #[async_trait]
 impl Store for SqliteStore {
+    fn keeper(&self) -> Option<&dyn Keeper> {
+        Some(self)
+    }
+
     async fn prepare_canonical(&self, canonical: &Canonical) -> Result<(), StoreError> {
         self.writer.write(Durability::Full, |transaction| prepare::canonical(transaction, canonical))
     }

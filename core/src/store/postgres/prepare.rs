@@ -22,6 +22,7 @@ pub(super) async fn canonical(database: &mut PgConnection, canonical: &Canonical
     wait_for_others(database).await?;
     for kind in canonical.kinds() {
         prepare(database, Owner::kind(kind), &kind.table).await?;
+        tombstones(database, &kind.table).await?;
     }
     Ok(())
 }
@@ -40,6 +41,13 @@ pub(super) async fn partner(database: &mut PgConnection, partner: &Partner) -> R
 async fn wait_for_others(database: &mut PgConnection) -> Result<(), StoreError> {
     sqlx::query("select pg_advisory_xact_lock($1)").bind(PREPARING).execute(database).await?;
     Ok(())
+}
+
+/// Makes the index by which old tombstones are found, where it is not there yet.
+async fn tombstones(database: &mut PgConnection, table: &Table) -> Result<(), StoreError> {
+    let (name, create) = sql::tombstone_index(&Postgres, table);
+    let there = sqlx::query_scalar::<_, bool>("select to_regclass(quote_ident($1)) is not null").bind(name);
+    if there.fetch_one(&mut *database).await? { Ok(()) } else { run(database, create).await }
 }
 
 async fn run(database: &mut PgConnection, sql: Sql) -> Result<(), StoreError> {

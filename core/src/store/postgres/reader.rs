@@ -113,6 +113,11 @@ impl Reader for PostgresStore {
         rows.iter().map(|row| change(canonical, row)).collect()
     }
 
+    async fn horizon(&self, tenant: &str) -> Result<i64, StoreError> {
+        let horizon = sqlx::query_scalar("select horizon from tenant where name = $1").bind(tenant.to_owned());
+        Ok(horizon.fetch_optional(&self.pool).await?.unwrap_or_default())
+    }
+
     async fn deliveries(
         &self,
         tenant: &str,

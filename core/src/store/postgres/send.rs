@@ -135,7 +135,7 @@ pub(super) async fn note_attempt(
     if due.is_none() { release(database, &noted).await } else { Ok(()) }
 }
 
-async fn release(database: &mut PgConnection, ended: &PgRow) -> Result<(), StoreError> {
+pub(super) async fn release(database: &mut PgConnection, ended: &PgRow) -> Result<(), StoreError> {
     sqlx::query(RELEASE)
         .bind(ended.try_get::<i64, _>(0)?)
         .bind(ended.try_get::<i64, _>(1)?)

@@ -55,6 +55,48 @@ pub(in crate::store) fn held_entities(table: &Table) -> Sql {
     ))
 }
 
+/// The ancestors of the records with these numbers, with the number.
+pub(in crate::store) fn ancestors(table: &Table) -> Sql {
+    let name = quoted(&table.name);
+    Sql(format!("select r._id, r._ancestors from {name} r where {OF_CONNECTION} and r._id = any($3)"))
+}
+
+/// The ids of all entities of a connection.
+pub(in crate::store) fn entity_ids(table: &Table) -> Sql {
+    Sql(format!("select r._sourced_id from {} r where {OF_CONNECTION}", quoted(&table.name)))
+}
+
+/// Deletes entities that have been gone for long, the oldest first (before when, how many); gives back their places.
+pub(in crate::store) fn delete_tombstones(table: &Table) -> Sql {
+    let name = quoted(&table.name);
+    Sql(format!(
+        "delete from {name} where _tenant = $1 and _sequence = any(select r._sequence from {name} r \
+         where {OF_CONNECTION} and r._active = false and r._modified < $3 order by r._modified limit $4 \
+         for update skip locked) returning _sequence"
+    ))
+}
+
+/// Blanks the entities with these ids, and those that refer to one, as far as they are gone: the ids, and the same as
+/// patterns of text.
+pub(in crate::store) fn blank_entities(table: &Table) -> Sql {
+    let mut sets = "_source_id = '', _digest = decode(repeat('00', 32), 'hex')".to_owned();
+    // What no kind needs is bound nevertheless, and has to have a type.
+    let mut speaks = "r._sourced_id = any($3::uuid[]) or cardinality($4::text[]) < 0".to_owned();
+    for column in &table.columns {
+        let name = quoted(&column.name);
+        push(&mut sets, format_args!(", {name} = null"));
+        match column.form {
+            ColumnForm::Id => push(&mut speaks, format_args!(" or r.{name} = any($3)")),
+            ColumnForm::Json => push(&mut speaks, format_args!(" or r.{name}::text like any($4)")),
+            _ => {}
+        }
+    }
+    Sql(format!(
+        "update {} r set {sets} where {OF_CONNECTION} and not r._active and r._source_id <> '' and ({speaks})",
+        quoted(&table.name)
+    ))
+}
+
 /// Deletes the records with these numbers.
 pub(in crate::store) fn remove_records(table: &Table) -> Sql {
     Sql(format!("delete from {} r where {OF_CONNECTION} and r._id = any($3)", quoted(&table.name)))

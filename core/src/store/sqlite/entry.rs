@@ -72,7 +72,7 @@ impl Line {
     }
 }
 
-fn notes(notes: &[Note]) -> Result<Option<String>, StoreError> {
+pub(super) fn notes(notes: &[Note]) -> Result<Option<String>, StoreError> {
     let text = (!notes.is_empty()).then(|| serde_json::to_string(notes)).transpose();
     text.map_err(|error| StoreError::Database(Box::new(error)))
 }

@@ -14,6 +14,7 @@ use crate::table::{Column, Table};
 pub(super) fn canonical(transaction: &Transaction<'_>, canonical: &Canonical) -> Result<(), StoreError> {
     for kind in canonical.kinds() {
         prepare(transaction, Owner::kind(kind), &kind.table)?;
+        transaction.execute_batch(&sql::tombstone_index(&Sqlite, &kind.table).1)?;
     }
     Ok(())
 }

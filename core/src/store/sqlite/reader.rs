@@ -137,6 +137,11 @@ impl Reader for SqliteStore {
             .collect()
     }
 
+    async fn horizon(&self, tenant: &str) -> Result<i64, StoreError> {
+        let row = sqlx::query("select horizon from tenant where name = ?1").bind(tenant).fetch_optional(&self.readers);
+        row.await?.map_or(Ok(0), |row| Ok(row.try_get(0)?))
+    }
+
     async fn deliveries(
         &self,
         tenant: &str,

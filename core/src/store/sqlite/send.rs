@@ -180,7 +180,7 @@ fn insert_attempt(transaction: &Transaction<'_>, send: i64, nth: i64, attempt: &
 }
 
 /// Gives the next one after `ended`, of the same subscription and record, its time.
-fn release(transaction: &Transaction<'_>, ended: i64) -> Result<(), StoreError> {
+pub(super) fn release(transaction: &Transaction<'_>, ended: i64) -> Result<(), StoreError> {
     let mut statement = transaction.prepare_cached(
         "update send set due = at where id = (select n.id from send e join send n on n.connection = e.connection \
          and n.subscription = e.subscription and n.type = e.type and n.key = e.key \

@@ -62,6 +62,8 @@ impl Writer {
         connection.pragma_update(None, "foreign_keys", false)?;
         connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
         connection.pragma_update(None, "temp_store", "memory")?;
+        // What is deleted or overwritten leaves no bytes behind.
+        connection.pragma_update(None, "secure_delete", "on")?;
         connection.pragma_update(None, "wal_autocheckpoint", BACKSTOP_PAGES)?;
         if let Some(pages) = options.pages_max() {
             connection.pragma_update(None, "max_page_count", pages)?;
@@ -129,6 +131,17 @@ impl Writer {
     /// Looks at the tables now, after they were given another shape.
     pub(super) fn look(&self) -> Result<(), StoreError> {
         Ok(lock(&self.inner).look()?)
+    }
+
+    /// Moves all that is committed into the file, and leaves nothing in the log: waits for those who read.
+    pub(super) fn truncate_log(&self) -> Result<(), StoreError> {
+        let inner = self.lock();
+        let is_busy: bool = inner.connection.query_row("pragma wal_checkpoint(truncate)", [], |row| row.get(0))?;
+        if is_busy {
+            let reason = "somebody reads on, so that the write-ahead log still holds what was erased";
+            return Err(StoreError::Inconsistent(reason.to_owned()));
+        }
+        Ok(())
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
