@@ -16,11 +16,15 @@ mod demo;
 #[cfg(test)]
 mod eduframe;
 #[cfg(test)]
+mod erasing;
+#[cfg(test)]
 mod events;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod isolation;
+#[cfg(test)]
+mod keeping;
 #[cfg(test)]
 mod mirror;
 #[cfg(test)]

@@ -22,8 +22,8 @@ use std::sync::Arc;
 use serde_json::Value;
 use uuid::Uuid;
 
-use self::known::Known;
 pub use self::erase::{ERASE, EraseError, Erased};
+use self::known::Known;
 use self::payload::check;
 pub use self::resource::{Asked, Written, given};
 pub use self::trial::Trial;

@@ -621,9 +621,7 @@ pub trait Store: Send + Sync {
     async fn probe(&self) -> Result<(), StoreError>;
 
     /// What keeps this store from keeping too much.
-    fn keeper(&self) -> Option<&dyn keep::Keeper> {
-        None
-    }
+    fn keeper(&self) -> &dyn keep::Keeper;
 
     /// Applies a plan in one transaction; says the feed's new end. Refused where this process is not, or no longer, at
     /// the delivery.

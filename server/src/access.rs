@@ -5,7 +5,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use rollcall_core::erasure::Marks;
 use rollcall_core::ingest::Sender;
+use rollcall_core::retention::Retention;
 
 use crate::config::{Config, ConfigError};
 use crate::credential::{CredentialDigest, Keyring};
@@ -40,6 +42,8 @@ pub struct Connection {
     pub partner: String,
     /// Where what it sends belongs.
     pub sender: Sender,
+    /// For how long what it sends is kept.
+    pub retention: Retention,
 }
 
 impl Access {
@@ -62,7 +66,8 @@ impl Access {
                 connection: name.to_string(),
                 options: Arc::new(connection.options.clone()),
             };
-            let sending = Arc::new(Connection { partner: connection.partner.to_string(), sender });
+            let retention = connection.retention.or(config.retention);
+            let sending = Arc::new(Connection { partner: connection.partner.to_string(), sender, retention });
             let place = format!("tenants.{tenant}.connections.{name}");
             book.add(&place, &connection.credentials, &Principal::Connection(Arc::clone(&sending)))?;
             connections.push(sending);
@@ -80,9 +85,19 @@ impl Access {
         self.known.get(&self.keyring.digest(credential))
     }
 
+    /// What marks those who are erased; nobody so far.
+    pub fn marks(&self) -> Marks {
+        self.keyring.marks()
+    }
+
     /// The connection called `name` of `tenant`.
     pub fn connection(&self, tenant: &str, name: &str) -> Option<&Arc<Connection>> {
         self.connections.iter().find(|of| of.sender.tenant == tenant && of.sender.connection == name)
+    }
+
+    /// All connections.
+    pub fn connections(&self) -> &[Arc<Connection>] {
+        &self.connections
     }
 
     /// All tenants' names.

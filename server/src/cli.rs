@@ -2,18 +2,22 @@
 //!
 //! To add a subcommand: a file under `cli/` with its arguments and `run`, and a line in [`Command`].
 
+mod backup;
 mod check;
 mod completions;
 mod demo;
+mod erase;
 mod map;
 mod push;
 mod record;
+mod restore;
 mod serve;
 mod test;
 mod token;
 mod webhook;
 
-use std::path::PathBuf;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
@@ -46,6 +50,9 @@ enum Command {
     Test(test::Test),
     Push(push::Push),
     Record(record::Record),
+    Erase(erase::Erase),
+    Backup(backup::Backup),
+    Restore(restore::Restore),
     Token(token::Token),
     Webhook(webhook::Webhook),
     Completions(completions::Completions),
@@ -87,6 +94,9 @@ impl Cli {
             Command::Test(command) => command.run(),
             Command::Push(command) => command.run(),
             Command::Record(command) => command.run(),
+            Command::Erase(command) => command.run(),
+            Command::Backup(command) => command.run(),
+            Command::Restore(command) => command.run(),
             Command::Token(command) => command.run(),
             Command::Webhook(command) => command.run(),
             Command::Completions(command) => Ok(command.run()),
@@ -134,6 +144,16 @@ fn operation<'l>(loaded: &'l Loaded, id: Option<&str>) -> anyhow::Result<&'l Ope
             bail!("say which operation with --operation: {}", ids.join(", "))
         }
     }
+}
+
+/// The bytes of a file; `-` is the standard input.
+fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    if file == Path::new("-") {
+        std::io::stdin().read_to_end(&mut bytes).context("failed to read the standard input")?;
+        return Ok(bytes);
+    }
+    std::fs::read(file).with_context(|| format!("failed to read {}", file.display()))
 }
 
 /// Waits for `work` on a runtime of its own.

@@ -12,6 +12,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use rollcall_core::limits::Limits;
+use rollcall_core::retention::Retention;
 use rollcall_core::store::postgres::PostgresOptions;
 use rollcall_core::store::sqlite::SqliteOptions;
 use schemars::JsonSchema;
@@ -51,6 +52,8 @@ pub struct Config {
     pub limits: Limits,
     /// What is sent to subscribers.
     pub webhooks: Webhooks,
+    /// For how long what was stored is kept; a connection may say something else for itself.
+    pub retention: Retention,
     /// Who owns data, by name.
     pub tenants: BTreeMap<Name, Tenant>,
     /// Who may do everything, by name: the digests of their tokens.
@@ -107,6 +110,9 @@ pub struct Connection {
     /// What the partner's description lets a connection choose.
     #[serde(default = "no_options")]
     pub options: Value,
+    /// For how long what it sends is kept, where that is another time than for everyone.
+    #[serde(default)]
+    pub retention: Retention,
 }
 
 /// A short name: letters, digits, `.`, `-` and `_`, at most 64 of them, led by a letter or digit.
@@ -250,6 +256,7 @@ impl Default for Config {
             credential_key: Secret::default(),
             limits: Limits::default(),
             webhooks: Webhooks::default(),
+            retention: Retention::default(),
             tenants: BTreeMap::new(),
             operators: BTreeMap::new(),
         }

@@ -8,6 +8,7 @@
 
 use std::fmt;
 
+use rollcall_core::erasure::Marks;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -19,6 +20,10 @@ const CONTEXT: &str = "rollcall credential digest v1";
 
 /// What BLAKE3 derives the key of signing secrets for. Never change it: subscribers check signatures by what follows.
 const SIGNING_CONTEXT: &str = "rollcall webhook signing secret v1";
+
+/// What BLAKE3 derives the key for that the names of those who are erased are digested with. Never change it: who was
+/// erased is found again by these digests alone.
+const ERASURE_CONTEXT: &str = "rollcall erasure digest v1";
 
 /// What a new credential starts with, so that it is recognised where it should not be.
 const PREFIX: &str = "rollcall_";
@@ -33,18 +38,24 @@ pub struct CredentialDigest(#[schemars(with = "String", regex(pattern = "^[0-9a-
 pub struct Keyring {
     digests: [u8; 32],
     signing: [u8; 32],
+    erasure: [u8; 32],
 }
 
 impl Keyring {
     /// Derives the key from the configured text.
     pub fn new(key: &Secret) -> Self {
         let derive = |context| blake3::derive_key(context, key.expose().as_bytes());
-        Self { digests: derive(CONTEXT), signing: derive(SIGNING_CONTEXT) }
+        Self { digests: derive(CONTEXT), signing: derive(SIGNING_CONTEXT), erasure: derive(ERASURE_CONTEXT) }
     }
 
     /// The digest of a credential.
     pub fn digest(&self, credential: &str) -> CredentialDigest {
         CredentialDigest(*blake3::keyed_hash(&self.digests, credential.as_bytes()).as_bytes())
+    }
+
+    /// What marks those who are erased; nobody so far.
+    pub fn marks(&self) -> Marks {
+        Marks::new(self.erasure)
     }
 
     /// What a connection's webhooks are signed with. No name has a slash in it.

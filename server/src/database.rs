@@ -27,6 +27,14 @@ impl From<String> for DatabaseUrl {
     }
 }
 
+impl DatabaseUrl {
+    /// The file, where everything is kept in one.
+    pub fn file(&self) -> Option<&Path> {
+        let path = self.0.strip_prefix("sqlite:")?;
+        Some(Path::new(path.strip_prefix("//").unwrap_or(path)))
+    }
+}
+
 impl FromStr for DatabaseUrl {
     type Err = std::convert::Infallible;
 
@@ -56,11 +64,10 @@ pub enum DatabaseError {
 /// Opens the database of `config`.
 pub async fn open(config: &Config) -> Result<Arc<dyn Storage>, DatabaseError> {
     let url = config.database_url.0.as_str();
+    if let Some(file) = config.database_url.file() {
+        return Ok(Arc::new(SqliteStore::open(file, &config.sqlite).await?));
+    }
     match url.split_once(':') {
-        Some(("sqlite", path)) => {
-            let path = path.strip_prefix("//").unwrap_or(path);
-            Ok(Arc::new(SqliteStore::open(Path::new(path), &config.sqlite).await?))
-        }
         Some(("postgres" | "postgresql", _)) => Ok(Arc::new(PostgresStore::open(url, &config.postgres).await?)),
         _ => Err(DatabaseError::Unknown),
     }

@@ -13,6 +13,7 @@ pub mod credential;
 pub mod database;
 pub mod demo;
 pub mod diff;
+pub mod erasing;
 pub mod examples;
 #[cfg(test)]
 mod fixture;
@@ -23,6 +24,7 @@ pub mod partners;
 pub mod presence;
 pub mod preview;
 pub mod problem;
+pub mod pruning;
 pub mod query;
 pub mod references;
 pub mod registry;

@@ -104,6 +104,11 @@ impl Problem {
         Self::new(ProblemClass::Unknown, "unknown", detail)
     }
 
+    /// It was there once.
+    pub fn gone(code: &'static str, detail: impl Into<String>) -> Self {
+        Self { status: StatusCode::GONE, ..Self::new(ProblemClass::Unknown, code, detail) }
+    }
+
     /// A parameter is not what it should be.
     pub fn bad_parameter(name: &str, message: &str) -> Self {
         Self::new(ProblemClass::Malformed, "bad-parameter", format!("parameter `{name}` {message}"))

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use crate::app::App;
 use crate::routes::router;
-use crate::{condition, presence, socket, webhook, worker};
+use crate::{condition, presence, pruning, socket, webhook, worker};
 
 /// How often measured durations are folded into their buckets.
 const UPKEEP: Duration = Duration::from_secs(5);
@@ -35,6 +35,7 @@ pub async fn serve(
     let limit = Duration::from_secs(limits.shutdown_seconds_max);
     let worker = tokio::spawn(worker::work(Arc::clone(&app), ended.clone()));
     let courier = tokio::spawn(webhook::work(Arc::clone(&app), ended.clone()));
+    let pruning = tokio::spawn(pruning::work(Arc::clone(&app), ended.clone()));
     let (leaving, left) = watch::channel(false);
     let presence = tokio::spawn(presence::keep(Arc::clone(&app), left));
     let mut sockets = tokio::spawn(socket::serve(listener, router(Arc::clone(&app)), limits, ended));
@@ -48,7 +49,8 @@ pub async fn serve(
     let finish = async {
         sockets.await?;
         worker.await?;
-        courier.await
+        courier.await?;
+        pruning.await
     };
     let finished = timeout(limit, finish).await;
     aside.iter().for_each(tokio::task::JoinHandle::abort);

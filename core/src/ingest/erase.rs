@@ -75,9 +75,6 @@ impl Erased {
 /// Why nobody was erased.
 #[derive(Debug, thiserror::Error)]
 pub enum EraseError {
-    /// The database does not do this yet.
-    #[error("this database cannot erase yet")]
-    Unsupported,
     /// What records say could not be found out.
     #[error("failed to map")]
     Map(#[from] MapError),
@@ -113,7 +110,7 @@ impl Ingest {
         marks: Marks,
         dry_run: bool,
     ) -> Result<Erased, EraseError> {
-        let keeper = self.store.keeper().ok_or(EraseError::Unsupported)?;
+        let keeper = self.store.keeper();
         for _ in 1..ATTEMPTS_MAX {
             let erasing = self.erasing(sender, loaded, keeper).await?;
             match erasing.run(marks.clone(), dry_run).await {

@@ -179,8 +179,8 @@ fn connect_options(url: &str, options: &PostgresOptions) -> Result<PgConnectOpti
 
 #[async_trait]
 impl Store for PostgresStore {
-    fn keeper(&self) -> Option<&dyn Keeper> {
-        Some(self)
+    fn keeper(&self) -> &dyn Keeper {
+        self
     }
 
     async fn prepare_canonical(&self, canonical: &Canonical) -> Result<(), StoreError> {

@@ -226,8 +226,8 @@ async fn migrate(connect: &SqliteConnectOptions) -> Result<(), StoreError> {
 
 #[async_trait]
 impl Store for SqliteStore {
-    fn keeper(&self) -> Option<&dyn Keeper> {
-        Some(self)
+    fn keeper(&self) -> &dyn Keeper {
+        self
     }
 
     async fn prepare_canonical(&self, canonical: &Canonical) -> Result<(), StoreError> {

@@ -8,6 +8,7 @@ use anyhow::{Context as _, ensure};
 use rollcall_core::clock::SystemClock;
 use rollcall_core::delivery::Report;
 use rollcall_core::description::Verb;
+use rollcall_core::retention::Retention;
 use rollcall_server::app::App;
 use rollcall_server::client::{Call, Client};
 use rollcall_server::config::{Config, Connection, Log, Name, Tenant, Webhooks};
@@ -106,6 +107,7 @@ impl Demo {
                 partner: name(partner)?,
                 credentials: script.credentials().map(|credential| keyring.digest(credential.expose())).collect(),
                 options: script.options(),
+                retention: Retention::default(),
             };
             tenant.connections.insert(name(partner)?, connection);
         }

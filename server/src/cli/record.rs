@@ -1,9 +1,8 @@
 //! `rollcall record`: the records of a connection that its operator sets up, on a running server.
 
-use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use form_urlencoded::byte_serialize;
 use rollcall_server::client::{Call, Client};
 use rollcall_server::config::credential_from_environment;
@@ -92,7 +91,7 @@ impl Record {
                 query.extend_pairs(offset.map(|offset| ("offset", offset.to_string())));
                 place.call("GET", &query.finish(), Vec::new(), false)
             }
-            Action::Put { place, file, dry } => place.call("PUT", "", read(&file)?, dry.dry_run),
+            Action::Put { place, file, dry } => place.call("PUT", "", super::read(&file)?, dry.dry_run),
             Action::Delete { place, key, dry } => {
                 let key: Vec<_> = key.into_iter().map(part).collect();
                 let mut query = form_urlencoded::Serializer::new(String::new());
@@ -132,15 +131,6 @@ fn part(text: String) -> Value {
         Ok(Value::String(quoted)) => Value::String(quoted),
         _ => Value::String(text),
     }
-}
-
-fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    if file == Path::new("-") {
-        std::io::stdin().read_to_end(&mut bytes).context("failed to read the standard input")?;
-        return Ok(bytes);
-    }
-    std::fs::read(file).with_context(|| format!("failed to read {}", file.display()))
 }
 
 #[cfg(test)]

@@ -111,6 +111,10 @@ impl Reader for Empty {
         Ok(Vec::new())
     }
 
+    async fn horizon(&self, _: &str) -> Result<i64, StoreError> {
+        Ok(0)
+    }
+
     async fn deliveries(
         &self,
         tenant: &str,

@@ -40,7 +40,7 @@ const BEGIN: &str = "2026-09-01T08:00:00Z";
 
 impl World {
     fn keeper(&self) -> &dyn Keeper {
-        self.store.keeper().unwrap()
+        self.store.keeper()
     }
 
     /// Prunes in steps of `rows_max`; how many rows went in each.
