@@ -21,7 +21,7 @@ use crate::store::read::{
 };
 use crate::store::sql::{self, Bound, Question};
 use crate::store::stored::{instant, integer, parsed, status, unsigned, uuid, word};
-use crate::store::{RecordId, StoreError};
+use crate::store::{RecordId, Store as _, StoreError};
 use crate::table::{ColumnForm, Table};
 
 /// Deliveries of a tenant (its name is the first parameter) for which a condition holds.
@@ -123,6 +123,10 @@ impl Reader for SqliteStore {
             .bind(limit)
             .fetch_all(&self.readers)
             .await?;
+        if !rows.is_empty() {
+            // Whoever goes on from a place that a power cut takes back would miss what takes it next.
+            self.synced().await?;
+        }
         rows.iter()
             .map(|row| {
                 Ok(Change {
