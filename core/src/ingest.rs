@@ -106,7 +106,8 @@ pub enum IngestError {
     Keep(#[source] tokio::task::JoinError),
 }
 
-/// How often a plan is made anew because another process committed to the same connection meanwhile.
+/// How often a plan is made anew because another process committed to the same connection meanwhile. The first time is in
+/// the hope that nobody does; from then on the others are kept from it, so that it does not depend on luck who succeeds.
 const ATTEMPTS_MAX: usize = 5;
 
 impl Ingest {

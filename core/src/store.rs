@@ -8,29 +8,35 @@ mod body;
 #[cfg(test)]
 mod conformance;
 mod contributors;
+mod error;
 mod fitting;
+mod hold;
 mod inbox;
 pub mod keep;
 mod migration;
 mod packed;
 pub mod postgres;
+mod process;
 mod quarantine;
 pub mod read;
 mod selected;
+mod send;
 mod sql;
 pub mod sqlite;
 mod stored;
 mod trouble;
 
 use std::collections::BTreeMap;
-use std::error::Error;
-use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio::sync::broadcast;
 use uuid::Uuid;
 
+pub use self::error::StoreError;
+pub use self::hold::Hold;
+pub use self::process::{ConnectionName, Signal};
+pub use self::send::{Attempt, DueSend, NewSend, SendClaim, SendOutcome, Subscription};
 pub use self::trouble::Trouble;
 use crate::canonical::{Canonical, KindId};
 use crate::delivery::{Applied, Entry, Outcome, Received, Report};
@@ -63,6 +69,8 @@ pub struct Connection {
     pub active: BTreeMap<String, u64>,
     /// The last applied snapshot, if any.
     pub applied: Option<Applied>,
+    /// What keeps others from committing to it: see [`Store::hold`].
+    pub hold: Hold,
 }
 
 /// A stored record, as far as planning needs it.
@@ -278,113 +286,6 @@ pub struct Commit<'a> {
     pub is_synced_later: bool,
 }
 
-/// Something that a subscriber is to be told.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewSend {
-    /// Its id, which the subscriber sees and which never changes: UUIDv7.
-    pub id: Uuid,
-    /// The key of the subscription, a canonical JSON list.
-    pub subscription: String,
-    /// The event's name.
-    pub event: String,
-    /// What it happened to: the record type's name and the record's key, a canonical JSON list. What happens to one
-    /// record is told in order.
-    pub record: (String, String),
-    /// What is sent, JSON.
-    pub body: Vec<u8>,
-}
-
-/// Something that a subscriber is to be told, when it is its turn.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DueSend {
-    /// Its id.
-    pub id: Uuid,
-    /// The tenant's name.
-    pub tenant: String,
-    /// The connection's name.
-    pub connection: String,
-    /// The partner's name.
-    pub partner: String,
-    /// The key of the subscription.
-    pub subscription: String,
-    /// The event's name.
-    pub event: String,
-    /// What is sent, JSON.
-    pub body: Vec<u8>,
-    /// When it happened.
-    pub at: Timestamp,
-    /// How often it was tried before.
-    pub attempts: u32,
-}
-
-/// How one attempt to tell a subscriber ended.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Attempt {
-    /// When it began.
-    pub at: Timestamp,
-    /// Milliseconds until it ended.
-    pub took_ms: u64,
-    /// The status that was answered, if any was.
-    pub status: Option<u16>,
-    /// The beginning of what was answered with it.
-    pub response: Option<String>,
-    /// Why nothing was answered, if nothing was.
-    pub problem: Option<String>,
-}
-
-/// Which sends a process takes on.
-#[derive(Debug, Clone, Copy)]
-pub struct SendClaim<'c> {
-    /// What is due now.
-    pub now: Timestamp,
-    /// At most so many.
-    pub limit: u32,
-    /// At most so many of one subscription, with those that some process is already at.
-    pub each: u32,
-    /// Subscriptions that did not take what they were sent last: one at a time of these.
-    pub failing: &'c [Subscription],
-}
-
-/// Who is told something: the names of tenant and connection, and the subscription's key, a canonical JSON list.
-pub type Subscription = (String, String, String);
-
-/// The names of a connection's tenant and of the connection itself.
-pub type ConnectionName = (String, String);
-
-/// What one process tells the others, so that they need not wait until they look by themselves. Nothing depends on its
-/// arrival.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Signal {
-    /// A delivery was queued.
-    Queued,
-    /// A subscriber is to be told something.
-    Due,
-}
-
-impl Signal {
-    /// All of them.
-    pub const ALL: [Self; 2] = [Self::Queued, Self::Due];
-
-    /// The word for it.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Queued => "queued",
-            Self::Due => "due",
-        }
-    }
-}
-
-/// What an attempt means for the send.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SendOutcome {
-    /// The subscriber took it.
-    Succeeded,
-    /// It is tried again at this time.
-    Retry(Timestamp),
-    /// It is given up.
-    Failed,
-}
-
 /// A question for the records whose members have one of these values each.
 #[derive(Debug, Clone, Default)]
 pub struct Matching {
@@ -392,53 +293,6 @@ pub struct Matching {
     pub members: Vec<(String, Vec<serde_json::Value>)>,
     /// At most so many, the oldest first.
     pub limit: Option<u64>,
-}
-
-/// Why the store could not do it.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// Someone else committed to the connection meanwhile; plan again.
-    #[error("the connection has changed since this was planned")]
-    Stale,
-    /// A table cannot become what the schema now says by adding to it.
-    #[error("table {table} cannot be changed by adding to it: {reason}")]
-    Breaking {
-        /// The table.
-        table: String,
-        /// What does not fit.
-        reason: String,
-    },
-    /// What is stored is not what we wrote.
-    #[error("{0}")]
-    Inconsistent(String),
-    /// The machine is in trouble, not the caller: the same may succeed later.
-    #[error("{}", trouble.told())]
-    Unavailable {
-        /// What kind of trouble.
-        trouble: Trouble,
-        /// What the database said; several may wait for one answer.
-        source: Arc<dyn Error + Send + Sync>,
-    },
-    /// The database said no.
-    #[error("the database failed")]
-    Database(#[source] Box<dyn Error + Send + Sync>),
-}
-
-impl StoreError {
-    /// The machine is in trouble.
-    fn unavailable(trouble: Trouble, source: impl Error + Send + Sync + 'static) -> Self {
-        Self::Unavailable { trouble, source: Arc::new(source) }
-    }
-
-    /// The same once more for somebody else who waited for the same, where it is the machine's.
-    fn shared(&self) -> Option<Self> {
-        match self {
-            Self::Unavailable { trouble, source } => {
-                Some(Self::Unavailable { trouble: *trouble, source: Arc::clone(source) })
-            }
-            _ => None,
-        }
-    }
 }
 
 /// A database: what the pipeline needs, and what readers ask.
@@ -457,6 +311,10 @@ pub trait Store: Send + Sync {
 
     /// The connection called `name` of `tenant`, made if it is new.
     async fn connection(&self, tenant: &str, name: &str, partner: &str) -> Result<Connection, StoreError>;
+
+    /// The connection as it is now. Nobody else commits to it until something that was planned on this is committed, or
+    /// this and all its copies are gone: for who has planned in vain, because others were faster.
+    async fn hold(&self, connection: &Connection) -> Result<Connection, StoreError>;
 
     /// Keeps a payload durably: when this returns, it survives the end of the process.
     async fn receive(&self, connection: &Connection, received: &Received) -> Result<(), StoreError>;

@@ -127,7 +127,7 @@ impl Work<'_> {
         let mut connection = connection;
         for _ in 1..ATTEMPTS_MAX {
             match self.attempt(&connection, asked, &body, &mut keeping).await {
-                Err(IngestError::Store(StoreError::Stale)) => connection = self.reconnect(&connection).await?,
+                Err(IngestError::Store(StoreError::Stale)) => connection = self.ingest.store.hold(&connection).await?,
                 done => return self.written(&connection, done, &mut keeping).await,
             }
         }

@@ -118,7 +118,7 @@ impl Work<'_> {
         let mut connection = connection;
         for _ in 1..ATTEMPTS_MAX {
             match self.apply(&connection, &payload, &warnings, &mut keeping).await {
-                Err(IngestError::Store(StoreError::Stale)) => connection = self.reconnect(&connection).await?,
+                Err(IngestError::Store(StoreError::Stale)) => connection = self.ingest.store.hold(&connection).await?,
                 done => return self.settled(done).await,
             }
         }
@@ -160,10 +160,6 @@ impl Work<'_> {
         }
         self.settle(&report, &[]).await?;
         Ok(Ingested::whole(report))
-    }
-
-    pub(super) async fn reconnect(&self, connection: &Connection) -> Result<Connection, StoreError> {
-        self.ingest.store.connection(&connection.tenant, &connection.name, &connection.partner).await
     }
 
     pub(super) async fn settle(&self, report: &Report, entries: &[Entry]) -> Result<(), IngestError> {

@@ -34,8 +34,6 @@ mod rows;
 mod select;
 mod send;
 mod signal;
-#[cfg(test)]
-mod tests;
 mod waiting;
 
 use std::sync::OnceLock;
@@ -90,7 +88,8 @@ pub struct PostgresOptions {
     pub connections_max: u32,
     /// Milliseconds that a call waits for one of them, or for the server to take a new one, before it fails.
     pub acquire_timeout_ms: u64,
-    /// Milliseconds that a single statement may take, waiting for locks included, before the server ends it.
+    /// Milliseconds that a single statement may take, waiting for locks included, and that a transaction may wait for the
+    /// next one, before the server ends it.
     pub statement_timeout_ms: u64,
     /// Deliveries that are received at the same time and share a statement and a commit.
     pub commit_deliveries_max: usize,
@@ -173,10 +172,11 @@ fn connect_options(url: &str, options: &PostgresOptions) -> Result<PgConnectOpti
     let connect: PgConnectOptions = url.parse()?;
     let application = connect.get_application_name().unwrap_or("rollcall").to_owned();
     let statement_timeout = options.statement_timeout_ms.to_string();
-    Ok(connect
-        .application_name(&application)
-        .statement_cache_capacity(STATEMENTS_MAX)
-        .options([("statement_timeout", statement_timeout.as_str()), ("jit", "off")]))
+    Ok(connect.application_name(&application).statement_cache_capacity(STATEMENTS_MAX).options([
+        ("statement_timeout", statement_timeout.as_str()),
+        ("idle_in_transaction_session_timeout", statement_timeout.as_str()),
+        ("jit", "off"),
+    ]))
 }
 
 #[async_trait]
@@ -199,6 +199,10 @@ impl Store for PostgresStore {
 
     async fn connection(&self, tenant: &str, name: &str, partner: &str) -> Result<Connection, StoreError> {
         connection::named(&self.pool, tenant, name, partner).await
+    }
+
+    async fn hold(&self, connection: &Connection) -> Result<Connection, StoreError> {
+        connection::hold(&self.pool, connection).await
     }
 
     async fn receive(&self, connection: &Connection, received: &Received) -> Result<(), StoreError> {
@@ -421,7 +425,10 @@ impl Store for PostgresStore {
     }
 
     async fn commit(&self, canonical: &Canonical, partner: &Partner, commit: Commit<'_>) -> Result<i64, StoreError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = match commit.connection.hold.take() {
+            Some(transaction) => transaction,
+            None => self.pool.begin().await?,
+        };
         let end = commit::apply(&mut transaction, canonical, partner, self.process(), &commit).await?;
         transaction.commit().await?;
         Ok(end)

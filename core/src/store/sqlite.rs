@@ -246,6 +246,11 @@ impl Store for SqliteStore {
         self.writer.write(Durability::Full, |transaction| held::new_connection(transaction, tenant, name, partner))
     }
 
+    /// There is one process, which has one delivery of a connection at a time.
+    async fn hold(&self, connection: &Connection) -> Result<Connection, StoreError> {
+        self.connection(&connection.tenant, &connection.name, &connection.partner).await
+    }
+
     async fn receive(&self, connection: &Connection, received: &Received) -> Result<(), StoreError> {
         self.receiving.keep(Kept::new(&self.writer, self.process(), connection, received)?).await
     }

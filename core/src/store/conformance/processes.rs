@@ -22,6 +22,7 @@ conformance!(
     what_a_gone_process_was_sending_is_sent_by_another,
     a_failing_subscription_has_one_place_over_all_processes,
     what_one_says_all_hear,
+    who_holds_a_connection_is_overtaken_by_nobody,
 );
 
 /// Seconds of a lease.
@@ -279,4 +280,27 @@ async fn what_one_says_all_hear(database: &dyn Database) {
     for signals in &mut hearing {
         assert_eq!([signals.recv().await.unwrap(), signals.recv().await.unwrap()], [Signal::Due, Signal::Queued]);
     }
+}
+
+async fn who_holds_a_connection_is_overtaken_by_nobody(database: &dyn Database) {
+    let (one, other) = (process(database, 1).await, process(database, 2).await);
+    let stale = one.connection("demo", "school").await;
+    other.apply(&other.connection("demo", "school").await, Plan::default()).await.unwrap();
+    assert!(matches!(one.apply(&stale, Plan::default()).await, Err(StoreError::Stale)));
+    let held = one.store.hold(&stale).await.unwrap();
+    assert_eq!(held.generation, 1);
+    if !one.store.is_shared() {
+        one.apply(&held, Plan::default()).await.unwrap();
+        return;
+    }
+    let overtaking = other.connection("demo", "school").await;
+    let (overtaken, applied) =
+        tokio::join!(other.apply(&overtaking, Plan::default()), one.apply(&held, Plan::default()));
+    applied.unwrap();
+    assert!(matches!(overtaken, Err(StoreError::Stale)));
+    // Who lets go of it without a commit stands in nobody's way.
+    let held = one.store.hold(&held).await.unwrap();
+    let waiting = other.connection("demo", "school").await;
+    let (waited, ()) = tokio::join!(other.apply(&waiting, Plan::default()), async move { drop(held) });
+    waited.unwrap();
 }

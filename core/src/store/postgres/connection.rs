@@ -8,7 +8,7 @@ use crate::delivery::Applied;
 use crate::digest::Digest;
 use crate::store::contributors::damaged;
 use crate::store::stored::parsed;
-use crate::store::{Connection, StoreError};
+use crate::store::{Connection, Hold, StoreError};
 
 const CONNECTION: &str = "select c.id, c.tenant, c.partner, c.generation, c.next_record, c.active, c.applied_sha256, \
                           c.applied_setting, c.applied_state \
@@ -45,6 +45,18 @@ pub(super) async fn named(pool: &PgPool, tenant: &str, name: &str, partner: &str
     found(pool, tenant, name, partner).await?.ok_or_else(|| damaged("a connection just made"))
 }
 
+/// The connection as it is now; nobody else commits to it meanwhile.
+pub(super) async fn hold(pool: &PgPool, connection: &Connection) -> Result<Connection, StoreError> {
+    let mut transaction = pool.begin().await?;
+    sqlx::query("select 1 from connection where tenant = $1 and id = $2 for no key update")
+        .bind(connection.tenant_id)
+        .bind(connection.id)
+        .execute(&mut *transaction)
+        .await?;
+    let fresh = named(pool, &connection.tenant, &connection.name, &connection.partner).await?;
+    Ok(Connection { hold: Hold::of(transaction), ..fresh })
+}
+
 async fn found(pool: &PgPool, tenant: &str, name: &str, partner: &str) -> Result<Option<Connection>, StoreError> {
     let row = sqlx::query(CONNECTION).bind(storable(tenant)).bind(storable(name)).fetch_optional(pool).await?;
     let Some(row) = row else {
@@ -66,6 +78,7 @@ async fn found(pool: &PgPool, tenant: &str, name: &str, partner: &str) -> Result
         next_record: row.try_get(4)?,
         active: parsed(row.try_get(5)?, "the counts of a connection")?,
         applied: applied(&row)?,
+        hold: Hold::default(),
     }))
 }
 

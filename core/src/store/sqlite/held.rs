@@ -16,7 +16,7 @@ use crate::digest::Digest;
 use crate::store::body::{self, Stored};
 use crate::store::contributors::{damaged, decode};
 use crate::store::sql::Sqlite;
-use crate::store::{Connection, HeldEntity, HeldRecord, RecordId, StoreError, Values, sql};
+use crate::store::{Connection, HeldEntity, HeldRecord, Hold, RecordId, StoreError, Values, sql};
 use crate::table::Table;
 
 const CONNECTION: &str = "select c.id, c.partner, c.generation, c.next_record, c.active, c.applied_sha256, \
@@ -52,6 +52,7 @@ pub(super) fn connection(
         next_record: row.get(3)?,
         active: serde_json::from_str(&active).map_err(|_| damaged("the counts of a connection"))?,
         applied: applied(row)?,
+        hold: Hold::default(),
     }))
 }
 
