@@ -5,11 +5,20 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::sync::LazyLock;
 
-use rollcall_tests::site::{Server, Site, project};
+use rollcall_tests::database::Kind;
+use rollcall_tests::site::{Server, project};
 use serde_json::{Map, Value, json};
 
-use crate::scenario::{self, Partner, dump};
+use crate::scenario::{self, Partner};
 use crate::state::entities;
+use crate::{on_every_database, site_of};
+
+on_every_database!(
+    every_route_answers_as_documented,
+    every_rule_blames_every_party_in_french,
+    contracts_are_integrated_by_their_sessions,
+    a_diff_of_five_hundred_contracts_tells_what_sending_them_does_and_changes_nothing,
+);
 
 /// The partner and its client.
 const PARTNER: Partner = Partner {
@@ -26,29 +35,25 @@ static CONTRACT: LazyLock<Map<String, Value>> = LazyLock::new(|| {
     serde_yaml::from_str(&text).expect("it is YAML")
 });
 
-#[test]
-fn every_route_answers_as_documented() {
-    scenario::run(&PARTNER, site(), "contracts/routes");
+fn every_route_answers_as_documented(kind: Kind) {
+    scenario::run(&PARTNER, site_of(kind, PARTNER.name), "contracts/routes");
 }
 
-#[test]
-fn every_rule_blames_every_party_in_french() {
-    scenario::run(&PARTNER, site(), "contracts/rules");
+fn every_rule_blames_every_party_in_french(kind: Kind) {
+    scenario::run(&PARTNER, site_of(kind, PARTNER.name), "contracts/rules");
 }
 
 #[test]
 fn every_error_says_what_is_wrong_in_french() {
-    scenario::run(&PARTNER, site(), "contracts/errors");
+    scenario::run(&PARTNER, site_of(Kind::Sqlite, PARTNER.name), "contracts/errors");
 }
 
-#[test]
-fn contracts_are_integrated_by_their_sessions() {
-    scenario::run(&PARTNER, site(), "contracts/sessions");
+fn contracts_are_integrated_by_their_sessions(kind: Kind) {
+    scenario::run(&PARTNER, site_of(kind, PARTNER.name), "contracts/sessions");
 }
 
-#[test]
-fn a_diff_of_five_hundred_contracts_tells_what_sending_them_does_and_changes_nothing() {
-    let site = site();
+fn a_diff_of_five_hundred_contracts_tells_what_sending_them_does_and_changes_nothing(kind: Kind) {
+    let site = site_of(kind, PARTNER.name);
     let server = site.start();
     let before: Vec<Value> = (1..=500).map(contract).collect();
     assert_eq!(post(&server, "v1/contrats", &before)["total"], 500);
@@ -59,9 +64,9 @@ fn a_diff_of_five_hundred_contracts_tells_what_sending_them_does_and_changes_not
     after[7]["dateFin"] = "30/06/2026".into();
     after[300]["missionTitle"] = "Vente".into();
     after.insert(0, contract(501));
-    let tables = dump(&site.database());
+    let tables = site.stored().dump();
     let diff = post(&server, "v1/contrats-diff", &after);
-    assert!(dump(&site.database()) == tables, "the diff left something behind");
+    assert!(site.stored().dump() == tables, "the diff left something behind");
     let expected = json!({
         "same": after.iter().filter(|one| before.contains(one)).collect::<Vec<_>>(),
         "added": [contract(501)],
@@ -86,11 +91,6 @@ fn a_diff_of_five_hundred_contracts_tells_what_sending_them_does_and_changes_not
     );
     let again = post(&server, "v1/contrats-diff", &after);
     assert_eq!(lengths(&again), [("same", 498), ("added", 0), ("updated", 0), ("removed", 0)]);
-}
-
-/// A site whose connections are the partner's.
-fn site() -> Site {
-    Site::new(env!("CARGO_BIN_EXE_rollcall"), env!("CARGO_TARGET_TMPDIR"), PARTNER.name)
 }
 
 /// Posts contracts; anything but 200 is the test's end.

@@ -1,5 +1,9 @@
 //! The end-to-end tests: a real server process, real sockets, real databases, real payloads. One test binary; the files
 //! beside this one are its modules.
+//!
+//! What a test says about something that is stored (deliveries, queues, records, entities, feeds, webhooks, whatever must
+//! survive) it says of every kind of database, see [`on_every_database`]. What ends before anything is stored, or is made
+//! of what was read (bodies, headers, texts, command lines), is tested on SQLite alone.
 
 #[cfg(test)]
 mod architecture;
@@ -32,6 +36,8 @@ mod oneroster;
 #[cfg(test)]
 mod options;
 #[cfg(test)]
+mod processes;
+#[cfg(test)]
 mod receiving;
 #[cfg(test)]
 mod scenario;
@@ -46,9 +52,50 @@ mod stories;
 #[cfg(test)]
 mod webhooks;
 
+#[cfg(test)]
+use rollcall_tests::database::Kind;
+#[cfg(test)]
+use rollcall_tests::site::Site;
+
 /// A fresh place for a server.
 #[cfg(test)]
-fn site() -> rollcall_tests::site::Site {
-    use rollcall_tests::jusoor::PARTNER;
-    rollcall_tests::site::Site::new(env!("CARGO_BIN_EXE_rollcall"), env!("CARGO_TARGET_TMPDIR"), PARTNER)
+fn site() -> Site {
+    site_on(Kind::Sqlite)
 }
+
+/// A fresh place for servers, on a kind of database.
+#[cfg(test)]
+fn site_on(kind: Kind) -> Site {
+    site_of(kind, rollcall_tests::jusoor::PARTNER)
+}
+
+/// A fresh place for servers, on a kind of database, whose connections are of one partner.
+#[cfg(test)]
+fn site_of(kind: Kind, partner: &str) -> Site {
+    Site::on(kind, env!("CARGO_BIN_EXE_rollcall"), env!("CARGO_TARGET_TMPDIR"), partner)
+}
+
+/// Runs each of the named tests on every kind of database.
+#[cfg(test)]
+macro_rules! on_every_database {
+    ($($test:ident),+ $(,)?) => {
+        mod sqlite {
+            $(
+                #[test]
+                fn $test() {
+                    super::$test(rollcall_tests::database::Kind::Sqlite);
+                }
+            )+
+        }
+        mod postgres {
+            $(
+                #[test]
+                fn $test() {
+                    super::$test(rollcall_tests::database::Kind::Postgres);
+                }
+            )+
+        }
+    };
+}
+#[cfg(test)]
+use on_every_database;

@@ -7,14 +7,26 @@ use std::fs;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
+use rollcall_tests::database::Kind;
 use rollcall_tests::site::{Server, Site, project};
 use serde_json::{Map, Value, json};
 
 use crate::scenario::{self, Partner};
 use crate::state::{deliveries, entities, everything};
+use crate::{on_every_database, site_of};
+
+on_every_database!(
+    every_route_answers_as_documented,
+    every_object_is_inserted_updated_and_deleted,
+    every_rule_costs_the_object_that_breaks_it_and_no_other,
+    what_refers_to_something_unknown_waits_and_links_itself,
+    what_waits_too_long_is_quarantined_until_what_it_waits_for_comes_after_all,
+    messages_of_one_connection_are_worked_on_in_their_order_whatever_is_wrong_with_one,
+    an_acknowledged_message_is_worked_on_once_whenever_the_process_dies,
+);
 
 /// The partner and its client.
-const PARTNER: Partner = Partner {
+pub(crate) const PARTNER: Partner = Partner {
     name: "educacional",
     base: "",
     credential: |token| ("x-api-key", token.to_owned()),
@@ -31,34 +43,30 @@ static OBJECTS: LazyLock<Map<String, Value>> = LazyLock::new(|| {
     serde_yaml::from_str(&text).expect("it is YAML")
 });
 
-#[test]
-fn every_route_answers_as_documented() {
-    scenario::run(&PARTNER, site(), "events/routes");
+fn every_route_answers_as_documented(kind: Kind) {
+    scenario::run(&PARTNER, site(kind), "events/routes");
 }
 
 #[test]
 fn every_error_around_the_objects_is_told_at_once() {
-    scenario::run(&PARTNER, site(), "events/errors");
+    scenario::run(&PARTNER, site(Kind::Sqlite), "events/errors");
 }
 
-#[test]
-fn every_object_is_inserted_updated_and_deleted() {
-    scenario::run(&PARTNER, site(), "events/objects");
+fn every_object_is_inserted_updated_and_deleted(kind: Kind) {
+    scenario::run(&PARTNER, site(kind), "events/objects");
 }
 
-#[test]
-fn every_rule_costs_the_object_that_breaks_it_and_no_other() {
-    scenario::run(&PARTNER, site(), "events/rules");
+fn every_rule_costs_the_object_that_breaks_it_and_no_other(kind: Kind) {
+    scenario::run(&PARTNER, site(kind), "events/rules");
 }
 
-#[test]
-fn what_refers_to_something_unknown_waits_and_links_itself() {
-    scenario::run(&PARTNER, site(), "events/references");
+fn what_refers_to_something_unknown_waits_and_links_itself(kind: Kind) {
+    scenario::run(&PARTNER, site(kind), "events/references");
 }
 
 #[test]
 fn the_vendors_own_example_goes_through() {
-    let site = site();
+    let site = site(Kind::Sqlite);
     let server = site.start();
     finished(&server, &send(&server, &example("eventos.before")));
     let log = finished(&server, &send(&server, &example("eventos")));
@@ -89,9 +97,8 @@ fn the_vendors_own_example_goes_through() {
     assert_eq!(roles, ["student", "teacher"]);
 }
 
-#[test]
-fn what_waits_too_long_is_quarantined_until_what_it_waits_for_comes_after_all() {
-    let mut site = site();
+fn what_waits_too_long_is_quarantined_until_what_it_waits_for_comes_after_all(kind: Kind) {
+    let mut site = site(kind);
     let description = site.copy_schemas().join(PARTNER.name).join("openapi.yaml");
     let text = fs::read_to_string(&description).unwrap();
     assert!(text.contains("P7D"));
@@ -126,9 +133,8 @@ fn what_waits_too_long_is_quarantined_until_what_it_waits_for_comes_after_all() 
     assert_eq!(log(&server, &id, 25), expected);
 }
 
-#[test]
-fn messages_of_one_connection_are_worked_on_in_their_order_whatever_is_wrong_with_one() {
-    let site = site();
+fn messages_of_one_connection_are_worked_on_in_their_order_whatever_is_wrong_with_one(kind: Kind) {
+    let site = site(kind);
     let server = site.start();
     let mut sent = Vec::new();
     for nth in 1..=20 {
@@ -147,12 +153,11 @@ fn messages_of_one_connection_are_worked_on_in_their_order_whatever_is_wrong_wit
     assert_eq!(people.values().map(|user| &user["familyName"]).collect::<Vec<_>>(), ["20"]);
 }
 
-#[test]
-fn an_acknowledged_message_is_worked_on_once_whenever_the_process_dies() {
+fn an_acknowledged_message_is_worked_on_once_whenever_the_process_dies(kind: Kind) {
     const KILLS: u32 = 10;
     const MEGABYTES_MAX: u64 = 512;
     let large = expanded(json!({ "events": school() }));
-    let control = site();
+    let control = site(kind);
     let server = control.start();
     let id = send(&server, &large);
     let start = Instant::now();
@@ -166,7 +171,7 @@ fn an_acknowledged_message_is_worked_on_once_whenever_the_process_dies() {
     assert!(megabytes < MEGABYTES_MAX, "it took {megabytes} MB");
     server.kill();
 
-    let site = site();
+    let site = site(kind);
     let mut server = site.start();
     let id = send(&server, &large);
     let mut caught = 0;
@@ -233,8 +238,9 @@ fn school() -> Vec<Value> {
 }
 
 /// A site whose connections are the partner's.
-fn site() -> Site {
-    let mut site = Site::new(env!("CARGO_BIN_EXE_rollcall"), env!("CARGO_TARGET_TMPDIR"), PARTNER.name);
+fn site(kind: Kind) -> Site {
+    let mut site = site_of(kind, PARTNER.name);
+    site.config["limits"] = json!({"lease_seconds": 2});
     for (tenant, connection) in [("north", "school"), ("north", "annex"), ("south", "school")] {
         site.config["tenants"][tenant]["connections"][connection]["options"] =
             json!({"org_ids": ["escola", "b253081c016x11eab2d30672699b542a"]});
@@ -297,7 +303,7 @@ fn timeless(server: &Server) -> BTreeMap<&'static str, BTreeMap<String, Value>> 
     everything
 }
 
-fn expanded(mut value: Value) -> Value {
+pub(crate) fn expanded(mut value: Value) -> Value {
     expand(&mut value);
     value
 }

@@ -1,12 +1,15 @@
 //! A tenant's reader sees that tenant and nothing else, on every route that reads.
 
+use rollcall_tests::database::Kind;
 use rollcall_tests::jusoor::sync;
 use rollcall_tests::school::{Payload, Size};
 use rollcall_tests::site::Server;
 use serde_json::Value;
 
-use crate::site;
 use crate::state::{ONEROSTER, deliveries, entities};
+use crate::{on_every_database, site_on};
+
+on_every_database!(no_read_route_shows_another_tenants_data, the_same_school_in_two_tenants_is_two_schools,);
 
 /// The kinds of entity that a school has.
 const KINDS: [&str; 6] = ["org", "academicSession", "course", "class", "user", "enrollment"];
@@ -25,9 +28,8 @@ const LISTS: [&str; 10] = [
     "enrollments",
 ];
 
-#[test]
-fn no_read_route_shows_another_tenants_data() {
-    let mut site = site();
+fn no_read_route_shows_another_tenants_data(kind: Kind) {
+    let mut site = site_on(kind);
     for tenant in ["north", "south"] {
         let year = serde_json::json!({ "name": format!("{tenant} year"), "start": "2026-09-01", "end": "2027-06-30" });
         site.config["tenants"][tenant]["connections"]["school"]["options"]["schoolYear"] = year;
@@ -60,9 +62,8 @@ fn no_read_route_shows_another_tenants_data() {
     }
 }
 
-#[test]
-fn the_same_school_in_two_tenants_is_two_schools() {
-    let server = site().start();
+fn the_same_school_in_two_tenants_is_two_schools(kind: Kind) {
+    let server = site_on(kind).start();
     let payload = Payload::of(Size::SMALL);
     for connection in ["north-school", "north-annex", "south-school"] {
         sync(&server, connection, &payload);

@@ -2,6 +2,7 @@
 #![expect(clippy::missing_panics_doc, reason = "a test that cannot go on panics: that is its answer")]
 
 pub mod client;
+pub mod database;
 pub mod jusoor;
 pub mod process;
 pub mod school;

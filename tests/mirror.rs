@@ -1,12 +1,20 @@
 //! A partner's client mirrors its school: what is new is created, what is gone is marked, what is as it was stays.
 
 use rollcall_tests::client::Client;
+use rollcall_tests::database::Kind;
 use rollcall_tests::jusoor::{self, sync};
 use rollcall_tests::school::{Payload, Person, Size};
 use serde_json::{Value, json};
 
-use crate::site;
 use crate::state::{ONEROSTER, changes, counts, deliveries, encode, entities, everything, feed_end, text, total};
+use crate::{on_every_database, site, site_on};
+
+on_every_database!(
+    a_large_school_arrives_whole_and_repeating_it_changes_nothing,
+    a_removed_section_marks_exactly_its_own_rows,
+    who_returns_is_who_left,
+    a_dry_run_answers_and_keeps_nothing,
+);
 
 /// What the large school becomes.
 const LARGE: [(&str, u64); 7] = [
@@ -19,9 +27,8 @@ const LARGE: [(&str, u64); 7] = [
     ("enrollments", 5_760),
 ];
 
-#[test]
-fn a_large_school_arrives_whole_and_repeating_it_changes_nothing() {
-    let server = site().start();
+fn a_large_school_arrives_whole_and_repeating_it_changes_nothing(kind: Kind) {
+    let server = site_on(kind).start();
     let mut payload = Payload::of(Size::LARGE);
     let first = sync(&server, "north-school", &payload);
     assert_eq!(counts(&first, "user"), (5_040, 0, 0, 0));
@@ -40,9 +47,8 @@ fn a_large_school_arrives_whole_and_repeating_it_changes_nothing() {
     }
 }
 
-#[test]
-fn a_removed_section_marks_exactly_its_own_rows() {
-    let server = site().start();
+fn a_removed_section_marks_exactly_its_own_rows(kind: Kind) {
+    let server = site_on(kind).start();
     let mut payload = Payload::of(Size::SMALL);
     for connection in ["north-school", "north-annex", "south-school"] {
         sync(&server, connection, &payload);
@@ -71,9 +77,8 @@ fn a_removed_section_marks_exactly_its_own_rows() {
     assert_eq!(everything(&server, "south-reader"), south);
 }
 
-#[test]
-fn who_returns_is_who_left() {
-    let server = site().start();
+fn who_returns_is_who_left(kind: Kind) {
+    let server = site_on(kind).start();
     let whole = Payload::of(Size::SMALL);
     sync(&server, "north-school", &whole);
     let before = everything(&server, "north-reader");
@@ -105,9 +110,8 @@ fn one_changed_student_changes_one_user() {
     assert_eq!((&user["user"]["givenName"], &user["user"]["familyName"]), (&json!("Salma"), &json!("El Amrani")));
 }
 
-#[test]
-fn a_dry_run_answers_and_keeps_nothing() {
-    let server = site().start();
+fn a_dry_run_answers_and_keeps_nothing(kind: Kind) {
+    let server = site_on(kind).start();
     let payload = Payload::of(Size::SMALL);
     let headers = jusoor::headers("north-school");
     let dry: Vec<_> = headers.into_iter().chain([("rollcall-dry-run", "true")]).collect();

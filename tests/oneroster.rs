@@ -1,17 +1,19 @@
 //! A OneRoster 1.2 consumer reads what a partner sent.
 
 use rollcall_tests::client::Answer;
+use rollcall_tests::database::Kind;
 use rollcall_tests::jusoor::sync;
 use rollcall_tests::school::{Payload, Size};
 use rollcall_tests::site::Server;
 use serde_json::{Value, json};
 
-use crate::site;
 use crate::state::{ONEROSTER, encode, total};
+use crate::{on_every_database, site_on};
 
-#[test]
-fn lists_are_paged_sorted_filtered_and_cut() {
-    let server = with_a_school();
+on_every_database!(lists_are_paged_sorted_filtered_and_cut);
+
+fn lists_are_paged_sorted_filtered_and_cut(kind: Kind) {
+    let server = with_a_school(kind);
     pages(&server);
     sorts(&server);
     filters(&server);
@@ -20,7 +22,7 @@ fn lists_are_paged_sorted_filtered_and_cut() {
 
 #[test]
 fn a_single_object_has_its_wrapper_and_links() {
-    let server = with_a_school();
+    let server = with_a_school(Kind::Sqlite);
     for (list, wrapper) in [("orgs", "org"), ("classes", "class"), ("students", "user"), ("enrollments", "enrollment")]
     {
         let id = text(&rows(&get(&server, &format!("{list}?limit=1")))[0]["sourcedId"]);
@@ -45,7 +47,7 @@ fn a_single_object_has_its_wrapper_and_links() {
 
 #[test]
 fn mistakes_are_told_in_the_standards_own_words() {
-    let server = with_a_school();
+    let server = with_a_school(Kind::Sqlite);
     let cases = [
         ("users?filter=nothing%3D%27x%27", 400, "invalid_filter_field"),
         ("users?filter=givenName", 400, "invalid_filter_field"),
@@ -121,8 +123,8 @@ fn fields(server: &Server) {
     assert_eq!(members, ["sourcedId", "familyName"]);
 }
 
-fn with_a_school() -> Server {
-    let server = site().start();
+fn with_a_school(kind: Kind) -> Server {
+    let server = site_on(kind).start();
     sync(&server, "north-school", &Payload::of(Size::SMALL));
     server
 }

@@ -9,9 +9,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rollcall_tests::client::Answer;
+use rollcall_tests::database::Dump;
 use rollcall_tests::site::{Server, Site, digest, project};
-use rusqlite::types::ValueRef;
-use rusqlite::{Connection, OpenFlags};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -22,9 +21,6 @@ const PATIENCE: Duration = Duration::from_secs(40);
 
 /// The tables that say what was sent, and not what became of it.
 const RECEIPTS: [&str; 3] = ["body", "delivery", "entry"];
-
-/// Every table with its rows, as texts.
-pub(crate) type Dump = BTreeMap<String, Vec<String>>;
 
 /// A file: the options of a connection, and calls.
 #[derive(Deserialize)]
@@ -250,39 +246,11 @@ impl Stage<'_> {
 
 /// The database, as far as a call must leave it as it was.
 fn left(site: &Site, leaves: Leaves) -> Dump {
-    let mut dump = dump(&site.database());
+    let mut dump = site.stored().dump();
     if leaves == Leaves::State {
         dump.retain(|table, _| !RECEIPTS.contains(&table.as_str()));
     }
     dump
-}
-
-/// Every row of every table.
-pub(crate) fn dump(database: &Path) -> Dump {
-    let database = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
-    let mut tables = database.prepare("select name from sqlite_schema where type = 'table' order by name").unwrap();
-    let names: Vec<String> = tables.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
-    let mut dump = Dump::new();
-    for name in names {
-        let mut all = database.prepare(&format!("select * from \"{name}\"")).unwrap();
-        let columns = all.column_count();
-        let row = |row: &rusqlite::Row<'_>| {
-            let cells = (0..columns).map(|at| row.get_ref(at).map(shown));
-            cells.collect::<Result<Vec<_>, _>>().map(|cells| cells.join("|"))
-        };
-        let mut rows: Vec<String> = all.query_map([], row).unwrap().map(Result::unwrap).collect();
-        rows.sort();
-        dump.insert(name, rows);
-    }
-    dump
-}
-
-fn shown(cell: ValueRef<'_>) -> String {
-    match cell {
-        ValueRef::Blob(bytes) => hex::encode(bytes),
-        ValueRef::Text(bytes) => String::from_utf8_lossy(bytes).into_owned(),
-        other => format!("{other:?}"),
-    }
 }
 
 fn call(partner: &Partner, server: &Server, tenant: &str, step: &Step) -> Answer {

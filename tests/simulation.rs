@@ -4,23 +4,25 @@
 use std::collections::BTreeMap;
 
 use fastrand::Rng;
+use rollcall_tests::database::Kind;
 use rollcall_tests::jusoor::{BRANCHES, headers, post, sync};
 use rollcall_tests::school::{Payload, Person, Size};
 use rollcall_tests::site::{Server, Site};
 use serde_json::Value;
 
-use crate::site;
 use crate::state::everything;
+use crate::{on_every_database, site_on};
+
+on_every_database!(only_the_last_payload_counts,);
 
 /// How many histories, and how long each is.
 const HISTORIES: u64 = 4;
 const STEPS: usize = 8;
 
-#[test]
-fn only_the_last_payload_counts() {
+fn only_the_last_payload_counts(kind: Kind) {
     for seed in 0..HISTORIES {
         let mut rng = Rng::with_seed(seed);
-        let (site, mut school) = (site(), Payload::of(Size::SMALL));
+        let (site, mut school) = (site_on(kind), Payload::of(Size::SMALL));
         let mut server = site.start();
         let mut history = Vec::new();
         for _ in 0..STEPS {
@@ -29,7 +31,7 @@ fn only_the_last_payload_counts() {
             server = (step.1)(&mut rng, &site, server, &mut school);
         }
         sync(&server, "north-school", &school);
-        let fresh = crate::site();
+        let fresh = site_on(kind);
         let control = fresh.start();
         sync(&control, "north-school", &school);
         assert_eq!(active(&server), active(&control), "seed {seed}, after {history:?}");

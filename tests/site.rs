@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::database::{Database, Kind};
 use crate::process::Process;
 
 /// How long a server may take from its start to its readiness.
@@ -22,28 +23,41 @@ const CREDENTIAL_KEY: &str = "a key that only these tests use, for no data";
 /// A place where a server runs.
 #[derive(Debug)]
 pub struct Site {
-    folder: Arc<TempDir>,
+    place: Arc<Place>,
     program: PathBuf,
     /// What `rollcall.yaml` will say. Change it before the start.
     pub config: Value,
 }
 
-/// A running server. Its folder is there as long as it is.
+/// What a site keeps its data in.
+#[derive(Debug)]
+struct Place {
+    database: Database,
+    folder: TempDir,
+}
+
+/// A running server. Its folder and its database are there as long as it is.
 #[derive(Debug)]
 pub struct Server {
     process: Process,
-    _folder: Arc<TempDir>,
+    _place: Arc<Place>,
 }
 
 impl Site {
-    /// An empty database; two tenants, `north` with the connections `school` and `annex`, `south` with `school`, each
+    /// An empty SQLite file; two tenants, `north` with the connections `school` and `annex`, `south` with `school`, each
     /// of `partner`; a reader of each tenant; an operator. Compiled mappers are kept in `cache` from test to test.
     pub fn new(program: &str, cache: &str, partner: &str) -> Self {
-        let folder = Arc::new(tempfile::tempdir().expect("there is a place for temporary files"));
+        Self::on(Kind::Sqlite, program, cache, partner)
+    }
+
+    /// The same on another kind of database.
+    pub fn on(kind: Kind, program: &str, cache: &str, partner: &str) -> Self {
+        let folder = tempfile::tempdir().expect("there is a place for temporary files");
+        let database = Database::new(kind, folder.path());
         let connection = |name: &str| json!({ "partner": partner, "credentials": [digest(name)] });
         let config = json!({
             "listen": "127.0.0.1:0",
-            "database_url": format!("sqlite:{}", folder.path().join("rollcall.db").display()),
+            "database_url": database.url(),
             "schemas_dir": project().join("schemas"),
             "mappers_dir": folder.path().join("mappers"),
             "cache_dir": Path::new(cache).join("mapper-cache"),
@@ -61,19 +75,24 @@ impl Site {
             },
             "operators": { "operator": [digest("operator")] },
         });
-        let site = Self { folder, program: program.into(), config };
+        let site = Self { place: Arc::new(Place { database, folder }), program: program.into(), config };
         mapper_artifacts::copy_to(&site.path().join("mappers")).expect("the folder is ours");
         site
     }
 
     /// The folder.
     pub fn path(&self) -> &Path {
-        self.folder.path()
+        self.place.folder.path()
     }
 
-    /// The database file.
+    /// The database file; there is none where the data are in a server.
     pub fn database(&self) -> PathBuf {
         self.path().join("rollcall.db")
+    }
+
+    /// What is stored, whatever holds it.
+    pub fn stored(&self) -> &Database {
+        &self.place.database
     }
 
     /// Puts a component in place of a partner's mapper.
@@ -97,8 +116,13 @@ impl Site {
 
     /// Starts a server and waits until it is ready.
     pub fn start(&self) -> Server {
-        let process = Process::start(&mut self.serve(), &self.path().join("log"));
-        let server = Server { process, _folder: Arc::clone(&self.folder) };
+        self.start_another("log")
+    }
+
+    /// Starts one more server on the same database, which logs to `log`, and waits until it is ready.
+    pub fn start_another(&self, log: &str) -> Server {
+        let process = Process::start(&mut self.serve(), &self.path().join(log));
+        let server = Server { process, _place: Arc::clone(&self.place) };
         let start = Instant::now();
         while server.get("/readyz", "").status != 200 {
             assert!(start.elapsed() < STARTUP, "the server does not get ready");

@@ -6,18 +6,22 @@
 
 use std::fs;
 
+use rollcall_tests::database::Kind;
 use rollcall_tests::jusoor::{PARTNER, sync};
 use rollcall_tests::school::{Payload, Size};
 use rollcall_tests::site::{Server, Site};
-use rusqlite::Connection;
 use serde_json::json;
 
-use crate::site;
 use crate::state::{counts, entities, feed_end, rows, text};
+use crate::{on_every_database, site_on};
 
-#[test]
-fn an_identical_payload_is_skipped_while_nothing_has_changed() {
-    let (site, payload, first) = synced();
+on_every_database!(
+    an_identical_payload_is_skipped_while_nothing_has_changed,
+    records_that_were_lost_behind_the_servers_back_are_stored_again,
+);
+
+fn an_identical_payload_is_skipped_while_nothing_has_changed(kind: Kind) {
+    let (site, payload, first) = synced(kind);
     let server = site.start();
     let end = feed_end(&server, "north-reader");
     let answer = sync(&server, "north-school", &payload);
@@ -28,14 +32,14 @@ fn an_identical_payload_is_skipped_while_nothing_has_changed() {
 
 #[test]
 fn another_mapper_maps_everything_again() {
-    let (site, payload, first) = synced();
+    let (site, payload, first) = synced(Kind::Sqlite);
     site.put_mapper(PARTNER, &with_custom_section(mapper_artifacts::component(PARTNER).unwrap()));
     assert_mapped_again(&site, &payload, &first);
 }
 
 #[test]
 fn another_description_maps_everything_again() {
-    let (mut site, payload, first) = synced();
+    let (mut site, payload, first) = synced(Kind::Sqlite);
     let description = site.copy_schemas().join(PARTNER).join("openapi.yaml");
     let text = fs::read_to_string(&description).unwrap();
     fs::write(&description, text.replacen("title: ", "title: Another ", 1)).unwrap();
@@ -44,7 +48,7 @@ fn another_description_maps_everything_again() {
 
 #[test]
 fn another_option_maps_everything_again() {
-    let (mut site, payload, first) = synced();
+    let (mut site, payload, first) = synced(Kind::Sqlite);
     let year = json!({ "name": "2026/27", "start": "2026-09-01", "end": "2027-06-30" });
     site.set_option("school", "schoolYear", year);
     assert_mapped_again(&site, &payload, &first);
@@ -52,33 +56,29 @@ fn another_option_maps_everything_again() {
 
 #[test]
 fn another_canonical_schema_maps_everything_again() {
-    let (mut site, payload, first) = synced();
+    let (mut site, payload, first) = synced(Kind::Sqlite);
     let user = site.copy_schemas().join("canonical/user.yaml");
     let text = fs::read_to_string(&user).unwrap();
     fs::write(&user, format!("{text}\n# Changed.\n")).unwrap();
     assert_mapped_again(&site, &payload, &first);
 }
 
-#[test]
-fn records_that_were_lost_behind_the_servers_back_are_stored_again() {
-    let (site, payload, _) = synced();
+fn records_that_were_lost_behind_the_servers_back_are_stored_again(kind: Kind) {
+    let (site, payload, _) = synced(kind);
     let table = table_of(&site, "Section");
-    let records = |condition: &str| -> i64 {
-        let sql = format!("select count(*) from {table} {condition}");
-        open(&site).query_row(&sql, [], |row| row.get(0)).unwrap()
-    };
-    let all = records("");
-    let lost = open(&site).execute(&format!("delete from {table} where name = 'B'"), []).unwrap();
-    assert!(lost > 0 && records("") < all);
+    let records = || site.stored().texts(&format!("select name from {table}")).len();
+    let all = records();
+    site.stored().execute(&format!("delete from {table} where name = 'B'"));
+    assert!(records() < all);
     let server = site.start();
     sync(&server, "north-school", &payload);
-    assert_eq!(records(""), all, "an identical payload was skipped although stored records were lost");
+    assert_eq!(records(), all, "an identical payload was skipped although stored records were lost");
     assert_eq!(entities(&server, "north-reader", "class", "status=active").len(), 4);
 }
 
 /// A site with the small school in it, and no server; the payload, and the delivery that it came by.
-fn synced() -> (Site, Payload, String) {
-    let site = site();
+fn synced(kind: Kind) -> (Site, Payload, String) {
+    let site = site_on(kind);
     let payload = Payload::of(Size::SMALL);
     let server = site.start();
     let answer = sync(&server, "north-school", &payload);
@@ -108,13 +108,8 @@ fn mapped_from(server: &Server) -> String {
 
 /// The table that holds the records or entities of a type.
 fn table_of(site: &Site, of: &str) -> String {
-    open(site)
-        .query_row("select name from stored_table where type = ?1 and partner = ?2", [of, PARTNER], |row| row.get(0))
-        .unwrap()
-}
-
-fn open(site: &Site) -> Connection {
-    Connection::open(site.database()).unwrap()
+    let sql = format!("select name from stored_table where type = '{of}' and partner = '{PARTNER}'");
+    site.stored().texts(&sql).remove(0)
 }
 
 /// The same component with a section that means nothing: another file that behaves the same.

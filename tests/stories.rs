@@ -3,10 +3,13 @@
 //!
 //! To tell one more story: add a file there.
 
-use rollcall_tests::site::Site;
+use rollcall_tests::database::Kind;
 use serde_json::json;
 
 use crate::scenario::{self, Partner};
+use crate::{on_every_database, site_of};
+
+on_every_database!(stories_end_as_they_are_told);
 
 /// The partner and its client.
 const PARTNER: Partner = Partner {
@@ -22,9 +25,8 @@ const PARTNER: Partner = Partner {
     expand: |_| {},
 };
 
-#[test]
-fn stories_end_as_they_are_told() {
-    let mut site = Site::new(env!("CARGO_BIN_EXE_rollcall"), env!("CARGO_TARGET_TMPDIR"), PARTNER.name);
+fn stories_end_as_they_are_told(kind: Kind) {
+    let mut site = site_of(kind, PARTNER.name);
     site.config["tenants"] = json!({});
     scenario::run(&PARTNER, site, "eduframe/stories");
 }

@@ -11,8 +11,16 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
+use rollcall_tests::database::Kind;
 use rollcall_tests::site::{Server, Site};
 use serde_json::{Value, json};
+
+use crate::{on_every_database, site_of};
+
+on_every_database!(
+    nothing_is_lost_and_nothing_that_was_taken_is_sent_again_whoever_dies,
+    what_one_hub_tells_another_takes_and_does_not_tell_on,
+);
 
 /// The partner.
 const PARTNER: &str = "eduframe";
@@ -164,9 +172,8 @@ fn read(stream: &TcpStream) -> Option<(String, Value)> {
 /// A label, and what happens to it: events, each with the name that the label has then.
 type Story = BTreeMap<i64, Vec<(&'static str, String)>>;
 
-#[test]
-fn nothing_is_lost_and_nothing_that_was_taken_is_sent_again_whoever_dies() {
-    let site = site();
+fn nothing_is_lost_and_nothing_that_was_taken_is_sent_again_whoever_dies(kind: Kind) {
+    let site = site(kind);
     let deaths = Arc::new(AtomicUsize::new(0));
     let manners = [Manner::Slow, Manner::Failing, Manner::Silent, Manner::Dying];
     let subscribers = manners.map(|manner| Subscriber::new(manner, &deaths));
@@ -209,9 +216,8 @@ fn nothing_is_lost_and_nothing_that_was_taken_is_sent_again_whoever_dies() {
     }
 }
 
-#[test]
-fn what_one_hub_tells_another_takes_and_does_not_tell_on() {
-    let site = site();
+fn what_one_hub_tells_another_takes_and_does_not_tell_on(kind: Kind) {
+    let site = site(kind);
     let server = site.start();
     let listener = Subscriber::new(Manner::Slow, &Arc::default());
     let (school, annex) = ("north-school", "north-annex");
@@ -241,8 +247,27 @@ fn what_one_hub_tells_another_takes_and_does_not_tell_on() {
 }
 
 #[test]
+fn what_happened_is_told_in_order_whichever_process_tells_it() {
+    let site = site(Kind::Postgres);
+    let subscriber = Subscriber::new(Manner::Failing, &Arc::default());
+    let servers = [0, 1, 2].map(|nth| site.start_another(&format!("log-{nth}")));
+    let hook = subscribe(&servers[0], &subscriber);
+    let mut story = Story::new();
+    for nth in 0..8 {
+        tell(&servers[nth % servers.len()], &mut story, &nth.to_string());
+    }
+    until("all is told", || {
+        let sends = notifications(&servers[0], &hook);
+        sends.len() == 24 && sends.iter().all(|send| send["status"] == "succeeded")
+    });
+    let requests = subscriber.requests();
+    assert_eq!(told(&requests), story);
+    assert_eq!(requests.iter().filter(|request| request.was_taken).count(), 24, "something was sent twice");
+}
+
+#[test]
 fn subscribers_can_be_told_how_to_check_who_sends() {
-    let site = site();
+    let site = site(Kind::Sqlite);
     let config = site.write_config();
     let secret = |tenant: &str, connection: &str| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_rollcall"));
@@ -256,8 +281,8 @@ fn subscribers_can_be_told_how_to_check_who_sends() {
     assert_eq!(secret("north", "nobody"), (false, String::new()));
 }
 
-fn site() -> Site {
-    let mut site = Site::new(env!("CARGO_BIN_EXE_rollcall"), env!("CARGO_TARGET_TMPDIR"), PARTNER);
+fn site(kind: Kind) -> Site {
+    let mut site = site_of(kind, PARTNER);
     let schemas = site.copy_schemas();
     for folder in fs::read_dir(&schemas).unwrap().map(|entry| entry.unwrap().path()) {
         if folder.is_dir() && !folder.ends_with(PARTNER) && !folder.ends_with("canonical") {
@@ -279,8 +304,7 @@ fn site() -> Site {
         });
     }
     site.config["webhooks"] = json!({"allow": ["127.0.0.1"]});
-    site.config["limits"] =
-        json!({"send_retry_seconds_min": 1, "send_retry_seconds_max": 1, "send_attempts_max": 1_000});
+    site.config["limits"] = json!({"send_retry_seconds_min": 1, "send_retry_seconds_max": 1, "send_attempts_max": 1_000, "lease_seconds": 2});
     site
 }
 

@@ -7,6 +7,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use rollcall_tests::database::Kind;
+
 use super::served::{PARTNER, SCHOOL, site};
 use super::walk::document::Document;
 use super::walk::furnish;
@@ -30,7 +32,7 @@ const PARTS: [&[&str]; 5] = [
 #[test]
 fn whatever_is_sent_is_answered_as_the_document_says() {
     let fuzzer = installed();
-    let server = site().start();
+    let server = site(Kind::Sqlite).start();
     furnish(&server);
     let path = format!("/{PARTNER}/openapi.json");
     let described = Document::new(server.get_json(&path, "")).operations().len();

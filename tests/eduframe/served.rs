@@ -1,7 +1,10 @@
 //! A server with one connection of Eduframe: for tests that call it as its document says.
 
+use rollcall_tests::database::Kind;
 use rollcall_tests::site::{Site, digest};
 use serde_json::json;
+
+use crate::site_of;
 
 /// The partner; also where its routes are.
 pub(super) const PARTNER: &str = "eduframe";
@@ -16,8 +19,8 @@ pub(super) const OPERATOR: &str = "operator";
 const SECRET: &str = "secret-of-webhooks";
 
 /// An empty database; the tenant `north` with the connection `school`.
-pub(super) fn site() -> Site {
-    let mut site = Site::new(env!("CARGO_BIN_EXE_rollcall"), env!("CARGO_TARGET_TMPDIR"), PARTNER);
+pub(super) fn site(kind: Kind) -> Site {
+    let mut site = site_of(kind, PARTNER);
     site.config["tenants"] = json!({"north": {"connections": {"school": {
         "partner": PARTNER,
         "credentials": [digest(SCHOOL), digest(SECRET)],

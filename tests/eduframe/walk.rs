@@ -12,15 +12,18 @@ use std::collections::BTreeSet;
 use document::{Document, Operation};
 use request::Request;
 use rollcall_tests::client::Client;
+use rollcall_tests::database::Kind;
 use serde_json::Value;
 use table::Table;
 use world::{Form, World};
 
 use super::served::{OPERATOR, PARTNER, SCHOOL, site};
+use crate::on_every_database;
 
-#[test]
-fn every_operation_answers_as_it_says_and_refuses_what_is_wrong() {
-    let server = site().start();
+on_every_database!(every_operation_answers_as_it_says_and_refuses_what_is_wrong);
+
+fn every_operation_answers_as_it_says_and_refuses_what_is_wrong(kind: Kind) {
+    let server = site(kind).start();
     let table = Table::read();
     set_up(&server, &table);
     let document = Document::new(server.get_json(&format!("/{PARTNER}/openapi.json"), ""));
