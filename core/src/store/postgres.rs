@@ -34,6 +34,8 @@ mod rows;
 mod select;
 mod send;
 mod signal;
+#[cfg(test)]
+mod tests;
 mod waiting;
 
 use std::sync::OnceLock;

@@ -1,5 +1,8 @@
 //! Commits: all or nothing, on the state that they were planned on, with gapless places in the feed.
 
+use std::cell::Cell as Counter;
+use std::collections::BTreeSet;
+
 use uuid::Uuid;
 
 use super::sample::{BRANCH, ORG, PERSON, Plan, SECTION, World, branch, id, line, org, section, text};
@@ -21,6 +24,7 @@ conformance!(
     relinking_is_no_change,
     a_large_commit_is_held_as_a_small_one_is,
     every_change_takes_the_next_place,
+    a_reader_that_polls_while_others_commit_skips_nothing,
     a_connection_belongs_to_one_partner,
     what_was_applied_is_remembered,
     a_commit_may_bring_its_delivery_along,
@@ -245,6 +249,38 @@ async fn every_change_takes_the_next_place(database: &dyn Database) {
     let feed = world.store.changes(&world.canonical, "elsewhere", 0, 10).await.unwrap();
     assert_eq!(feed.iter().map(|change| change.sequence).collect::<Vec<_>>(), [place]);
     assert_eq!(apply(Vec::new()).await, 4);
+}
+
+async fn a_reader_that_polls_while_others_commit_skips_nothing(database: &dyn Database) {
+    const COMMITS: usize = 20;
+    let world = World::new(database).await;
+    let ended = Counter::new(0);
+    let write = async |name: &str| {
+        for nth in 0..COMMITS {
+            let connection = world.connection("demo", name).await;
+            let new = id("org", &format!("{name}:{nth}"));
+            let entities = vec![EntityStep::Put(org(new, "x", "North"))];
+            world.apply(&connection, Plan { records: Vec::new(), entities }).await.unwrap();
+        }
+        ended.set(ended.get() + 1);
+    };
+    let read = async {
+        let (mut cursor, mut seen) = (0, BTreeSet::new());
+        loop {
+            let is_last = ended.get() == 3;
+            let changes = world.store.changes(&world.canonical, "demo", cursor, 3).await.unwrap();
+            if is_last && changes.is_empty() {
+                return seen;
+            }
+            for change in changes {
+                assert!(change.sequence > cursor && seen.insert(change.sourced_id));
+                cursor = change.sequence;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let ((), (), (), seen) = tokio::join!(write("one"), write("two"), write("three"), read);
+    assert_eq!(seen.len(), 3 * COMMITS);
 }
 
 async fn a_connection_belongs_to_one_partner(database: &dyn Database) {
