@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::keeping::{rollcall, said};
 use crate::site;
-use crate::state::{changes, deliveries, entities, everything, rows, text};
+use crate::state::{changes, deliveries, encode, entities, everything, rows, text};
 
 /// Part of the name and address of whoever is erased; nobody else has it in theirs.
 const MARKER: &str = "Zubaydamarker";
@@ -95,9 +95,35 @@ fn files_with_marker(site: &Site) -> Vec<String> {
     found
 }
 
+/// The tables that hold the marker in any row.
+fn rows_with_marker(database: &rollcall_test_cluster::Database) -> Vec<String> {
+    let tables = "select relname::text from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r'";
+    let holds = |table: &String| {
+        // What is packed shows its letters in hexadecimal digits.
+        let digits = encode(MARKER).replace('%', "").to_lowercase();
+        let rows = format!(
+            "select 'found'::text from \"{table}\" r where r::text like '%{MARKER}%' or r::text like '%{digits}%'"
+        );
+        !database.texts(&rows).unwrap().is_empty()
+    };
+    database.texts(tables).unwrap().into_iter().filter(holds).collect()
+}
+
 #[test]
 fn a_person_in_the_lists_of_records_leaves_no_trace_and_nobody_else_changes() {
-    let site = site();
+    leaves_no_trace(&site(), &files_with_marker);
+}
+
+#[test]
+fn a_person_leaves_no_trace_in_postgresql() {
+    let database = rollcall_test_cluster::Database::fresh();
+    let mut site = site();
+    site.config["database_url"] = json!(database.url());
+    leaves_no_trace(&site, &|_| rows_with_marker(&database));
+}
+
+/// `found` says where the marker is found in what is stored.
+fn leaves_no_trace(site: &Site, found: &dyn Fn(&Site) -> Vec<String>) {
     let server = site.start();
     sent(&server, &school([&[1001, 1002], &[1003]]));
     sent(&server, &school([&[1002], &[1003, 1001]]));
@@ -106,7 +132,7 @@ fn a_person_in_the_lists_of_records_leaves_no_trace_and_nobody_else_changes() {
     assert_eq!(post(&server, &bad).status, 422);
     let ids = marked(&server);
     assert_eq!(ids.len(), 1);
-    assert!(!files_with_marker(&site).is_empty(), "nothing would be found");
+    assert!(!found(site).is_empty(), "nothing would be found");
 
     let (before, stored) = (everything(&server, "north-reader"), bodies(&server));
     let would = erased(&server, &user(&ids[0]), true);
@@ -140,7 +166,7 @@ fn a_person_in_the_lists_of_records_leaves_no_trace_and_nobody_else_changes() {
         assert!(!body.contains(MARKER), "{delivery}");
         assert!(body.is_empty() || body.contains("Hala Farah"), "the teacher with the same number is someone else");
     }
-    assert_eq!(files_with_marker(&site), Vec::<String>::new());
+    assert_eq!(found(site), Vec::<String>::new());
     assert_eq!(erase(&server, &user(&ids[0]), false).status, 404, "nothing is left to erase");
 
     let again = sent(&server, &school([&[1002], &[1003]]));
@@ -239,6 +265,44 @@ fn a_person_whom_events_are_about_goes_with_what_links_them_to_others() {
     for body in bodies(&server).into_values().flatten() {
         assert!(!body.contains(MARKER) && !body.contains("\"a1\"") && !body.contains("41999990000"), "{body}");
     }
+    assert_eq!(files_with_marker(&site), Vec::<String>::new());
+}
+
+#[test]
+fn a_person_who_was_made_call_by_call_goes_with_what_was_said_in_each_call() {
+    let mut site = Site::new(env!("CARGO_BIN_EXE_rollcall"), env!("CARGO_TARGET_TMPDIR"), "eduframe");
+    for (tenant, connection) in [("north", "school"), ("north", "annex"), ("south", "school")] {
+        site.config["tenants"][tenant]["connections"][connection]["options"] = json!({
+            "slug": "horizon", "tenant_id": "5b0c4c1e-6a3d-4a52-9a57-0d6f4f2b8a11", "name": "Horizon Academy",
+            "website_url": "https://horizon.example", "currency": "EUR",
+        });
+    }
+    let server = site.start();
+    let headers = [("authorization", "Bearer north-school"), ("content-type", "application/json")];
+    let call = |method: &str, path: &str, body: &Value| {
+        let path = format!("/eduframe/api/v1{path}");
+        server.call(method, &path, &headers, Some(body.to_string().as_bytes()))
+    };
+    let made = |path: &str, body: &Value| {
+        let answer = call("POST", path, body);
+        assert_eq!(answer.status, 201, "{path}: {}", answer.text());
+    };
+    made("/users", &json!({"first_name": MARKER, "last_name": "Haddad", "email": format!("{MARKER}@school.example")}));
+    made("/users", &json!({"first_name": "Grace", "last_name": "Hopper", "email": "grace@school.example"}));
+    for user in [1, 2] {
+        made("/teachers", &json!({"user_id": user}));
+    }
+    assert_eq!(call("PATCH", "/users/1", &json!({"middle_name": format!("van {MARKER}")})).status, 200);
+    let ids = marked(&server);
+    assert_eq!(ids.len(), 1);
+
+    let done = erased(&server, &user(&ids[0]), false);
+    assert_eq!(done["recordsRemoved"]["User"], 1, "{done}");
+    assert_eq!(done["bodiesDropped"].as_array().unwrap().len(), 2, "{done}");
+    assert_eq!(call("GET", "/users/1", &Value::Null).status, 404);
+    assert_eq!(call("GET", "/users/2", &Value::Null).status, 200);
+    let kept: Vec<_> = bodies(&server).into_values().flatten().collect();
+    assert!(kept.iter().any(|body| body.contains("grace@school.example")), "{kept:?}");
     assert_eq!(files_with_marker(&site), Vec::<String>::new());
 }
 
