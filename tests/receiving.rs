@@ -10,6 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rollcall_tests::client::{Answer, Client};
+use rollcall_tests::database::Kind;
 use rollcall_tests::site::{Server, Site};
 use rusqlite::Connection;
 use serde_json::json;
@@ -18,6 +19,10 @@ use crate::state::{deliveries, rows, text};
 
 /// Whose messages are answered before they are worked on.
 const PARTNER: &str = "educacional";
+
+/// The server, and where its compiled mappers are kept.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_rollcall");
+const CACHE: &str = env!("CARGO_TARGET_TMPDIR");
 
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -144,6 +149,31 @@ fn a_database_in_use_is_waited_for_a_while_and_goes_on_when_it_is_free() {
 }
 
 #[test]
+fn a_database_that_cannot_be_written_says_so_and_goes_on_when_it_can() {
+    let site = with_options(Site::on(Kind::Postgres, PROGRAM, CACHE, PARTNER));
+    let server = site.start();
+    assert_eq!(send(&server, 1, 0).status, 200);
+    let set_read_only = |is: &str| {
+        site.stored().execute(&format!(
+            "set transaction_read_only = off; do $$ begin \
+             execute format('alter database %I set default_transaction_read_only = {is}', current_database()); end $$"
+        ));
+        let others = "select pg_terminate_backend(pid)::text from pg_stat_activity \
+                      where datname = current_database() and pid <> pg_backend_pid()";
+        site.stored().texts(others);
+    };
+    set_read_only("on");
+    until("it says that it cannot be written", || {
+        assert_ne!(send(&server, 2, 0).status, 200, "what cannot be kept was acknowledged");
+        let ready = server.get("/readyz", "");
+        ready.status == 503 && ready.json()["detail"] == "the database cannot be written"
+    });
+    set_read_only("off");
+    until("it is ready again", || server.get("/readyz", "").status == 200);
+    until("messages are taken again", || send(&server, 3, 0).status == 200);
+}
+
+#[test]
 fn who_says_nothing_is_not_listened_to_for_ever() {
     let mut site = site();
     site.config["limits"] = json!({"head_read_seconds_max": 1});
@@ -193,7 +223,11 @@ fn who_is_told_to_stop_finishes_what_was_asked_or_gives_it_back() {
 }
 
 fn site() -> Site {
-    let mut site = Site::new(env!("CARGO_BIN_EXE_rollcall"), env!("CARGO_TARGET_TMPDIR"), PARTNER);
+    with_options(Site::new(PROGRAM, CACHE, PARTNER))
+}
+
+/// The same, with the options that its connections need.
+fn with_options(mut site: Site) -> Site {
     for tenant in ["north", "south"] {
         let connections = site.config["tenants"][tenant]["connections"].as_object_mut().unwrap();
         for connection in connections.values_mut() {
