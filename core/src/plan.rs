@@ -27,6 +27,9 @@ use crate::reference;
 use crate::store::{EntityLink, EntityRow, EntityStep, HeldEntity, RecordId};
 use crate::table::Cell;
 
+/// Entities that are planned one after the other; beside them, others are.
+const PLANNED_TOGETHER: usize = 512;
+
 /// What one record said when it was last taken, and what it says now.
 #[derive(Debug)]
 pub struct Turn<'c> {
@@ -189,16 +192,19 @@ impl<'c> Touched<'c> {
 
     /// The entities that the turns refer to and do not touch: whether they are there has to be asked.
     pub fn references(&self, turns: &[Turn<'_>], canonical: &Canonical) -> BTreeSet<(KindId, String)> {
-        let mut references = BTreeSet::new();
-        let mut seen = reference::Seen::default();
-        for statement in turns.iter().flat_map(|turn| turn.after.iter()) {
-            seen.each_new(&statement.contribution, canonical, &mut |kind, source_id| {
-                if !self.places.contains_key(&(kind, source_id)) {
-                    references.insert((kind, source_id.to_owned()));
-                }
-            });
-        }
-        references
+        let elsewhere = |turn: &Turn<'_>| {
+            let mut references = BTreeSet::new();
+            let mut seen = reference::Seen::default();
+            for statement in turn.after.iter() {
+                seen.each_new(&statement.contribution, canonical, &mut |kind, source_id| {
+                    if !self.places.contains_key(&(kind, source_id)) {
+                        references.insert((kind, source_id.to_owned()));
+                    }
+                });
+            }
+            references
+        };
+        turns.par_iter().flat_map_iter(elsewhere).collect()
     }
 
     /// The records that refer to an entity that will not be there, or only add to one, with the kind they wait for.
@@ -257,28 +263,83 @@ pub struct Situation<'c> {
 
 /// Plans the steps.
 pub fn plan<'c>(situation: &Situation<'c>) -> Plan<'c> {
-    let mut planner = Planner {
-        situation: *situation,
-        plan: Plan { active: situation.active.clone(), ..Plan::default() },
-        turns: situation.turns.iter().map(|turn| (turn.record, turn)).collect(),
-        resolved: HashMap::new(),
-    };
-    planner.plan.entities.reserve(situation.touched.order.len());
-    for &place in &situation.touched.order {
-        planner.entity(&situation.touched.entities[place], situation.held.get(place).and_then(Option::as_ref));
-    }
-    planner.count_unchanged()
+    let turns = situation.turns.iter().map(|turn| (turn.record, turn)).collect();
+    let parts = situation.touched.order.par_chunks(PLANNED_TOGETHER).map(|places| {
+        let mut planner =
+            Planner { situation: *situation, turns: &turns, part: Part::default(), resolved: HashMap::new() };
+        for &place in places {
+            let held = situation.held.get(place).and_then(Option::as_ref);
+            planner.entity(&situation.touched.entities[place], held);
+        }
+        planner.part
+    });
+    let parts: Vec<_> = parts.collect();
+    Plan::of(parts, situation)
 }
 
-struct Planner<'c> {
+impl<'c> Plan<'c> {
+    /// The parts, in their order, as one plan.
+    fn of(parts: Vec<Part<'c>>, situation: &Situation<'c>) -> Self {
+        let mut plan = Self { active: situation.active.clone(), ..Self::default() };
+        plan.entities.reserve(parts.iter().map(|part| part.entities.len()).sum());
+        let mut tallies: BTreeMap<KindId, Tally> = BTreeMap::new();
+        for part in parts {
+            plan.entities.extend(part.entities);
+            plan.disputes.extend(part.disputes);
+            for (kind, tally) in part.tallies {
+                tallies.entry(kind).or_default().add(tally);
+            }
+        }
+        for (kind, tally) in tallies {
+            let name = &situation.canonical.kind(kind).name;
+            let active = plan.active.entry(name.clone()).or_default();
+            *active = active.saturating_add_signed(tally.gained);
+            plan.counts.insert(name.clone(), tally.counts);
+        }
+        // Whatever is active afterwards and was neither created nor updated is as it was.
+        for (kind, active) in &plan.active {
+            let counts = plan.counts.entry(kind.clone()).or_default();
+            counts.unchanged = active.saturating_sub(counts.created + counts.updated);
+        }
+        plan
+    }
+}
+
+/// What becomes of some of the entities.
+#[derive(Default)]
+struct Part<'c> {
+    entities: Vec<EntityStep<'c>>,
+    tallies: BTreeMap<KindId, Tally>,
+    disputes: Vec<(RecordId, KindId, u16)>,
+}
+
+/// How many entities of one kind become what.
+#[derive(Default)]
+struct Tally {
+    counts: Counts,
+    /// How many more are active afterwards.
+    gained: i64,
+}
+
+impl Tally {
+    fn add(&mut self, other: Self) {
+        self.counts.created += other.counts.created;
+        self.counts.updated += other.counts.updated;
+        self.counts.removed += other.counts.removed;
+        self.gained += other.gained;
+    }
+}
+
+/// Plans some of the entities: what becomes of one follows from nothing that becomes of another.
+struct Planner<'p, 'c> {
     situation: Situation<'c>,
-    plan: Plan<'c>,
-    turns: HashMap<RecordId, &'c Turn<'c>>,
+    turns: &'p HashMap<RecordId, &'c Turn<'c>>,
+    part: Part<'c>,
     /// Nested values with their references resolved, by what they were.
     resolved: HashMap<(KindId, u16, Arc<str>), Arc<str>>,
 }
 
-impl<'c> Planner<'c> {
+impl<'c> Planner<'_, 'c> {
     fn entity(&mut self, touch: &'c Touch<'c>, held: Option<&HeldEntity>) {
         if let (true, Some(held)) = (touch.settled_by(held), held) {
             self.relink(touch, held);
@@ -295,12 +356,12 @@ impl<'c> Planner<'c> {
         }
         let folded = fold(self.situation.canonical.kind(kind), &mut claims);
         if let Some(&leader) = folded.contributors.first() {
-            self.plan.disputes.extend(folded.disputed.iter().map(|field| (leader, kind, *field)));
+            self.part.disputes.extend(folded.disputed.iter().map(|field| (leader, kind, *field)));
         }
         match held {
             Some(held) if held.active && held.digest == folded.digest => {
                 if held.uniform != folded.uniform || held.contributors != folded.contributors {
-                    self.plan.entities.push(EntityStep::Relink(link(touch, folded.uniform, folded.contributors)));
+                    self.part.entities.push(EntityStep::Relink(link(touch, folded.uniform, folded.contributors)));
                 }
             }
             held => self.put(touch, held, folded),
@@ -313,14 +374,15 @@ impl<'c> Planner<'c> {
             return;
         }
         let kind = touch.name.0;
-        self.plan.entities.push(EntityStep::Retire(kind, touch.sourced_id));
+        self.part.entities.push(EntityStep::Retire(kind, touch.sourced_id));
         if !claims.is_empty() {
             let adding: BTreeSet<_> = claims.iter().map(|claim| (claim.rank, claim.record)).collect();
             let contributors = adding.into_iter().map(|(_, record)| record).collect();
-            self.plan.entities.push(EntityStep::Relink(link(touch, false, contributors)));
+            self.part.entities.push(EntityStep::Relink(link(touch, false, contributors)));
         }
-        self.count(kind, |counts| &mut counts.removed);
-        self.gain(kind, -1);
+        let tally = self.tally(kind);
+        tally.counts.removed += 1;
+        tally.gained -= 1;
     }
 
     /// It says what it said; only who says it may have changed.
@@ -333,7 +395,7 @@ impl<'c> Planner<'c> {
         contributors.sort_by_key(rank);
         contributors.dedup();
         if contributors != held.contributors {
-            self.plan.entities.push(EntityStep::Relink(link(touch, true, contributors)));
+            self.part.entities.push(EntityStep::Relink(link(touch, true, contributors)));
         }
     }
 
@@ -358,15 +420,14 @@ impl<'c> Planner<'c> {
             digest: folded.digest,
             cells,
         };
-        self.plan.entities.push(EntityStep::Put(row));
+        self.part.entities.push(EntityStep::Put(row));
+        let tally = self.tally(kind);
         if held.is_none() {
-            self.count(kind, |counts| &mut counts.created);
+            tally.counts.created += 1;
         } else {
-            self.count(kind, |counts| &mut counts.updated);
+            tally.counts.updated += 1;
         }
-        if held.is_none_or(|held| !held.active) {
-            self.gain(kind, 1);
-        }
+        tally.gained += i64::from(held.is_none_or(|held| !held.active));
     }
 
     /// One cell per field of the kind; references become ids.
@@ -427,27 +488,8 @@ impl<'c> Planner<'c> {
         )
     }
 
-    fn count(&mut self, kind: KindId, which: fn(&mut Counts) -> &mut u64) {
-        let name = &self.situation.canonical.kind(kind).name;
-        let counts = match self.plan.counts.get_mut(name) {
-            Some(counts) => counts,
-            None => self.plan.counts.entry(name.clone()).or_default(),
-        };
-        *which(counts) += 1;
-    }
-
-    fn gain(&mut self, kind: KindId, gain: i64) {
-        let active = self.plan.active.entry(self.situation.canonical.kind(kind).name.clone()).or_default();
-        *active = active.saturating_add_signed(gain);
-    }
-
-    /// Whatever is active afterwards and was neither created nor updated is as it was.
-    fn count_unchanged(mut self) -> Plan<'c> {
-        for (kind, active) in &self.plan.active {
-            let counts = self.plan.counts.entry(kind.clone()).or_default();
-            counts.unchanged = active.saturating_sub(counts.created + counts.updated);
-        }
-        self.plan
+    fn tally(&mut self, kind: KindId) -> &mut Tally {
+        self.part.tallies.entry(kind).or_default()
     }
 }
 
