@@ -218,19 +218,37 @@ pub(super) fn drop_index(name: &str) -> Sql {
     Sql(format!("drop index {}", quoted(name)))
 }
 
-/// Parameters of [`insert_entity`] and [`update_entity`] before those of the fields: tenant, connection, modified,
+/// Parameters of [`insert_entities`] and [`update_entity`] before those of the fields: tenant, connection, modified,
 /// sourced id, source id, sequence, digest, uniform, record, contributors.
 pub(super) const ENTITY_PARAMETERS: usize = 10;
 
-/// Writes a new entity.
-pub(super) fn insert_entity(table: &Table) -> Sql {
+/// How many of these all rows of [`insert_entities`] share; the others, and the fields, follow row by row.
+pub(super) const ENTITY_PARAMETERS_SHARED: usize = 3;
+
+/// Writes `count` new entities. Where one is refused, those before it stay: to take them back by itself, a statement
+/// of several rows would keep a copy of each page that it changes, and who writes gives up the transaction anyway.
+pub(super) fn insert_entities(table: &Table, count: usize) -> Sql {
     let mut columns =
         "_tenant, _connection, _modified, _sourced_id, _source_id, _sequence, _digest, _uniform, _record, \
                        _contributors, _active"
             .to_owned();
-    let mut values = format!("{}, 1", parameters(1..=ENTITY_PARAMETERS));
-    insert_columns(table, ENTITY_PARAMETERS, &mut columns, &mut values);
-    Sql(format!("insert into {} ({columns}) values ({values})", quoted(&table.name)))
+    for column in &table.columns {
+        push(&mut columns, format_args!(", {}", quoted(&column.name)));
+    }
+    let own = ENTITY_PARAMETERS - ENTITY_PARAMETERS_SHARED + table.columns.len();
+    let rows: Vec<_> = (0..count)
+        .map(|nth| {
+            let from = ENTITY_PARAMETERS_SHARED + 1 + nth * own;
+            let (linked, fields) = (from + ENTITY_PARAMETERS - ENTITY_PARAMETERS_SHARED, from + own);
+            let before = parameters((1..=ENTITY_PARAMETERS_SHARED).chain(from..linked));
+            if linked == fields {
+                format!("({before}, 1)")
+            } else {
+                format!("({before}, 1, {})", parameters(linked..fields))
+            }
+        })
+        .collect();
+    Sql(format!("insert or fail into {} ({columns}) values {}", quoted(&table.name), rows.join(", ")))
 }
 
 /// Writes an entity over what is there.

@@ -9,6 +9,7 @@ use super::sample::{BRANCH, ORG, PERSON, Plan, SECTION, World, branch, id, line,
 use super::{Database, conformance};
 use crate::delivery::{Applied, Outcome, Report, Status};
 use crate::digest::Digest;
+use crate::identity::Namespace;
 use crate::store::{
     EntityLink, EntityRow, EntityStep, HeldEntity, HeldRecord, RecordId, RecordRow, RecordStep, StoreError, WaitStep,
 };
@@ -18,6 +19,8 @@ conformance!(
     what_is_committed_is_held,
     a_plan_on_an_older_generation_is_stale,
     a_step_that_fails_leaves_nothing_behind,
+    new_entities_are_as_they_were_said_however_many_come,
+    one_of_many_new_entities_that_is_there_already_leaves_none,
     bad_records_keep_their_contributions,
     removed_records_make_room_for_their_key,
     retired_entities_keep_what_they_said_and_come_back,
@@ -121,6 +124,49 @@ async fn a_step_that_fails_leaves_nothing_behind(database: &dyn Database) {
     assert_eq!(world.store.entity(&world.canonical, "demo", ORG, there).await.unwrap(), None);
     let deliveries = world.store.deliveries("demo", None, None, 10).await.unwrap();
     assert!(deliveries.iter().all(|delivery| delivery.status == Status::Received));
+}
+
+const LETTERS: [&str; 20] =
+    ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p", "q", "r", "s", "t"];
+
+async fn new_entities_are_as_they_were_said_however_many_come(database: &dyn Database) {
+    let world = World::new(database).await;
+    for count in [1, 7, 8, 9, 20] {
+        let school = format!("school-{count}");
+        let connection = world.connection("demo", &school).await;
+        let sourced_id = |nth: usize| Namespace::of("demo", &school).sourced_id("org", LETTERS[nth]);
+        // What one does not say must not come from its neighbour.
+        let name = |nth: usize| (nth % 3 > 0).then_some(LETTERS[nth]);
+        let put = |nth: usize| {
+            let cells = vec![name(nth).map_or(Cell::Null, text), Cell::Null];
+            EntityStep::Put(EntityRow { cells, ..org(sourced_id(nth), LETTERS[nth], LETTERS[nth]) })
+        };
+        let plan = Plan { records: Vec::new(), entities: (0..count).map(put).collect() };
+        world.apply(&connection, plan).await.unwrap();
+        let connection = world.connection("demo", &school).await;
+        let asked: Vec<_> = (0..count).map(|nth| (ORG, sourced_id(nth))).collect();
+        let held = world.store.held_entities(&connection, &world.canonical, &asked).await.unwrap();
+        for (nth, held) in held.iter().enumerate() {
+            assert_eq!(held.as_ref().unwrap().digest, Digest::of(LETTERS[nth].as_bytes()), "{nth} of {count}");
+            let entity = world.store.entity(&world.canonical, "demo", ORG, sourced_id(nth)).await.unwrap().unwrap();
+            assert_eq!(entity.get("name").and_then(|name| name.as_str()), name(nth), "{nth} of {count}");
+        }
+    }
+}
+
+async fn one_of_many_new_entities_that_is_there_already_leaves_none(database: &dyn Database) {
+    let world = World::new(database).await;
+    let put = |letter: &'static str| EntityStep::Put(org(id("org", letter), letter, letter));
+    let apply = async |letters: &[&'static str]| {
+        let connection = world.connection("demo", "school").await;
+        world
+            .apply(&connection, Plan { records: Vec::new(), entities: letters.iter().copied().map(put).collect() })
+            .await
+    };
+    apply(&LETTERS[4..5]).await.unwrap();
+    assert!(apply(&LETTERS).await.is_err());
+    assert_eq!(world.store.changes(&world.canonical, "demo", 0, 100).await.unwrap().len(), 1);
+    assert_eq!(world.store.entity(&world.canonical, "demo", ORG, id("org", "a")).await.unwrap(), None);
 }
 
 async fn bad_records_keep_their_contributions(database: &dyn Database) {

@@ -11,8 +11,13 @@ use super::{delivery, gone, number, send, waiting};
 use crate::canonical::{Canonical, KindId};
 use crate::description::{Partner, RecordTypeId};
 use crate::store::contributors::encode;
-use crate::store::sql::{self, ENTITY_PARAMETERS, RECORD_PARAMETERS};
+use crate::store::sql::{self, ENTITY_PARAMETERS, ENTITY_PARAMETERS_SHARED, RECORD_PARAMETERS};
 use crate::store::{Commit, EntityLink, EntityRow, EntityStep, RecordRow, RecordStep, StoreError};
+use crate::table::Table;
+
+/// New entities that one statement writes: a quarter of what a row costs in a statement of its own is the statement.
+/// More than these gain nothing further.
+const INSERTED_TOGETHER: usize = 8;
 
 /// Applies all of it; says the end of the tenant's feed.
 pub(super) fn apply(
@@ -79,7 +84,7 @@ fn records(transaction: &Transaction<'_>, partner: &Partner, commit: &Commit<'_>
         for (_, step) in alike {
             match step {
                 RecordStep::Remove(_, id) => rows.integer(2, id.0)?,
-                RecordStep::Put(row) => bind_record(&mut rows, row)?,
+                RecordStep::Put(row) => bind_record(&mut rows, table, row)?,
             }
             rows.run("a record")?;
         }
@@ -102,7 +107,7 @@ fn record_order(step: &RecordStep<'_>) -> (RecordTypeId, RecordAction) {
     }
 }
 
-fn bind_record(rows: &mut Rows<'_>, row: &RecordRow<'_>) -> Result<(), StoreError> {
+fn bind_record(rows: &mut Rows<'_>, table: &Table, row: &RecordRow<'_>) -> Result<(), StoreError> {
     rows.integer(3, row.id.0)?;
     rows.text(4, row.key.as_bytes())?;
     rows.bind(5, optional_bytes(row.digest.as_ref().map(|digest| digest.as_bytes().as_slice())))?;
@@ -110,7 +115,7 @@ fn bind_record(rows: &mut Rows<'_>, row: &RecordRow<'_>) -> Result<(), StoreErro
     rows.bind(7, optional_text(row.unknown.as_deref()))?;
     rows.bind(8, optional_bytes(row.contributions))?;
     rows.bind(9, row.as_of.map_or(ValueRef::Null, ValueRef::Integer))?;
-    rows.cells(RECORD_PARAMETERS, &row.cells)
+    rows.cells(RECORD_PARAMETERS, &table.columns, &row.cells)
 }
 
 /// Writes the entities and gives those that changed their places in the feed, in the plan's order; says its end.
@@ -135,20 +140,13 @@ fn entities(
     steps.sort_by_key(|((kind, action), _, step)| (*kind, *action, *sourced_id(step).as_bytes()));
     for alike in steps.chunk_by(|(one, ..), (other, ..)| one == other) {
         let (kind, action) = alike[0].0;
-        let table = &canonical.kind(kind).table;
-        let sql = match action {
-            EntityAction::Retire => sql::retire_entity(table),
-            EntityAction::Relink => sql::relink_entity(table),
-            EntityAction::Update => sql::update_entity(table),
-            EntityAction::Insert => sql::insert_entity(table),
-        };
-        let mut rows = Rows::new(transaction, &sql)?;
-        rows.integer(1, tenant)?;
-        rows.integer(2, commit.connection.id)?;
-        bind_modified(&mut rows, action, commit)?;
-        for (_, place, step) in alike {
-            bind_entity(&mut rows, step, *place)?;
-            rows.run("an entity")?;
+        let entities = Entities { tenant, commit, table: &canonical.kind(kind).table, action };
+        if action == EntityAction::Insert {
+            let (many, single) = alike.split_at(alike.len() - alike.len() % INSERTED_TOGETHER);
+            entities.write(transaction, many, INSERTED_TOGETHER)?;
+            entities.write(transaction, single, 1)?;
+        } else {
+            entities.write(transaction, alike, 1)?;
         }
     }
     move_feed(transaction, tenant, (begin != end).then_some(end))
@@ -189,32 +187,76 @@ fn sourced_id<'a>(step: &'a EntityStep<'_>) -> &'a Uuid {
     }
 }
 
-fn bind_modified(rows: &mut Rows<'_>, action: EntityAction, commit: &Commit<'_>) -> Result<(), StoreError> {
-    let modified = commit.at.as_millisecond();
-    match action {
-        EntityAction::Insert | EntityAction::Update => rows.integer(3, modified),
-        EntityAction::Retire => rows.integer(4, modified),
-        EntityAction::Relink => Ok(()),
-    }
+/// A place in the feed, and the step that takes it.
+type Placed<'s, 'c> = ((KindId, EntityAction), i64, &'s EntityStep<'c>);
+
+/// Entities of one kind to which the same happens.
+struct Entities<'e> {
+    tenant: i64,
+    commit: &'e Commit<'e>,
+    table: &'e Table,
+    action: EntityAction,
 }
 
-fn bind_entity(rows: &mut Rows<'_>, step: &EntityStep<'_>, place: i64) -> Result<(), StoreError> {
-    match step {
-        EntityStep::Put(EntityRow { link, source_id, digest, cells, .. }) => {
-            rows.bytes(4, link.sourced_id.as_bytes())?;
-            rows.text(5, source_id.as_bytes())?;
-            rows.integer(6, place)?;
-            rows.bytes(7, digest.as_bytes())?;
-            bind_link(rows, 8, link)?;
-            rows.cells(ENTITY_PARAMETERS, cells)
+impl Entities<'_> {
+    /// Writes them, `together` by one statement, of which their number is a multiple.
+    fn write(
+        &self,
+        transaction: &Transaction<'_>,
+        steps: &[Placed<'_, '_>],
+        together: usize,
+    ) -> Result<(), StoreError> {
+        if steps.is_empty() {
+            return Ok(());
         }
-        EntityStep::Relink(link) => {
-            rows.bytes(3, link.sourced_id.as_bytes())?;
-            bind_link(rows, 4, link)
+        let sql = match self.action {
+            EntityAction::Retire => sql::retire_entity(self.table),
+            EntityAction::Relink => sql::relink_entity(self.table),
+            EntityAction::Update => sql::update_entity(self.table),
+            EntityAction::Insert => sql::insert_entities(self.table, together),
+        };
+        let mut rows = Rows::new(transaction, &sql)?;
+        rows.integer(1, self.tenant)?;
+        rows.integer(2, self.commit.connection.id)?;
+        self.bind_modified(&mut rows)?;
+        let width = ENTITY_PARAMETERS - ENTITY_PARAMETERS_SHARED + self.table.columns.len();
+        for steps in steps.chunks(together) {
+            for (nth, (_, place, step)) in steps.iter().enumerate() {
+                self.bind(&mut rows, nth * width, step, *place)?;
+            }
+            rows.run_all(together, "an entity")?;
         }
-        EntityStep::Retire(_, sourced_id) => {
-            rows.bytes(3, sourced_id.as_bytes())?;
-            rows.integer(5, place)
+        Ok(())
+    }
+
+    fn bind_modified(&self, rows: &mut Rows<'_>) -> Result<(), StoreError> {
+        let modified = self.commit.at.as_millisecond();
+        match self.action {
+            EntityAction::Insert | EntityAction::Update => rows.integer(3, modified),
+            EntityAction::Retire => rows.integer(4, modified),
+            EntityAction::Relink => Ok(()),
+        }
+    }
+
+    /// Binds what is said of one entity; `after` parameters of those that stand before it in the same statement.
+    fn bind(&self, rows: &mut Rows<'_>, after: usize, step: &EntityStep<'_>, place: i64) -> Result<(), StoreError> {
+        match step {
+            EntityStep::Put(EntityRow { link, source_id, digest, cells, .. }) => {
+                rows.bytes(after + 4, link.sourced_id.as_bytes())?;
+                rows.text(after + 5, source_id.as_bytes())?;
+                rows.integer(after + 6, place)?;
+                rows.bytes(after + 7, digest.as_bytes())?;
+                bind_link(rows, after + 8, link)?;
+                rows.cells(after + ENTITY_PARAMETERS, &self.table.columns, cells)
+            }
+            EntityStep::Relink(link) => {
+                rows.bytes(3, link.sourced_id.as_bytes())?;
+                bind_link(rows, 4, link)
+            }
+            EntityStep::Retire(_, sourced_id) => {
+                rows.bytes(3, sourced_id.as_bytes())?;
+                rows.integer(5, place)
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ use rusqlite::{CachedStatement, Connection};
 
 use crate::store::StoreError;
 use crate::store::sql::{Bound, Question, Sql, Whose};
-use crate::table::Cell;
+use crate::table::{Cell, Column};
 
 /// A cached statement that is run once per row. A parameter keeps its value until it is bound again, so what is the
 /// same for all rows is bound once, and what is absent again is not bound again.
@@ -58,13 +58,13 @@ impl<'a> Rows<'a> {
         Ok(())
     }
 
-    /// Binds `cells` to the parameters after `before`, which must be all that there are.
-    pub(super) fn cells(&mut self, before: usize, cells: &[Cell<'_>]) -> Result<(), StoreError> {
-        if before + cells.len() != self.statement.parameter_count() {
+    /// Binds `cells`, one for each of `columns`, to the parameters after `before`.
+    pub(super) fn cells(&mut self, before: usize, columns: &[Column], cells: &[Cell<'_>]) -> Result<(), StoreError> {
+        if cells.len() != columns.len() {
             return Err(StoreError::Inconsistent(format!(
                 "a row of {} cells does not fit a table of {} columns",
                 cells.len(),
-                self.statement.parameter_count().saturating_sub(before)
+                columns.len()
             )));
         }
         for (parameter, cell) in (before + 1..).zip(cells) {
@@ -75,8 +75,13 @@ impl<'a> Rows<'a> {
 
     /// Runs the statement, which must change exactly one row.
     pub(super) fn run(&mut self, what: &str) -> Result<(), StoreError> {
+        self.run_all(1, what)
+    }
+
+    /// Runs the statement, which must change exactly `count` rows.
+    pub(super) fn run_all(&mut self, count: usize, what: &str) -> Result<(), StoreError> {
         match self.statement.raw_execute()? {
-            1 => Ok(()),
+            changed if changed == count => Ok(()),
             _ => Err(StoreError::Inconsistent(format!("{what} to be changed is not there"))),
         }
     }
