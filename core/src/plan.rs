@@ -287,7 +287,7 @@ impl<'c> Plan<'c> {
             plan.entities.extend(part.entities);
             plan.disputes.extend(part.disputes);
             for (kind, tally) in part.tallies {
-                tallies.entry(kind).or_default().add(tally);
+                tallies.entry(kind).or_default().add(&tally);
             }
         }
         for (kind, tally) in tallies {
@@ -322,7 +322,7 @@ struct Tally {
 }
 
 impl Tally {
-    fn add(&mut self, other: Self) {
+    fn add(&mut self, other: &Self) {
         self.counts.created += other.counts.created;
         self.counts.updated += other.counts.updated;
         self.counts.removed += other.counts.removed;

@@ -136,7 +136,7 @@ async fn new_entities_are_as_they_were_said_however_many_come(database: &dyn Dat
         let connection = world.connection("demo", &school).await;
         let sourced_id = |nth: usize| Namespace::of("demo", &school).sourced_id("org", LETTERS[nth]);
         // What one does not say must not come from its neighbour.
-        let name = |nth: usize| (nth % 3 > 0).then_some(LETTERS[nth]);
+        let name = |nth: usize| (!nth.is_multiple_of(3)).then_some(LETTERS[nth]);
         let put = |nth: usize| {
             let cells = vec![name(nth).map_or(Cell::Null, text), Cell::Null];
             EntityStep::Put(EntityRow { cells, ..org(sourced_id(nth), LETTERS[nth], LETTERS[nth]) })
