@@ -1,7 +1,8 @@
 //! Measures what a school of 4,800 students costs the store: 202 records and 11,241 entities in one commit, read back,
 //! written again. `cargo bench --workspace --bench store`
 //!
-//! Every figure is the least and the median of several rounds in milliseconds; each round starts with an empty file.
+//! Every figure is the least and the median of several rounds in milliseconds; each round starts with an empty
+//! database: an SQLite file, or one of a PostgreSQL server that waits for the disk.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -17,11 +18,13 @@ use rollcall_core::delivery::{Received, Report, Status};
 use rollcall_core::description::{Messages, Partner, RecordType, RecordTypeId, Routes};
 use rollcall_core::digest::Digest;
 use rollcall_core::identity::Namespace;
+use rollcall_core::store::postgres::{PostgresOptions, PostgresStore};
 use rollcall_core::store::sqlite::{Durability, SqliteOptions, SqliteStore};
 use rollcall_core::store::{
-    Commit, Connection, EntityLink, EntityRow, EntityStep, RecordId, RecordRow, RecordStep, Store as _,
+    Commit, Connection, EntityLink, EntityRow, EntityStep, RecordId, RecordRow, RecordStep, Storage,
 };
 use rollcall_core::table::{Cell, ColumnForm, Table, columns, table_name};
+use rollcall_test_cluster::{Cluster, Database, Settings};
 use rusqlite::types::Value as SqlValue;
 use serde_json::Value;
 use uuid::Uuid;
@@ -73,20 +76,36 @@ const KINDS: [(&str, usize, Filled); 5] = [
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Failure> {
     let school = School::new()?;
-    let mut out = std::io::stdout();
     for durability in [Durability::Full, Durability::Normal] {
-        let mut timings: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
+        let mut rounds = Vec::new();
         for _ in 0..ROUNDS {
             let folder = tempfile::tempdir()?;
-            for (what, milliseconds) in school.round(&folder.path().join("hub.db"), durability).await? {
-                timings.entry(what).or_default().push(milliseconds);
-            }
+            rounds.push(school.round_on_sqlite(&folder.path().join("hub.db"), durability).await?);
         }
-        writeln!(out, "synchronous = {durability:?}")?;
-        for (what, mut milliseconds) in timings {
-            milliseconds.sort_by(f64::total_cmp);
-            writeln!(out, "  {what:<48} {:>8.2} {:>8.2}", milliseconds[0], milliseconds[ROUNDS / 2])?;
-        }
+        tell(&format!("SQLite, synchronous = {durability:?}"), rounds)?;
+    }
+    let cluster = Cluster::start(&Settings::default())?;
+    let mut rounds = Vec::new();
+    for _ in 0..ROUNDS {
+        rounds.push(school.round_on_postgres(&cluster.database()?).await?);
+    }
+    tell("PostgreSQL, synchronous_commit = on", rounds)
+}
+
+/// What was done, and how many milliseconds it took.
+type Laps = Vec<(&'static str, f64)>;
+
+/// Prints the least and the median of each lap.
+fn tell(title: &str, rounds: Vec<Laps>) -> Result<(), Failure> {
+    let mut out = std::io::stdout();
+    let mut timings: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
+    for (what, milliseconds) in rounds.into_iter().flatten() {
+        timings.entry(what).or_default().push(milliseconds);
+    }
+    writeln!(out, "{title}")?;
+    for (what, mut milliseconds) in timings {
+        milliseconds.sort_by(f64::total_cmp);
+        writeln!(out, "  {what:<48} {:>8.2} {:>8.2}", milliseconds[0], milliseconds[ROUNDS / 2])?;
     }
     Ok(())
 }
@@ -126,14 +145,29 @@ impl School {
         })
     }
 
-    async fn round(&self, path: &Path, durability: Durability) -> Result<Vec<(&'static str, f64)>, Failure> {
-        let mut watch = Watch::start();
+    async fn round_on_sqlite(&self, path: &Path, durability: Durability) -> Result<Laps, Failure> {
+        let watch = Watch::start();
         let store = SqliteStore::open(path, &SqliteOptions { durability, ..SqliteOptions::default() }).await?;
+        let mut laps = self.round(&store, watch).await?;
+        store.close().await;
+        laps.push(("11 insert 11,241 entities plainly, never synced", self.insert_plainly(path)?));
+        Ok(laps)
+    }
+
+    async fn round_on_postgres(&self, database: &Database) -> Result<Laps, Failure> {
+        let watch = Watch::start();
+        let store = PostgresStore::open(&database.url(), &PostgresOptions::default()).await?;
+        let laps = self.round(&store, watch).await?;
+        store.close().await;
+        Ok(laps)
+    }
+
+    async fn round(&self, store: &dyn Storage, mut watch: Watch) -> Result<Laps, Failure> {
         store.prepare_canonical(&self.canonical).await?;
         store.prepare_partner(&self.partner).await?;
         let connection = store.connection("demo", "school", "library").await?;
-        watch.lap("01 open and prepare an empty file");
-        let first = self.receive(&store, &connection).await?;
+        watch.lap("01 open and prepare an empty database");
+        let first = self.receive(store, &connection).await?;
         watch.lap("02 receive 585 KB");
         let commit = self.commit(&connection, first, |_| true, true);
         watch.lap("");
@@ -150,23 +184,21 @@ impl School {
         store.contributions(&connection, &self.partner, &asked).await?;
         watch.lap("06 read 202 contributions");
 
-        let again = self.receive(&store, &connection).await?;
+        let again = self.receive(store, &connection).await?;
         watch.lap("07 receive the same 585 KB");
         store.settle(again, Timestamp::now(), &Report::new(Status::Unchanged), &[]).await?;
         watch.lap("08 settle as unchanged");
-        let third = self.receive(&store, &connection).await?;
+        let third = self.receive(store, &connection).await?;
         let commit = self.commit(&connection, third, |nth| nth == 0, false);
         watch.lap("");
         store.commit(&self.canonical, &self.partner, commit).await?;
         watch.lap("09 commit one record and one entity");
         let connection = store.connection("demo", "school", "library").await?;
-        let fourth = self.receive(&store, &connection).await?;
+        let fourth = self.receive(store, &connection).await?;
         let commit = self.commit(&connection, fourth, |_| true, false);
         watch.lap("");
         store.commit(&self.canonical, &self.partner, commit).await?;
         watch.lap("10 update 202 records and 11,241 entities");
-        store.close().await;
-        watch.laps.push(("11 insert 11,241 entities plainly, never synced", self.insert_plainly(path)?));
         Ok(watch.laps)
     }
 
@@ -203,7 +235,7 @@ impl School {
         Ok(since.elapsed().as_secs_f64() * 1_000.0)
     }
 
-    async fn receive(&self, store: &SqliteStore, connection: &Connection) -> Result<Uuid, Failure> {
+    async fn receive(&self, store: &dyn Storage, connection: &Connection) -> Result<Uuid, Failure> {
         let received = Received {
             id: SystemClock.next_id(),
             operation: "mirror".to_owned(),
@@ -316,7 +348,7 @@ fn text(text: &str) -> Cell<'_> {
 /// Times what happens between two laps.
 struct Watch {
     since: Instant,
-    laps: Vec<(&'static str, f64)>,
+    laps: Laps,
 }
 
 impl Watch {
