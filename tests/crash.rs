@@ -8,7 +8,7 @@ use rollcall_tests::database::Kind;
 use rollcall_tests::jusoor::{self, BRANCHES, sync};
 use rollcall_tests::school::{Payload, Size};
 use rollcall_tests::site::Server;
-use rollcall_tests::soak::{self, Blow, Plan};
+use rollcall_tests::soak::target::{self, Measure};
 use serde_json::json;
 
 use crate::state::{counts, deliveries, encode, everything, feed_end, text, total};
@@ -76,10 +76,20 @@ fn until_interrupted(server: &Server) {
     }
 }
 
-/// The whole program that `make soak` runs for as long as one likes.
+/// What `make soak` does for as long as one likes, for a moment.
+const MOMENT: Measure = Measure { seed: 1, kills: 3, connections: 1, answers_max: 50 };
+
 #[test]
 fn nothing_acknowledged_is_lost_or_done_twice_whoever_dies() {
-    let blows = (0..3).map(|_| Blow::Kill(0)).collect();
-    let plan = Plan { seed: 1, servers: 1, connections: 1, answers_max: 50, blows };
-    println!("{}", soak::run(site(), site(), plan));
+    println!("{}", target::sqlite(site, MOMENT));
+}
+
+#[test]
+fn three_servers_lose_nothing_though_each_is_killed_and_postgresql_crashes() {
+    println!("{}", target::processes(site, MOMENT).unwrap());
+}
+
+#[test]
+fn nothing_is_lost_with_a_primary_that_a_standby_takes_over_from() {
+    println!("{}", target::standby(site, Measure { kills: 2, ..MOMENT }).unwrap());
 }

@@ -54,3 +54,30 @@ fn lead(caller: TcpStream, server: TcpStream) {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::{Ipv4Addr, TcpListener, TcpStream};
+
+    use super::Address;
+
+    #[test]
+    fn who_connects_after_a_move_is_led_elsewhere_and_who_was_there_is_hung_up_on() {
+        let [first, second] = [(); 2].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
+        let address = Address::to(first.local_addr().unwrap().port()).unwrap();
+        let call = || TcpStream::connect((Ipv4Addr::LOCALHOST, address.port())).unwrap();
+        let (mut early, (mut answering, _)) = (call(), first.accept().unwrap());
+        answering.write_all(b"first").unwrap();
+        let mut heard = [0; 5];
+        early.read_exact(&mut heard).unwrap();
+        assert_eq!(&heard, b"first");
+        address.moves_to(second.local_addr().unwrap().port());
+        drop((answering, first));
+        assert_eq!(early.read(&mut heard).unwrap_or(0), 0);
+        let (mut late, (mut answering, _)) = (call(), second.accept().unwrap());
+        late.write_all(b"hello").unwrap();
+        answering.read_exact(&mut heard).unwrap();
+        assert_eq!(&heard, b"hello");
+    }
+}

@@ -5,7 +5,7 @@ use std::io;
 use std::process::Command;
 use std::sync::Arc;
 
-use rollcall_test_cluster::{Cluster, Settings, Stop};
+use rollcall_test_cluster::{Cluster, Database, Settings, Stop};
 use serde_json::json;
 
 use super::address::Address;
@@ -48,7 +48,7 @@ pub fn sqlite(site: impl Fn() -> Site, measure: Measure) -> Figures {
 pub fn processes(site: impl Fn() -> Site, measure: Measure) -> io::Result<Figures> {
     const SERVERS: usize = 3;
     let cluster = Arc::new(Cluster::start(&Settings::default())?);
-    let control = Cluster::start(&Settings { fsync: false, ..Settings::default() })?;
+    let control = Database::fresh();
     let mut plan = measure.plan(SERVERS);
     for part in [2, 1] {
         let crashing = Arc::clone(&cluster);
@@ -56,7 +56,7 @@ pub fn processes(site: impl Fn() -> Site, measure: Measure) -> io::Result<Figure
         let blow = Blow::Other("PostgreSQL ended at once and started again", Box::new(move |_| crash()));
         plan.blows.insert(plan.blows.len() * part / 3, blow);
     }
-    Ok(run(on(site(), &cluster.url(DATABASE)), on(site(), &control.url(DATABASE)), plan))
+    Ok(run(on(site(), &cluster.url(DATABASE)), on(site(), &control.url()), plan))
 }
 
 /// Two servers on a PostgreSQL that another one follows. In the middle the first one is destroyed, with all that it
@@ -68,7 +68,7 @@ pub fn standby(site: impl Fn() -> Site, measure: Measure) -> io::Result<Figures>
     primary
         .add_settings(&[format!("synchronous_standby_names = '{STANDBY}'"), "synchronous_commit = on".to_owned()])?;
     primary.reload()?;
-    let control = Cluster::start(&Settings { fsync: false, ..Settings::default() })?;
+    let control = Database::fresh();
     let address = Arc::new(Address::to(primary.port())?);
     let url = primary.url(DATABASE).replace(&format!(":{}/", primary.port()), &format!(":{}/", address.port()));
     let mut plan = measure.plan(SERVERS);
@@ -82,7 +82,7 @@ pub fn standby(site: impl Fn() -> Site, measure: Measure) -> io::Result<Figures>
     };
     let happens = Box::new(move |_: &_| take_over().expect("the standby takes over"));
     plan.blows.insert(plan.blows.len() / 2, Blow::Other("PostgreSQL destroyed, its standby promoted", happens));
-    Ok(run(on(site(), &url), on(site(), &control.url(DATABASE)), plan))
+    Ok(run(on(site(), &url), on(site(), &control.url()), plan))
 }
 
 /// Ends it as a fire would.
