@@ -33,7 +33,7 @@ use self::subscriber::Subscriber;
 use crate::site::Site;
 
 /// How long everybody waits for what has to come.
-const PATIENCE: Duration = Duration::from_mins(4);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Who owns what is sent; each has a reader.
 const TENANTS: [&str; 2] = ["north", "south"];

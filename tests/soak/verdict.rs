@@ -71,13 +71,15 @@ pub(super) fn stored(client: &Client) -> HashMap<String, Stored> {
 
 /// Waits until nothing waits to be worked on.
 pub(super) fn settle(client: &Client) {
-    until("everything is worked on", || !stored(client).values().any(Stored::is_open));
+    let open = || stored(client).into_values().find(Stored::is_open);
+    until(|| open().map(|open| format!("{open:?} is worked on")));
 }
 
 /// Waits until everybody who subscribed was told everything.
 pub(super) fn until_told(client: &Client, ledgers: &[Ledger]) {
-    let is_told = |of: &Ledger| state::sends(client, &of.connection).values().flatten().all(|send| send.is_taken);
-    until("subscribers are told everything", || ledgers.iter().all(is_told));
+    let missing =
+        |of: &Ledger| state::sends(client, &of.connection).into_values().flatten().find(|send| !send.is_taken);
+    until(|| ledgers.iter().find_map(missing).map(|send| format!("{send:?} is taken")));
 }
 
 /// What is stored is what was sent: all that was acknowledged, once each, and nothing that nobody sent. Says for each
@@ -182,9 +184,10 @@ pub(super) fn of_state(found: &State, expected: &State) {
     assert!(differences.is_empty(), "{count} differences to a rebuilt database:\n{}", first.join("\n"));
 }
 
-fn until(what: &str, holds: impl Fn() -> bool) {
+/// Waits until nothing is awaited any more.
+fn until(awaited: impl Fn() -> Option<String>) {
     let start = Instant::now();
-    while !holds() {
+    while let Some(what) = awaited() {
         assert!(start.elapsed() < PATIENCE, "it is waited in vain until {what}");
         thread::park_timeout(LOOK);
     }
