@@ -77,7 +77,7 @@ fn until_interrupted(server: &Server) {
 }
 
 /// What `make soak` does for as long as one likes, for a moment.
-const MOMENT: Measure = Measure { seed: 1, kills: 3, connections: 1, answers_max: 50 };
+const MOMENT: Measure = Measure { seed: 1, kills: 3, connections: 1, answers_max: 25 };
 
 #[test]
 fn nothing_acknowledged_is_lost_or_done_twice_whoever_dies() {
@@ -87,9 +87,4 @@ fn nothing_acknowledged_is_lost_or_done_twice_whoever_dies() {
 #[test]
 fn three_servers_lose_nothing_though_each_is_killed_and_postgresql_crashes() {
     println!("{}", target::processes(site, MOMENT).unwrap());
-}
-
-#[test]
-fn nothing_is_lost_with_a_primary_that_a_standby_takes_over_from() {
-    println!("{}", target::standby(site, Measure { kills: 2, ..MOMENT }).unwrap());
 }

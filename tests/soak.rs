@@ -46,7 +46,7 @@ pub struct Plan {
     pub servers: usize,
     /// Connections of each partner in each tenant. Each has one client, which sends one request after the other.
     pub connections: usize,
-    /// Between two blows at most so many requests are answered.
+    /// Between two blows at most so many requests are answered, and as many during each.
     pub answers_max: usize,
     /// What happens, one after the other.
     pub blows: Vec<Blow>,
@@ -119,7 +119,13 @@ pub fn run(mut site: Site, mut control: Site, plan: Plan) -> Figures {
 
 /// Clients send and readers read until all has happened.
 fn load(fleet: &Fleet, subscriber: &Subscriber, plan: Plan, figures: &mut Figures) -> (Vec<Ledger>, Vec<Reader>) {
-    let answers = AtomicUsize::new(0);
+    let (answers, answers_max) = (AtomicUsize::new(0), AtomicUsize::new(plan.answers_max));
+    // What happens takes time, in which clients go on; but not for ever, since all of it is looked at in the end.
+    let get_on = |further: usize| {
+        let awaited = answers.load(Ordering::Relaxed) + further;
+        answers_max.store(awaited + plan.answers_max, Ordering::Relaxed);
+        fleet.until("clients get on", || answers.load(Ordering::Relaxed) >= awaited);
+    };
     let connections = fleet::connections(plan.connections);
     thread::scope(|scope| {
         let ending = fleet.ending();
@@ -127,14 +133,13 @@ fn load(fleet: &Fleet, subscriber: &Subscriber, plan: Plan, figures: &mut Figure
             .zip(connections)
             .map(|(nth, connection)| {
                 let sender = Sender::new(connection, subscriber.address(), plan.seed.wrapping_add(nth));
-                scope.spawn(|| sender.send(fleet, &answers))
+                scope.spawn(|| sender.send(fleet, &answers, &answers_max))
             })
             .collect();
         let readers: Vec<_> = TENANTS.map(|tenant| scope.spawn(|| Reader::new(tenant).read(fleet))).into();
         let mut rng = Rng::with_seed(plan.seed);
         for blow in plan.blows {
-            let awaited = answers.load(Ordering::Relaxed) + rng.usize(1..=plan.answers_max);
-            fleet.until("clients get on", || answers.load(Ordering::Relaxed) >= awaited);
+            get_on(rng.usize(1..=plan.answers_max));
             match blow {
                 Blow::Kill(nth) => {
                     fleet.kill(nth);
@@ -147,8 +152,7 @@ fn load(fleet: &Fleet, subscriber: &Subscriber, plan: Plan, figures: &mut Figure
             }
         }
         // Whoever comes after the last blow gets on as well.
-        let awaited = answers.load(Ordering::Relaxed) + plan.answers_max;
-        fleet.until("clients get on", || answers.load(Ordering::Relaxed) >= awaited);
+        get_on(plan.answers_max);
         drop(ending);
         let joined = |result: thread::Result<_>| result.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         let ledgers = senders.into_iter().map(|sender| joined(sender.join())).collect();

@@ -35,7 +35,7 @@ use uuid::Uuid;
 
 pub use self::error::StoreError;
 pub use self::hold::Hold;
-pub use self::process::{ConnectionName, Signal};
+pub use self::process::{ConnectionName, Held, Signal};
 pub use self::send::{Attempt, DueSend, NewSend, SendClaim, SendOutcome, Subscription};
 pub use self::trouble::Trouble;
 use crate::canonical::{Canonical, KindId};
@@ -362,6 +362,11 @@ pub trait Store: Send + Sync {
     /// they were answering is marked as interrupted at `at`; what they had claimed is anybody's. Says how many
     /// deliveries were interrupted; queued ones stay.
     async fn bury(&self, ended: Timestamp, at: Timestamp) -> Result<u64, StoreError>;
+
+    /// Lets go of what this process claimed and is not at: it may have claimed something without being told so, or have
+    /// let go of it without that being remembered. What it could not end is marked as interrupted at `at`; says how many
+    /// deliveries these were.
+    async fn let_go(&self, held: &Held, at: Timestamp) -> Result<u64, StoreError>;
 
     /// Ends this process: what it has begun is taken back. Says how many deliveries were interrupted.
     async fn leave(&self, at: Timestamp) -> Result<u64, StoreError>;

@@ -18,6 +18,7 @@ use crate::access::{Access, Principal};
 use crate::admission::Admission;
 use crate::backlog::Backlog;
 use crate::condition::Condition;
+use crate::hands::Hands;
 use crate::metrics::Metrics;
 use crate::presence::Signals;
 use crate::problem::Problem;
@@ -47,6 +48,8 @@ pub struct App {
     pub turns: Turns,
     /// Rung when a delivery was queued.
     pub bell: Notify,
+    /// What this process is at.
+    pub hands: Arc<Hands>,
     /// What the other processes are to be told.
     pub signals: Signals,
     /// What tells subscribers what happened.

@@ -170,10 +170,13 @@ where
     let start = Instant::now();
     let work = {
         let (app, from, loaded) = (Arc::clone(app), Arc::clone(from), Arc::clone(loaded));
+        let answering = app.hands.answer(id);
         async move {
             let _turn = turn;
             let _working = metrics::in_progress(&loaded.partner.name);
-            work(app, from, loaded).await
+            let done = work(app, from, loaded).await?;
+            answering.end();
+            Ok::<_, IngestError>(done)
         }
     };
     let done = blocking(work).await??;

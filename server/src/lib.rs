@@ -17,6 +17,7 @@ pub mod erasing;
 pub mod examples;
 #[cfg(test)]
 mod fixture;
+pub mod hands;
 pub mod intake;
 pub mod log;
 pub mod metrics;

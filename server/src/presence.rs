@@ -15,7 +15,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use rollcall_core::clock::Clock;
 use rollcall_core::limits::Limits;
-use rollcall_core::store::{Signal, Storage, Store, StoreError};
+use rollcall_core::store::{Signal, Storage, StoreError};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, interval, sleep};
@@ -85,9 +85,8 @@ pub async fn keep(app: Arc<App>, mut stop: watch::Receiver<bool>) {
             steady = Some(Instant::now());
         }
         let may_bury = steady.is_none_or(|since| since.elapsed() > lease);
-        let (ingest, process) = (Arc::clone(&app.ingest), app.process);
-        let signed =
-            blocking(async move { sign(&*ingest.store, process, &*ingest.clock, &ingest.limits, may_bury).await });
+        let signing = Arc::clone(&app);
+        let signed = blocking(async move { sign(&signing, may_bury).await });
         match signed.await {
             Ok(Ok(())) => last = Instant::now(),
             Ok(Err(error)) => tracing::error!(error = &error as &dyn std::error::Error, "the lease cannot be renewed"),
@@ -105,17 +104,21 @@ pub async fn keep(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     }
 }
 
-/// Says that this process is there.
-async fn sign(
-    store: &dyn Store,
-    process: Uuid,
-    clock: &dyn Clock,
-    limits: &Limits,
-    may_bury: bool,
-) -> Result<(), StoreError> {
-    let now = clock.now();
-    store.join(process, until(now, limits)).await?;
+/// Says that this process is there, and lets go of what it is not at.
+async fn sign(app: &App, may_bury: bool) -> Result<(), StoreError> {
+    let (store, clock) = (&app.ingest.store, &app.ingest.clock);
+    store.join(app.process, until(clock.now(), &app.ingest.limits)).await?;
+    {
+        let _still = app.hands.still().await;
+        let held = app.hands.held();
+        let interrupted = store.let_go(&held, clock.now()).await?;
+        app.hands.have_ended(&held);
+        if interrupted > 0 {
+            tracing::warn!(interrupted, "deliveries could not be answered, and are not applied");
+        }
+    }
     if may_bury && store.is_shared() {
+        let now = clock.now();
         tell(store.bury(now, now).await?);
     }
     Ok(())

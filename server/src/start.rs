@@ -87,6 +87,7 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<App>, S
         condition: Condition::default(),
         turns: Turns::new(&config.limits),
         bell: Notify::new(),
+        hands: Arc::default(),
         signals: Signals::default(),
         courier: Courier::new(config)?,
         metrics,

@@ -98,8 +98,14 @@ impl Queues {
     async fn claim(&self, app: &App) -> Option<ConnectionName> {
         let ingest = Arc::clone(&app.ingest);
         let stuck: Vec<_> = self.stuck().iter().cloned().collect();
+        let _claiming = app.hands.claiming().await;
         match blocking(async move { ingest.store.claim_queue(ingest.clock.now(), &stuck).await }).await {
-            Ok(Ok(claimed)) => return claimed,
+            Ok(Ok(claimed)) => {
+                if let Some(name) = &claimed {
+                    app.hands.take_queue(name);
+                }
+                return claimed;
+            }
             Ok(Err(error)) => app.condition.suffer(&error, "claiming a queue"),
             Err(message) => tracing::error!("claiming a queue panicked: {message}"),
         }
@@ -140,10 +146,11 @@ async fn serve(app: Arc<App>, queues: Queues, place: OwnedSemaphorePermit, stop:
         let Some(name) = queues.claim(&app).await else { return };
         app.bell.notify_one(); // there may be more: somebody else looks
         place = empty(&app, &queues, &name, place, stop.clone()).await;
-        let (store, (tenant, connection)) = (Arc::clone(&app.ingest.store), name);
+        let (store, (tenant, connection)) = (Arc::clone(&app.ingest.store), name.clone());
         if let Ok(Err(error)) = blocking(async move { store.give_back(&tenant, &connection).await }).await {
             tracing::error!(error = &error as &dyn std::error::Error, "giving back a queue");
         }
+        app.hands.leave_queue(&name);
         if place.is_none() {
             return;
         }
@@ -225,9 +232,10 @@ async fn step(app: &Arc<App>, name: &ConnectionName) -> Step {
     match done.await {
         Ok(Ok(step)) => step,
         Ok(Err(error)) => {
+            let passes = matches!(error, StoreError::Unavailable { .. } | StoreError::Database(_));
             let error = &error as &dyn std::error::Error;
             tracing::error!(tenant, connection, error, "the queue cannot be worked on");
-            Step::Stuck
+            if passes { Step::Again(0) } else { Step::Stuck }
         }
         Err(message) => {
             tracing::error!(tenant, connection, "working on the queue panicked: {message}");

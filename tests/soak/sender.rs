@@ -29,10 +29,11 @@ impl Sender {
         Self { script, rng: Rng::with_seed(seed), ledger: Ledger { connection, sent: Vec::new() } }
     }
 
-    /// Sends until that has to end, and counts answers.
-    pub(super) fn send(mut self, fleet: &Fleet, answers: &AtomicUsize) -> Ledger {
+    /// Sends until that has to end, as long as there are fewer answers than there may be, and counts them.
+    pub(super) fn send(mut self, fleet: &Fleet, answers: &AtomicUsize, answers_max: &AtomicUsize) -> Ledger {
         while !fleet.has_ended(Duration::ZERO) {
-            let Some(client) = fleet.any(self.rng.usize(..)) else {
+            let may_send = answers.load(Ordering::Relaxed) < answers_max.load(Ordering::Relaxed);
+            let Some(client) = fleet.any(self.rng.usize(..)).filter(|_| may_send) else {
                 fleet.has_ended(PAUSE);
                 continue;
             };

@@ -58,7 +58,7 @@ use self::signal::Listening;
 use super::keep::Keeper;
 use super::sql::{Postgres, Wanted, Whose};
 use super::{
-    Attempt, Commit, Connection, ConnectionName, DueSend, Gone, HeldEntity, HeldRecord, Matching, Queue, Queued,
+    Attempt, Commit, Connection, ConnectionName, DueSend, Gone, Held, HeldEntity, HeldRecord, Matching, Queue, Queued,
     RecordId, SendClaim, SendOutcome, Signal, Store, StoreError, Values, migration,
 };
 use crate::canonical::{Canonical, KindId};
@@ -271,6 +271,11 @@ impl Store for PostgresStore {
 
     async fn bury(&self, ended: Timestamp, at: Timestamp) -> Result<u64, StoreError> {
         process::bury(&self.pool, self.process(), ended, at).await
+    }
+
+    async fn let_go(&self, held: &Held, at: Timestamp) -> Result<u64, StoreError> {
+        let Some(process) = self.process() else { return Ok(0) };
+        process::let_go(&self.pool, process, held, at).await
     }
 
     async fn leave(&self, at: Timestamp) -> Result<u64, StoreError> {

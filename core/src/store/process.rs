@@ -1,5 +1,9 @@
 //! What processes that work on one database have to do with each other.
 
+use std::collections::BTreeSet;
+
+use uuid::Uuid;
+
 /// The names of a connection's tenant and of the connection itself.
 pub type ConnectionName = (String, String);
 
@@ -24,4 +28,15 @@ impl Signal {
             Self::Due => "due",
         }
     }
+}
+
+/// What a process is at; what else is marked as its own, nobody is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Held {
+    /// Connections whose queues it works on.
+    pub queues: BTreeSet<ConnectionName>,
+    /// What it is sending.
+    pub sends: BTreeSet<Uuid>,
+    /// Deliveries that it was answering and could not end.
+    pub unended: BTreeSet<Uuid>,
 }

@@ -60,7 +60,7 @@ use self::writer::Writer;
 use super::keep::Keeper;
 use super::sql::{Sqlite, Wanted};
 use super::{
-    Attempt, Commit, Connection, ConnectionName, DueSend, Gone, HeldEntity, HeldRecord, Matching, Queue, Queued,
+    Attempt, Commit, Connection, ConnectionName, DueSend, Gone, Held, HeldEntity, HeldRecord, Matching, Queue, Queued,
     RecordId, SendClaim, SendOutcome, Signal, Store, StoreError, Values, migration,
 };
 use crate::canonical::{Canonical, KindId};
@@ -315,6 +315,11 @@ impl Store for SqliteStore {
 
     async fn bury(&self, ended: Timestamp, at: Timestamp) -> Result<u64, StoreError> {
         self.writer.write(Durability::Normal, |transaction| process::bury(transaction, self.process(), ended, at))
+    }
+
+    async fn let_go(&self, held: &Held, at: Timestamp) -> Result<u64, StoreError> {
+        let Some(process) = self.process() else { return Ok(0) };
+        self.writer.write(Durability::Normal, |transaction| process::let_go(transaction, process, held, at))
     }
 
     async fn leave(&self, at: Timestamp) -> Result<u64, StoreError> {

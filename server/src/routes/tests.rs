@@ -197,6 +197,7 @@ impl Server {
             condition: Condition::default(),
             turns: Turns::new(&Limits::default()),
             bell: tokio::sync::Notify::new(),
+            hands: Arc::default(),
             signals: Signals::default(),
             courier: Courier::new(&config).unwrap(),
             metrics: Metrics::install().unwrap(),

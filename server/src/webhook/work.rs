@@ -78,8 +78,10 @@ impl UnderWay {
         let places = sends_in_progress_max.saturating_sub(u32::try_from(self.sends.len()).unwrap_or(u32::MAX));
         let failing = self.failing.iter().cloned().collect();
         let look = look(Arc::clone(app), places, failing);
+        let _claiming = app.hands.claiming().await;
         let (due, wait) = blocking(look).await.map_err(StoreError::Inconsistent)??;
         for send in due {
+            app.hands.take_send(send.id);
             let subscription = (send.tenant.clone(), send.connection.clone(), send.subscription.clone());
             let task = self.tasks.spawn(carry(Arc::clone(app), send));
             self.sends.insert(task.id(), subscription);
@@ -105,6 +107,7 @@ impl UnderWay {
         let app = Arc::clone(app);
         let task = self.tasks.spawn(async move {
             note(&app, ended.send, ended.attempt, ended.outcome).await;
+            app.hands.leave_send(ended.send);
             Stage::Noted
         });
         self.sends.insert(task.id(), subscription);

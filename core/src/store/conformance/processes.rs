@@ -8,7 +8,7 @@ use super::sample::{Plan, World, at, branch};
 use super::{Database, conformance};
 use crate::clock::Clock as _;
 use crate::delivery::{Report, Status};
-use crate::store::{Attempt, ConnectionName, NewSend, RecordStep, SendClaim, SendOutcome, Signal, StoreError};
+use crate::store::{Attempt, ConnectionName, Held, NewSend, RecordStep, SendClaim, SendOutcome, Signal, StoreError};
 
 conformance!(
     a_queue_is_claimed_by_one_process_at_a_time,
@@ -18,6 +18,7 @@ conformance!(
     what_a_living_process_answers_is_not_interrupted,
     who_comes_back_goes_on,
     who_leaves_leaves_nothing,
+    what_nobody_is_at_is_let_go_of,
     a_send_is_claimed_by_one_process_at_a_time,
     what_a_gone_process_was_sending_is_sent_by_another,
     a_failing_subscription_has_one_place_over_all_processes,
@@ -193,6 +194,29 @@ async fn who_leaves_leaves_nothing(database: &dyn Database) {
     assert_eq!((status(&other, answered).await, status(&other, others).await), (Status::Interrupted, Status::Received));
     assert_eq!(claim(&other, 1).await.unwrap(), "school");
     assert_eq!(next(&other).await, Some(id));
+}
+
+async fn what_nobody_is_at_is_let_go_of(database: &dyn Database) {
+    let (one, other) = (process(database, 1).await, process(database, 2).await);
+    enqueue(&one, "school", 10).await;
+    enqueue(&one, "annex", 11).await;
+    raise(&one, "[1]", 2).await;
+    let sends = take_on(&one, 9, &[]).await;
+    let connection = one.connection("demo", "school").await;
+    let [kept, lost] = [one.receive(&connection, "{}").await, one.receive(&connection, "{\"again\":1}").await];
+    assert_eq!((claim(&one, 0).await.unwrap(), claim(&one, 1).await.unwrap()), ("school".into(), "annex".into()));
+    let held = Held {
+        queues: [name("school")].into(),
+        sends: [sends[0].0].into(),
+        unended: [lost, Uuid::from_u128(99)].into(),
+    };
+    // It is only the process itself that knows.
+    assert_eq!(other.store.let_go(&Held { unended: [kept].into(), ..Held::default() }, second(1)).await.unwrap(), 0);
+    assert_eq!((claim(&other, 1).await, take_on(&other, 9, &[]).await.len()), (None, 0));
+    assert_eq!(one.store.let_go(&held, second(1)).await.unwrap(), 1);
+    assert_eq!((status(&one, kept).await, status(&one, lost).await), (Status::Received, Status::Interrupted));
+    assert_eq!((claim(&other, 1).await.unwrap(), claim(&other, 1).await), ("annex".to_owned(), None));
+    assert_eq!(take_on(&other, 9, &[]).await, sends[1..]);
 }
 
 /// Raises one event of each branch, for a subscription.

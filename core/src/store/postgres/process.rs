@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::rows::storable;
 use crate::delivery::Status;
-use crate::store::{ConnectionName, StoreError};
+use crate::store::{ConnectionName, Held, StoreError};
 
 /// Takes on, for the process `$1` at `$2`, what one connection has queued that is not among `$3` (tenants) and `$4`
 /// (connections). Those that have something queued are found one by one in the index, so that it does not matter how much
@@ -77,6 +77,35 @@ pub(super) async fn bury(
     let interrupted = take_back(&mut transaction, at).await?;
     transaction.commit().await?;
     Ok(interrupted)
+}
+
+/// Lets go of what a process is not at, and ends what it cannot end.
+pub(super) async fn let_go(pool: &PgPool, process: Uuid, held: &Held, at: Timestamp) -> Result<u64, StoreError> {
+    sqlx::query(
+        "update claim k set process = null where k.process = $1 and not exists (\
+         select 1 from unnest($2::text[], $3::text[]) h (whose, name) join tenant t on t.name = h.whose \
+         join connection c on c.tenant = t.id and c.name = h.name where t.id = k.tenant and c.id = k.connection)",
+    )
+    .bind(process)
+    .bind(held.queues.iter().map(|(tenant, _)| tenant.as_str()).bind_iter())
+    .bind(held.queues.iter().map(|(_, connection)| connection.as_str()).bind_iter())
+    .execute(pool)
+    .await?;
+    sqlx::query("update send set process = null where process = $1 and public_id <> all ($2)")
+        .bind(process)
+        .bind(held.sends.iter().copied().collect::<Vec<_>>())
+        .execute(pool)
+        .await?;
+    let interrupted = sqlx::query(
+        "update delivery set status = $1, finished_at = $2 where id = any ($3) and status = 'received' and process = $4",
+    )
+    .bind(Status::Interrupted.word())
+    .bind(at.as_millisecond())
+    .bind(held.unended.iter().copied().collect::<Vec<_>>())
+    .bind(process)
+    .execute(pool)
+    .await?;
+    Ok(interrupted.rows_affected())
 }
 
 /// Forgets a process, and takes back what it had begun.

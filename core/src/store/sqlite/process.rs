@@ -5,7 +5,7 @@ use rusqlite::{OptionalExtension as _, Transaction, params};
 use uuid::Uuid;
 
 use crate::delivery::Status;
-use crate::store::{ConnectionName, StoreError};
+use crate::store::{ConnectionName, Held, StoreError};
 
 /// The connection to be worked on next, of those that have something queued and are not among `?1`; these are found one
 /// by one in the index, so that it does not matter how much each of them has queued.
@@ -44,6 +44,38 @@ pub(super) fn bury(
     let mut statement = transaction.prepare_cached("delete from process where until <= ?1 and id is not ?2")?;
     statement.execute(params![ended.as_millisecond(), process.as_ref().map(Uuid::as_bytes)])?;
     take_back(transaction, at)
+}
+
+/// Lets go of what a process is not at, and ends what it cannot end.
+pub(super) fn let_go(
+    transaction: &Transaction<'_>,
+    process: Uuid,
+    held: &Held,
+    at: Timestamp,
+) -> Result<u64, StoreError> {
+    let json = |error: serde_json::Error| StoreError::Database(Box::new(error));
+    let queues = serde_json::to_string(&held.queues).map_err(json)?;
+    let mut statement = transaction.prepare_cached(
+        "update claim set process = null where process = ?1 and connection not in (select c.id from json_each(?2) e \
+         join tenant t on t.name = e.value ->> 0 join connection c on c.tenant = t.id and c.name = e.value ->> 1)",
+    )?;
+    statement.execute(params![process.as_bytes(), queues])?;
+    let sends: Vec<_> = held.sends.iter().map(|send| send.simple().to_string()).collect();
+    let mut statement = transaction.prepare_cached(
+        "update send set process = null where process = ?1 \
+         and lower(hex(public_id)) not in (select value from json_each(?2))",
+    )?;
+    statement.execute(params![process.as_bytes(), serde_json::to_string(&sends).map_err(json)?])?;
+    let mut statement = transaction.prepare_cached(
+        "update delivery set status = ?1, finished_at = ?2 where id = ?3 and status = 'received' and process = ?4",
+    )?;
+    let mut interrupted = 0;
+    for delivery in &held.unended {
+        let word = Status::Interrupted.word();
+        let ended = params![word, at.as_millisecond(), delivery.as_bytes(), process.as_bytes()];
+        interrupted += statement.execute(ended)? as u64;
+    }
+    Ok(interrupted)
 }
 
 /// Forgets a process, and takes back what it had begun.

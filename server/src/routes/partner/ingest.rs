@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use rollcall_core::delivery::{Received, Report, Status};
-use rollcall_core::ingest::Ingested;
+use rollcall_core::ingest::{IngestError, Ingested};
 use rollcall_core::json::Pointer;
 use rollcall_core::note::Note;
 use tokio::time::Instant;
@@ -99,7 +99,12 @@ impl Call {
             received.body = None;
         }
         let (app, loaded, from) = (Arc::clone(&self.app), Arc::clone(&self.loaded), Arc::clone(connection));
-        let work = async move { app.ingest.reject(&from.sender, &loaded, received, &report).await };
+        let answering = app.hands.answer(received.id);
+        let work = async move {
+            let id = app.ingest.reject(&from.sender, &loaded, received, &report).await?;
+            answering.end();
+            Ok::<_, IngestError>(id)
+        };
         match blocking(work).await {
             Ok(Ok(id)) => problem.kept_as(Some(id)),
             Ok(Err(error)) => error.into(),
