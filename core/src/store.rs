@@ -15,6 +15,8 @@ mod inbox;
 pub mod keep;
 mod migration;
 mod packed;
+#[cfg(test)]
+mod plans;
 pub mod postgres;
 mod process;
 mod quarantine;

@@ -169,8 +169,9 @@ impl PostgresStore {
     }
 }
 
-/// How every connection is made. Plans of short statements cost more to compile than they take.
-fn connect_options(url: &str, options: &PostgresOptions) -> Result<PgConnectOptions, StoreError> {
+/// How every connection is made. Plans of short statements cost more to compile than they take; and where data lies on
+/// disks without arms, or in memory, looking a few rows up costs little more than reading them in a row.
+pub(super) fn connect_options(url: &str, options: &PostgresOptions) -> Result<PgConnectOptions, StoreError> {
     let connect: PgConnectOptions = url.parse()?;
     let application = connect.get_application_name().unwrap_or("rollcall").to_owned();
     let statement_timeout = options.statement_timeout_ms.to_string();
@@ -178,6 +179,7 @@ fn connect_options(url: &str, options: &PostgresOptions) -> Result<PgConnectOpti
         ("statement_timeout", statement_timeout.as_str()),
         ("idle_in_transaction_session_timeout", statement_timeout.as_str()),
         ("jit", "off"),
+        ("random_page_cost", "1.1"),
     ]))
 }
 

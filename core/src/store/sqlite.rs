@@ -22,8 +22,6 @@ mod held;
 mod keep;
 mod lookup;
 mod number;
-#[cfg(test)]
-mod plans;
 mod prepare;
 mod process;
 mod prune;

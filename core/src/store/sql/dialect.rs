@@ -49,6 +49,9 @@ pub(in crate::store) trait Dialect: Debug + Send + Sync {
     /// What holds for the row `w` of `waiting` that is about the record `r`.
     fn waits(&self) -> &'static str;
 
+    /// What something is of the rows `r` that `matching` comes to, in an order, as far as `part` goes: limit and offset.
+    fn page(&self, something: &str, matching: &str, order: &str, part: &str) -> String;
+
     /// The type of a column that follows from a schema.
     fn column_type(&self, form: ColumnForm) -> &'static str;
 

@@ -432,7 +432,6 @@ impl<'t> Translator<'t> {
             return Ok(null());
         }
         let (one, other) = (self.known(one, wanted)?, self.known(other, wanted)?);
-        let is_number = |column: &Column| matches!(column.form, ColumnForm::Integer | ColumnForm::Number);
         let (one, other) = if one.form == other.form || one == null() || other == null() {
             (one, other)
         } else if is_number(&one) && is_number(&other) {
@@ -454,7 +453,9 @@ impl<'t> Translator<'t> {
             self.parts.forget(before);
             return Ok("null".to_owned());
         }
-        if is_text(&one) != is_text(&other) {
+        let are_numbers = is_number(&one) && is_number(&other);
+        let are_texts = is_text(&one) && is_text(&other);
+        if !are_numbers && !are_texts {
             return Err(Stop::Unset);
         }
         let other_sql = if is_text(&other) { self.dialect.by_code_point(&other.sql) } else { other.sql };
@@ -513,6 +514,10 @@ fn integer(sql: String) -> Column {
 
 fn text(sql: String) -> Column {
     Column { sql, form: ColumnForm::Text }
+}
+
+fn is_number(column: &Column) -> bool {
+    matches!(column.form, ColumnForm::Integer | ColumnForm::Number)
 }
 
 fn is_text(column: &Column) -> bool {

@@ -46,6 +46,14 @@ pub(in crate::store) struct Question {
     pub(in crate::store) bound: Vec<Bound>,
 }
 
+#[cfg(test)]
+impl Question {
+    /// The question how this one would be answered: `how` is the word for it.
+    pub(in crate::store) fn explained(&self, how: &str) -> Self {
+        Self { sql: Sql(format!("{how} {}", &*self.sql)), bound: self.bound.clone() }
+    }
+}
+
 /// Whose records are asked for, by number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::store) struct Whose {

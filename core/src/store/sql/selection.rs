@@ -95,7 +95,8 @@ impl Wanted<'_> {
         let number = |number| Bound::Integer(i64::try_from(number).unwrap_or(i64::MAX));
         let limit = parts.bind(number(limit.unwrap_or(u64::MAX)));
         let offset = parts.bind(number(offset));
-        Ok(parts.ask(format!("select {says} from {matching} order by {order} limit {limit} offset {offset}")))
+        let page = self.dialect.page(&says, &matching, &order, &format!("limit {limit} offset {offset}"));
+        Ok(parts.ask(page))
     }
 
     /// At most `limit` that stand after a cursor, or before it, the nearest first; from the beginning without one.
@@ -111,9 +112,8 @@ impl Wanted<'_> {
             let order = self.order(&mut parts, at.back)?;
             let (condition, order) = order.stretch(stretch, at, &mut parts);
             let limit = parts.bind(Bound::Integer(i64::try_from(limit).unwrap_or(i64::MAX)));
-            questions.push(
-                parts.ask(format!("select {says} from {matching} and {condition} order by {order} limit {limit}")),
-            );
+            let matching = format!("{matching} and {condition}");
+            questions.push(parts.ask(self.dialect.page(&says, &matching, &order, &format!("limit {limit}"))));
         }
         Ok(questions)
     }

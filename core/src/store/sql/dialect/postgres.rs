@@ -32,15 +32,28 @@ const DECIMAL: &str = "^-?[0-9]+\\.?[0-9]*$";
 /// Characters of a number without an exponent that has room where numbers are computed with.
 const DECIMAL_CHARACTERS_MAX: usize = 300;
 
+/// SQL that speaks of a value several times, and computes it once: a planner copies whatever is not held together.
+fn once(value: &str, sql: impl FnOnce(&str) -> String) -> String {
+    let is_simple = |letter: char| letter.is_ascii_alphanumeric() || "_.\"?".contains(letter);
+    if value.chars().all(is_simple) {
+        return sql(value);
+    }
+    format!("(select {} from (select {value} as o offset 0) o)", sql("o.o"))
+}
+
 /// The number of a type that a text of this pattern spells, if it is not too long; null for others.
 fn number(text: &str, pattern: &str, characters_max: usize, of: &str) -> String {
-    format!("case when {text} ~ '{pattern}' and length({text}) <= {characters_max} then {text}::{of} end")
+    once(text, |text| {
+        format!("case when {text} ~ '{pattern}' and length({text}) <= {characters_max} then {text}::{of} end")
+    })
 }
 
 /// The number that JSON is; null where it is none.
 fn json_number(json: &str) -> String {
-    let number = number(&format!("({json} #>> '{{}}')"), DECIMAL, DECIMAL_CHARACTERS_MAX, DOUBLE);
-    format!("case jsonb_typeof({json}) when 'number' then {number} end")
+    once(json, |json| {
+        let number = number(&format!("({json} #>> '{{}}')"), DECIMAL, DECIMAL_CHARACTERS_MAX, DOUBLE);
+        format!("case jsonb_typeof({json}) when 'number' then {number} end")
+    })
 }
 
 /// The type of numbers that may be no integers.
@@ -49,7 +62,7 @@ const DOUBLE: &str = "double precision";
 /// The integer that SQL of a number comes to; null where it is none, or is too large.
 fn integer(number: &str) -> String {
     format!(
-        "(select n::bigint from (select {number} as n) v where n between {} and {} and n = trunc(n))",
+        "(select n::bigint from (select {number} as n offset 0) v where n between {} and {} and n = trunc(n))",
         i64::MIN,
         i64::MAX
     )
@@ -99,6 +112,12 @@ impl Dialect for Postgres {
 
     fn waits(&self) -> &'static str {
         "w.tenant = r._tenant and w.connection = r._connection and w.record = r._id"
+    }
+
+    /// The rows are chosen first, and what is computed of them afterwards: else the planner takes that into account for
+    /// all that match, and how they are found does not matter to it beside that.
+    fn page(&self, something: &str, matching: &str, order: &str, part: &str) -> String {
+        format!("select {something} from (select r.* from {matching} order by {order} {part}) r order by {order}")
     }
 
     fn column_type(&self, form: ColumnForm) -> &'static str {
@@ -344,10 +363,10 @@ impl Dialect for Postgres {
     fn scalar(&self, json: &str, form: ColumnForm) -> String {
         match form {
             ColumnForm::Text | ColumnForm::Id => format!("({json} #>> '{{}}')"),
-            ColumnForm::Integer => integer(&format!(
-                "(select case jsonb_typeof(v) when 'number' then v::numeric end from (select {json} as v) j)"
-            )),
-            ColumnForm::Number => format!("(select {} from (select {json} as v) j)", json_number("v")),
+            ColumnForm::Integer => {
+                integer(&once(json, |json| format!("case jsonb_typeof({json}) when 'number' then {json}::numeric end")))
+            }
+            ColumnForm::Number => json_number(json),
             ColumnForm::Boolean => self.open_boolean(json),
             ColumnForm::Json => format!("nullif({json}, 'null')"),
         }
@@ -431,12 +450,14 @@ impl Dialect for Postgres {
 
     fn size(&self, json: &str, contents: Contents) -> String {
         match contents {
-            Contents::Items => {
+            Contents::Items => once(json, |json| {
                 format!("case jsonb_typeof({json}) when 'array' then jsonb_array_length({json})::bigint end")
-            }
-            Contents::Members => format!(
-                "case jsonb_typeof({json}) when 'object' then (select count(*) from jsonb_object_keys({json})) end"
-            ),
+            }),
+            Contents::Members => once(json, |json| {
+                format!(
+                    "case jsonb_typeof({json}) when 'object' then (select count(*) from jsonb_object_keys({json})) end"
+                )
+            }),
         }
     }
 }

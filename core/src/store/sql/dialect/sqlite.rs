@@ -48,6 +48,10 @@ impl Dialect for Sqlite {
         "w.connection = r._connection and w.record = r._id"
     }
 
+    fn page(&self, something: &str, matching: &str, order: &str, part: &str) -> String {
+        format!("select {something} from {matching} order by {order} {part}")
+    }
+
     fn column_type(&self, form: ColumnForm) -> &'static str {
         match form {
             ColumnForm::Text | ColumnForm::Number | ColumnForm::Json => "text",
