@@ -62,6 +62,7 @@ impl Site {
             "mappers_dir": folder.path().join("mappers"),
             "cache_dir": Path::new(cache).join("mapper-cache"),
             "log": { "format": "json" },
+            "metrics": { "sample_seconds": 1 },
             "credential_key": CREDENTIAL_KEY,
             "tenants": {
                 "north": {

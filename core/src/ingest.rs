@@ -30,6 +30,7 @@ pub use self::trial::Trial;
 use self::work::{Keeping, Work};
 use crate::canonical::Canonical;
 use crate::clock::Clock;
+use crate::costs::{Costs, Stage};
 use crate::delivery::{Entry, Outcome, Received, Report};
 use crate::description::{Operation, Partner};
 use crate::digest::Digest;
@@ -91,8 +92,21 @@ pub struct Ingest {
     pub clock: Arc<dyn Clock>,
     /// The limits.
     pub limits: Limits,
+    /// Who is told what the work costs.
+    meter: Arc<dyn Meter>,
     /// Who has sent before.
     known: Known,
+}
+
+/// Is told what the work on deliveries costs.
+pub trait Meter: Send + Sync {
+    /// The work on a delivery of `partner` has ended, well or not.
+    fn spent(&self, sender: &Sender, partner: &str, costs: &Costs);
+}
+
+/// Does not want to know.
+impl Meter for () {
+    fn spent(&self, _: &Sender, _: &str, _: &Costs) {}
 }
 
 /// Why a delivery could not be worked on; what is wrong with the payload is in the [`Report`] instead.
@@ -113,7 +127,13 @@ const ATTEMPTS_MAX: usize = 5;
 impl Ingest {
     /// Takes deliveries into `store`.
     pub fn new(store: Arc<dyn Store>, canonical: Arc<Canonical>, clock: Arc<dyn Clock>, limits: Limits) -> Self {
-        Self { store, canonical, clock, limits, known: Known::default() }
+        Self { store, canonical, clock, limits, meter: Arc::new(()), known: Known::default() }
+    }
+
+    /// The same, with somebody who is told what the work costs.
+    #[must_use]
+    pub fn metered(self, meter: Arc<dyn Meter>) -> Self {
+        Self { meter, ..self }
     }
 
     /// Works on a body that `operation` (which must change records) was called with, and keeps it unless it is kept
@@ -130,7 +150,10 @@ impl Ingest {
     ) -> Result<Ingested, IngestError> {
         let connection = self.connect(sender, loaded).await?;
         let body = received.body.clone().unwrap_or_default();
-        self.work(sender, loaded, operation, &received, dry_run).run(connection, &body, received).await
+        let work = self.work(sender, loaded, operation, &received, dry_run);
+        let done = work.run(connection, &body, received).await;
+        self.meter.spent(sender, &loaded.partner.name, &work.costs);
+        done
     }
 
     /// One delivery, about to be worked on.
@@ -158,19 +181,24 @@ impl Ingest {
             options,
             dry_run: dry_run || operation.dry_run,
             queued: received.queued,
+            costs: Arc::default(),
         }
     }
 
     /// Whether a body can be acknowledged before it is worked on: it is JSON, what is around its records is as
     /// described, and its conditions hold. Stores nothing.
     pub fn check(&self, operation: &Operation, options: &Value, body: &[u8]) -> Result<(), Box<Report>> {
-        check(operation, options, body, &self.limits).map(drop)
+        check(operation, options, body, &self.limits, &Costs::default()).map(drop)
     }
 
     /// Keeps a delivery that is worked on when its turn comes; from then on it survives the end of the process.
     pub async fn enqueue(&self, sender: &Sender, loaded: &Loaded, received: &Received) -> Result<(), IngestError> {
-        let connection = self.known.connection(&*self.store, sender, &loaded.partner.name).await?;
-        Ok(self.store.receive(&connection, received).await?)
+        let costs = Costs::default();
+        let connecting = self.known.connection(&*self.store, sender, &loaded.partner.name);
+        let connection = costs.stage_of(Stage::Look, connecting).await?;
+        let kept = costs.stage_of(Stage::Keep, self.store.receive(&connection, received)).await;
+        self.meter.spent(sender, &loaded.partner.name, &costs);
+        Ok(kept?)
     }
 
     /// Keeps a delivery that was found wanting before its body was looked at (a missing header, a body that is too
@@ -194,10 +222,11 @@ impl Ingest {
     }
 
     /// Starts keeping the body, on a thread of its own: compressing and syncing go on beside the mapping.
-    fn keep(&self, connection: Connection, received: Received) -> Keeping {
-        let store = Arc::clone(&self.store);
-        let runtime = tokio::runtime::Handle::current();
-        Keeping::Beside(tokio::task::spawn_blocking(move || runtime.block_on(store.receive(&connection, &received))))
+    fn keep(&self, connection: Connection, received: Received, costs: &Arc<Costs>) -> Keeping {
+        let (store, costs) = (Arc::clone(&self.store), Arc::clone(costs));
+        let (runtime, span) = (tokio::runtime::Handle::current(), tracing::Span::current());
+        let work = async move { costs.stage_of(Stage::Keep, store.receive(&connection, &received)).await };
+        Keeping::Beside(tokio::task::spawn_blocking(move || span.in_scope(|| runtime.block_on(work))))
     }
 }
 

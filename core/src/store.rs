@@ -4,6 +4,7 @@
 //!
 //! A [`Commit`] is one transaction: records, entities, feed and the delivery's report, or none of them.
 
+mod backlog;
 mod body;
 #[cfg(test)]
 mod conformance;
@@ -35,6 +36,7 @@ use jiff::Timestamp;
 use tokio::sync::broadcast;
 use uuid::Uuid;
 
+pub use self::backlog::{Backlog, Usage, Waiting};
 pub use self::error::StoreError;
 pub use self::hold::Hold;
 pub use self::process::{ConnectionName, Held, Signal};

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use axum::http::header::{AUTHORIZATION, HOST};
 use axum::http::uri::Authority;
@@ -56,6 +57,8 @@ pub struct App {
     pub courier: Courier,
     /// What is counted.
     pub metrics: Metrics,
+    /// How often is looked at what no event tells.
+    pub sample: Duration,
     /// What links in answers start with; what the caller used, where it is `None`.
     pub public_url: Option<String>,
     /// Whether the server is ready for work.

@@ -46,6 +46,10 @@ pub struct Config {
     pub cache_dir: Option<PathBuf>,
     /// What the log looks like.
     pub log: Log,
+    /// What is measured.
+    pub metrics: Measured,
+    /// Where traces are sent to.
+    pub traces: Traces,
     /// The key that credential digests are made with, at least 32 characters.
     pub credential_key: Secret,
     /// Every limit of the runtime.
@@ -68,6 +72,41 @@ pub struct Log {
     pub format: LogFormat,
     /// What is logged, as in `RUST_LOG`: `info,rollcall_core=debug`.
     pub filter: String,
+}
+
+/// What is measured.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Measured {
+    /// Whether figures tell tenants and connections apart. With thousands of connections that is too much for most who
+    /// collect it; then figures tell partners apart.
+    pub per_connection: bool,
+    /// How often is looked at what waits in the database, in seconds.
+    pub sample_seconds: u64,
+}
+
+/// Where traces are sent to: OpenTelemetry's protocol over HTTP.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Traces {
+    /// The collector's address, `http://127.0.0.1:4318/v1/traces`. Without it no traces are sent.
+    pub endpoint: Option<String>,
+    /// Headers that let us in there.
+    pub headers: BTreeMap<String, Secret>,
+    /// What we are called there.
+    pub service_name: String,
+    /// How many of the traces that begin here are sent, from 0 to 1. Of those that callers began, they decide.
+    pub sampling_ratio: f64,
+    /// Which spans and lines of the log are sent, as in `RUST_LOG`.
+    pub filter: String,
+    /// Spans that wait to be sent; further ones are dropped.
+    pub spans_queued_max: usize,
+    /// Spans that are sent at a time.
+    pub spans_per_export_max: usize,
+    /// How often they are sent, in seconds.
+    pub export_seconds: u64,
+    /// How long sending may take, in milliseconds.
+    pub export_timeout_ms: u64,
 }
 
 /// For whom the log is written.
@@ -253,6 +292,8 @@ impl Default for Config {
             mappers_dir: PathBuf::from("target/mappers"),
             cache_dir: None,
             log: Log::default(),
+            metrics: Measured::default(),
+            traces: Traces::default(),
             credential_key: Secret::default(),
             limits: Limits::default(),
             webhooks: Webhooks::default(),
@@ -266,6 +307,28 @@ impl Default for Config {
 impl Default for Log {
     fn default() -> Self {
         Self { format: LogFormat::Pretty, filter: "info".to_owned() }
+    }
+}
+
+impl Default for Measured {
+    fn default() -> Self {
+        Self { per_connection: true, sample_seconds: 10 }
+    }
+}
+
+impl Default for Traces {
+    fn default() -> Self {
+        Self {
+            endpoint: None,
+            headers: BTreeMap::new(),
+            service_name: "rollcall".to_owned(),
+            sampling_ratio: 1.0,
+            filter: "info,rollcall_core::costs=debug".to_owned(),
+            spans_queued_max: 4_096,
+            spans_per_export_max: 512,
+            export_seconds: 5,
+            export_timeout_ms: 10_000,
+        }
     }
 }
 

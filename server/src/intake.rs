@@ -18,6 +18,7 @@ use crate::access::Connection;
 use crate::app::App;
 use crate::body::{Flaw, Payload};
 use crate::metrics::{self, Stage};
+use crate::panic;
 use crate::problem::{Finding, Problem};
 
 /// The header that asks for an answer without consequences.
@@ -252,7 +253,11 @@ where
     F::Output: Send,
 {
     let (runtime, span) = (Handle::current(), tracing::Span::current());
-    tokio::task::spawn_blocking(move || span.in_scope(|| runtime.block_on(work))).await.map_err(Problem::fault)
+    let done = tokio::task::spawn_blocking(move || span.in_scope(|| runtime.block_on(work))).await;
+    done.map_err(|error| match error.try_into_panic() {
+        Ok(payload) => Problem::fault(format!("the work panicked: {}", panic::words(&*payload))),
+        Err(error) => Problem::fault(error),
+    })
 }
 
 #[cfg(test)]

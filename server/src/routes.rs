@@ -26,11 +26,9 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument as _;
 
 use crate::app::App;
-use crate::metrics;
 use crate::problem::Problem;
-
-/// The header that names a request in the log.
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+use crate::trace::{self, REQUEST_ID};
+use crate::{metrics, panic};
 
 /// The header that says how many entities there are on all pages.
 const TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
@@ -53,10 +51,12 @@ pub fn router(app: Arc<App>) -> Router {
 /// Names the request, logs its outcome and counts it.
 async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let start = Instant::now();
-    let id = app.ingest.clock.next_id();
+    let _answering = metrics::answering();
+    let id = trace::request_id(request.headers(), &*app.ingest.clock);
     let matched = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
-    let method = request.method().clone();
-    let span = tracing::info_span!("request", id = %id.simple(), %method, delivery = tracing::field::Empty);
+    let method = method(&request);
+    let span = tracing::info_span!("request", request = id, method, delivery = tracing::field::Empty);
+    trace::continue_from(&span, request.headers());
     let mut response = next.run(request).instrument(span.clone()).await;
     if let Some(trouble) = response.extensions_mut().remove::<Arc<StoreError>>() {
         app.condition.learn(&trouble);
@@ -65,24 +65,26 @@ async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> R
     let route = route.unwrap_or_else(|| "unknown".to_owned());
     let took = start.elapsed();
     metrics::request(&route, response.status().as_u16(), took);
+    trace::answered(&span, method, &route, response.status().as_u16());
     span.in_scope(|| tracing::info!(route, status = response.status().as_u16(), ms = took.as_millis(), "answered"));
-    if let Ok(id) = HeaderValue::from_str(&id.simple().to_string()) {
+    if let Ok(id) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, id);
     }
     response
+}
+
+/// The method of a request, as far as it is one that we know: others are whatever a caller likes.
+fn method(request: &Request) -> &'static str {
+    const KNOWN: [&str; 8] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE"];
+    KNOWN.into_iter().find(|known| *known == request.method().as_str()).unwrap_or("other")
 }
 
 /// Which partner's route an answer came from, for the figures: `/library/books/{id}`.
 #[derive(Debug, Clone)]
 struct PartnerRoute(String);
 
-/// What a caller gets when a handler panicked. The panic's message goes to the log only.
+/// What a caller gets when a handler panicked. What may be told of the panic goes to the log only.
 #[expect(clippy::needless_pass_by_value, reason = "the layer hands it over")]
-fn panicked(panic: Box<dyn Any + Send>) -> Response {
-    let message = panic
-        .downcast_ref::<String>()
-        .cloned()
-        .or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string))
-        .unwrap_or_else(|| "no message".to_owned());
-    Problem::fault(format!("a handler panicked: {message}")).into_response()
+fn panicked(payload: Box<dyn Any + Send>) -> Response {
+    Problem::fault(format!("a handler panicked: {}", panic::words(&*payload))).into_response()
 }

@@ -12,10 +12,7 @@ use tokio::time::timeout;
 
 use crate::app::App;
 use crate::routes::router;
-use crate::{condition, presence, pruning, socket, webhook, worker};
-
-/// How often measured durations are folded into their buckets.
-const UPKEEP: Duration = Duration::from_secs(5);
+use crate::{condition, metrics, presence, pruning, socket, webhook, worker};
 
 /// How long the other processes may take to be told that this one has gone; they find out by themselves.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -29,7 +26,8 @@ pub async fn serve(
     listener: TcpListener,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    let aside = [tokio::spawn(keep_up(Arc::clone(&app))), tokio::spawn(condition::watch(Arc::clone(&app)))];
+    let sampling = metrics::watch::watch(Arc::clone(&app), app.sample);
+    let aside = [tokio::spawn(sampling), tokio::spawn(condition::watch(Arc::clone(&app)))];
     let (ending, ended) = watch::channel(false);
     let limits = app.ingest.limits.clone();
     let limit = Duration::from_secs(limits.shutdown_seconds_max);
@@ -90,12 +88,4 @@ pub async fn asked_to_stop() {
 pub async fn asked_to_hurry() {
     asked_to_stop().await;
     asked_to_stop().await;
-}
-
-async fn keep_up(app: Arc<App>) {
-    let mut ticks = tokio::time::interval(UPKEEP);
-    loop {
-        ticks.tick().await;
-        app.metrics.upkeep();
-    }
 }

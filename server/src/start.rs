@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use rollcall_core::clock::Clock;
 use rollcall_core::ingest::{Ingest, Loaded};
@@ -18,7 +19,7 @@ use crate::backlog::Backlog;
 use crate::condition::Condition;
 use crate::config::{Config, ConfigError};
 use crate::database::{self, DatabaseError};
-use crate::metrics::{Metrics, MetricsError};
+use crate::metrics::{self, Metrics, MetricsError};
 use crate::partners::{Folders, PartnersError, host};
 use crate::presence::{self, Signals};
 use crate::registry::Registry;
@@ -58,6 +59,9 @@ pub enum StartError {
 pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<App>, StartError> {
     let access = Access::new(config)?;
     let metrics = Metrics::install()?;
+    metrics::tell_connections_apart(config.metrics.per_connection);
+    metrics::limits(&config.limits);
+    metrics::trouble(None);
     let folders = Folders { schemas: config.schemas_dir.clone(), mappers: config.mappers_dir.clone() };
     let canonical = folders.canonical()?;
     let host = host(&config.limits.mapper, config.cache_dir.as_deref())?;
@@ -67,24 +71,30 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<App>, S
     let store = database::open(config).await?;
     store.prepare_canonical(&canonical).await?;
     for loaded in loaded.values() {
+        metrics::loaded(loaded);
         store.prepare_partner(&loaded.partner).await?;
     }
     // So that no call writes anything but what it says, and a dry run nothing at all.
     for (tenant, name, connection) in config.connections() {
-        store.connection(tenant.as_str(), name.as_str(), connection.partner.as_str()).await?;
+        let (tenant, name, partner) = (tenant.as_str(), name.as_str(), connection.partner.as_str());
+        store.connection(tenant, name, partner).await?;
+        metrics::expect(tenant, name, partner);
     }
     let process = presence::begin(&*store, &*clock, &config.limits).await?;
     let names: Vec<_> = loaded.keys().map(String::as_str).collect();
     tracing::info!(partners = names.join(", "), "loaded");
+    let ingest = Ingest::new(store.clone(), Arc::new(canonical), clock, config.limits.clone());
+    let ingest = ingest.metered(Arc::new(metrics.clone()));
     Ok(Arc::new(App {
         process,
         access,
         registry: Registry::new(loaded.into_values()),
-        ingest: Arc::new(Ingest::new(store.clone(), Arc::new(canonical), clock, config.limits.clone())),
+        ingest: Arc::new(ingest),
         reader: store,
         admission: Admission::new(&config.limits),
         backlog: Backlog::new(&config.limits),
         condition: Condition::default(),
+        sample: Duration::from_secs(config.metrics.sample_seconds.max(1)),
         turns: Turns::new(&config.limits),
         bell: Notify::new(),
         hands: Arc::default(),

@@ -27,6 +27,7 @@ use self::post::{Poster, SystemResolver};
 pub use self::work::work;
 use crate::config::Config;
 use crate::credential::Keyring;
+use crate::trace;
 
 /// Who sends is told so in each request.
 const AGENT: &str = concat!("rollcall/", env!("CARGO_PKG_VERSION"));
@@ -69,6 +70,7 @@ impl Courier {
                 headers.insert(HeaderName::from_static(name), value);
             }
         }
+        headers.extend(trace::header(&tracing::Span::current()));
         headers
     }
 }

@@ -10,8 +10,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::any::Any;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -22,15 +21,17 @@ use rollcall_core::description::ProblemClass;
 use rollcall_core::ingest::{IngestError, Ingested, Loaded};
 use rollcall_core::json::Pointer;
 use rollcall_core::note::Note;
-use rollcall_core::store::{ConnectionName, Queue, Queued, StoreError};
+use rollcall_core::store::{ConnectionName, Queued, StoreError};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::{self, JoinSet};
 use tokio::time::{Instant, interval, sleep};
+use tracing::Instrument as _;
 
 use crate::access::Connection;
 use crate::app::App;
 use crate::metrics::{self, Stage};
+use crate::panic;
 
 /// How often is looked for what has waited too long, and for connections that could not be served before.
 const ROUND: Duration = Duration::from_mins(1);
@@ -44,7 +45,6 @@ pub async fn work(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     let (mut round, mut poll) = (interval(ROUND), interval(Duration::from_secs(limits.poll_seconds.max(1))));
     let queues =
         Queues { places: Arc::new(Semaphore::new(limits.queues_in_progress_max.max(1))), stuck: Arc::default() };
-    let mut lengths = Lengths::default();
     let mut serving = JoinSet::new();
     let mut is_asked = true;
     while !is_over(&stop) {
@@ -56,7 +56,7 @@ pub async fn work(app: Arc<App>, mut stop: watch::Receiver<bool>) {
             _ = stop.changed() => false,
             () = app.bell.notified() => true,
             _ = poll.tick() => {
-                lengths.tell(&app).await;
+                learn(&app).await;
                 true
             }
             _ = round.tick() => {
@@ -113,29 +113,13 @@ impl Queues {
     }
 }
 
-/// How long each queue was when that was last looked at.
-#[derive(Default)]
-struct Lengths(BTreeSet<ConnectionName>);
-
-impl Lengths {
-    async fn tell(&mut self, app: &App) {
-        let store = Arc::clone(&app.ingest.store);
-        let queues = match blocking(async move { store.queues().await }).await {
-            Ok(Ok(queues)) => queues,
-            Ok(Err(error)) => return app.condition.suffer(&error, "the queues"),
-            Err(message) => return tracing::error!("listing the queues panicked: {message}"),
-        };
-        app.backlog.learn(queues.iter().cloned());
-        let mut emptied = std::mem::take(&mut self.0);
-        for Queue { tenant, connection, length, .. } in queues {
-            metrics::queued(&tenant, &connection, length);
-            let name = (tenant, connection);
-            emptied.remove(&name);
-            self.0.insert(name);
-        }
-        for (tenant, connection) in emptied {
-            metrics::queued(&tenant, &connection, 0);
-        }
+/// Has the process know how long each queue is.
+async fn learn(app: &App) {
+    let store = Arc::clone(&app.ingest.store);
+    match blocking(async move { store.queues().await }).await {
+        Ok(Ok(queues)) => app.backlog.learn(queues),
+        Ok(Err(error)) => app.condition.suffer(&error, "the queues"),
+        Err(message) => tracing::error!("listing the queues panicked: {message}"),
     }
 }
 
@@ -254,26 +238,31 @@ struct First {
 impl First {
     async fn step(&self) -> Result<Step, StoreError> {
         let sender = &self.from.sender;
-        let store = &self.app.ingest.store;
-        let Some(queued) = store.next_queued(&sender.tenant, &sender.connection).await? else {
+        let Some(queued) = self.app.ingest.store.next_queued(&sender.tenant, &sender.connection).await? else {
             return Ok(Step::Empty);
         };
-        let delivery = tracing::field::display(queued.delivery);
+        let (tenant, connection, delivery) = (&sender.tenant, &sender.connection, queued.delivery);
+        let span = tracing::info_span!("delivery", %delivery, tenant, connection);
+        self.begin(queued).instrument(span).await
+    }
+
+    /// Works on a delivery.
+    async fn begin(&self, queued: Queued) -> Result<Step, StoreError> {
         let operations = &self.loaded.partner.operations;
         let position = operations.iter().position(|operation| operation.id == queued.operation);
         let Some(position) = position.filter(|_| queued.partner == self.from.partner) else {
-            tracing::warn!(delivery, operation = queued.operation, "the partner has no such operation any more");
+            tracing::warn!(operation = queued.operation, "the partner has no such operation any more");
             return Ok(Step::Stuck);
         };
         if queued.attempts >= self.app.ingest.limits.queued_attempts_max {
             return self.fail(&queued, failed(format!("was begun {} times and never finished", queued.attempts))).await;
         }
-        store.begin(queued.delivery).await?;
+        self.app.ingest.store.begin(queued.delivery).await?;
         let attempts = queued.attempts;
         let start = Instant::now();
         let _working = metrics::in_progress(&self.from.partner);
         let done = AssertUnwindSafe(self.run(&queued, position)).catch_unwind().await;
-        metrics::stage(sender, &self.from.partner, Stage::Ingest, start.elapsed());
+        metrics::stage(&self.from.sender, &self.from.partner, Stage::Ingest, start.elapsed());
         match done {
             Ok(Ok(Ingested { report, .. })) if report.status != Status::Failed => {
                 self.told(&queued, &report);
@@ -281,16 +270,16 @@ impl First {
                 Ok(Step::Ended)
             }
             Ok(Ok(Ingested { report, .. })) if report.problem == Some(ProblemClass::Unavailable) => {
-                tracing::warn!(delivery, attempts, "not now; it is begun again");
+                tracing::warn!(attempts, "not now; it is begun again");
                 Ok(Step::Again(attempts))
             }
             Ok(Ok(Ingested { report, .. })) => self.fail(&queued, report).await,
             Ok(Err(error)) => {
-                tracing::error!(delivery, attempts, error = &error as &dyn std::error::Error, "it is begun again");
+                tracing::error!(attempts, error = &error as &dyn std::error::Error, "it is begun again");
                 Ok(Step::Again(attempts))
             }
-            Err(panic) => {
-                tracing::error!(delivery, attempts, "working on it panicked: {}", message(&*panic));
+            Err(payload) => {
+                tracing::error!(attempts, "working on it panicked: {}", panic::words(&*payload));
                 let again = attempts == 0; // a second time it would only panic again
                 if again { Ok(Step::Again(0)) } else { self.fail(&queued, failed("could not be worked on")).await }
             }
@@ -325,10 +314,8 @@ impl First {
     fn told(&self, queued: &Queued, report: &Report) {
         let sender = &self.from.sender;
         self.app.backlog.ended(sender);
-        metrics::dequeued(&sender.tenant, &sender.connection);
         metrics::delivery(sender, &self.from.partner, queued.body.len() as u64, report);
-        let delivery = tracing::field::display(queued.delivery);
-        tracing::info!(delivery, tenant = sender.tenant, connection = sender.connection, status = ?report.status, "delivery");
+        tracing::info!(status = ?report.status, "delivery");
     }
 }
 
@@ -357,13 +344,9 @@ where
     F: Future + Send + 'static,
     F::Output: Send,
 {
-    let runtime = Handle::current();
-    let done = task::spawn_blocking(move || runtime.block_on(work)).await;
-    done.map_err(|error| error.try_into_panic().map_or_else(|error| error.to_string(), |panic| message(&*panic)))
-}
-
-/// What a panic says.
-pub(crate) fn message(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().cloned();
-    text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string)).unwrap_or_else(|| "no message".to_owned())
+    let (runtime, span) = (Handle::current(), tracing::Span::current());
+    let done = task::spawn_blocking(move || span.in_scope(|| runtime.block_on(work))).await;
+    done.map_err(|error| {
+        error.try_into_panic().map_or_else(|error| error.to_string(), |payload| panic::words(&*payload).to_owned())
+    })
 }

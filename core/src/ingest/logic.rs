@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::resource::{Asked, Subject};
 use super::{Loaded, options_text};
+use crate::costs::Costs;
 use crate::description::{Keying, stamp};
 use crate::json::Pointer;
 use crate::limits::Limits;
@@ -20,6 +21,7 @@ pub(super) struct Called<'c, 'd> {
     pub(super) limits: &'c Limits,
     pub(super) options: &'c Value,
     pub(super) asked: &'c Asked,
+    pub(super) costs: &'c Costs,
     pub(super) changes: &'c mut Changes<'d>,
 }
 
@@ -46,7 +48,9 @@ impl Called<'_, '_> {
         let limits = &self.limits.mapper;
         let mut found = Vec::new();
         for _ in 0..=limits.rounds_per_call_max {
+            let before = budget.fuel_used();
             let step = self.loaded.mapper.call(&options, &input, &found, &budget);
+            self.costs.used(budget.fuel_used() - before, budget.memory_used());
             match step.map_err(|error| stopped(&error))?.map_err(Stop::Fault)? {
                 Step::Ask(questions) => {
                     for question in &questions {

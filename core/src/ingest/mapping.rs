@@ -7,6 +7,7 @@ use rayon::prelude::*;
 
 use super::work::Work;
 use crate::canonical::Canonical;
+use crate::costs::Rows;
 use crate::delivery::{Entry, Outcome, Report, Status};
 use crate::description::{Keying, Partner, ProblemClass, RecordTypeId};
 use crate::fold::{Rank, Statement};
@@ -19,7 +20,9 @@ use crate::plan::Turn;
 use crate::reconcile::{Reconciled, Resulting};
 use crate::record::{Cut, Record};
 use crate::resource;
-use crate::store::{Connection, Gone, HeldRecord, RecordId, RecordRow, RecordStep, StoreError, WaitStep};
+use crate::store::{
+    Commit, Connection, EntityStep, Gone, HeldRecord, RecordId, RecordRow, RecordStep, StoreError, WaitStep,
+};
 
 /// The records of a payload that are not as they were, and those that are no longer there.
 pub(super) struct Changed<'r, 'a> {
@@ -318,7 +321,9 @@ impl Work<'_> {
         let at: Vec<_> = (0..changed.records.len()).filter(mapped).collect();
         let inputs: Vec<_> = at.iter().map(|at| self.input(&changed.records[*at])).collect();
         let budget = Budget::new(&self.ingest.limits);
-        let results = self.loaded.mapper.map(canonical, &self.options, &inputs, &budget).map_err(|error| {
+        let results = self.loaded.mapper.map(canonical, &self.options, &inputs, &budget);
+        self.costs.used(budget.fuel_used(), budget.memory_used());
+        let results = results.map_err(|error| {
             tracing::error!(error = &error as &dyn std::error::Error, "mapping failed");
             let mut failed = std::mem::replace(report, Report::new(Status::Failed));
             failed.status = Status::Failed;
@@ -420,4 +425,15 @@ fn said(outcome: map::Outcome, canonical: &Canonical) -> Said {
         map::Outcome::Refused => Said::Refused,
         map::Outcome::Fault(message) => Said::Fault(message),
     }
+}
+
+/// How many rows of what are written.
+pub(super) fn rows(commit: &Commit<'_>) -> [(Rows, usize); Rows::ALL.len()] {
+    let put = commit.entities.iter().filter(|step| !matches!(step, EntityStep::Relink(_)));
+    [
+        (Rows::Record, commit.records.len()),
+        (Rows::Entity, put.count()),
+        (Rows::Entry, commit.entries.len()),
+        (Rows::Send, commit.sends.len()),
+    ]
 }

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use crate::costs::{Costs, Stage};
 use crate::delivery::{Report, Status};
 use crate::description::{Media, Operation, ProblemClass, RecordType};
 use crate::digest::Digest;
@@ -35,20 +36,21 @@ impl<'b> Payload<'b> {
         setting: Digest,
         limits: &Limits,
         body: &'b [u8],
+        costs: &Costs,
     ) -> Result<(Self, Report), Box<Report>> {
         if operation.body.is_none() {
             return Ok((Self::OneByOne { sent: Vec::new(), as_of: None }, Report::new(Status::Applied)));
         }
-        let Checked { json, media, unknown } = check(operation, options, body, limits)?;
+        let Checked { json, media, unknown } = check(operation, options, body, limits, costs)?;
         let mut report = Report::new(Status::Applied);
         report.warnings = unknown.notes;
         report.omitted = unknown.omitted;
         if media.one_by_one {
-            let sent = sent(&json, &media.shape, types);
+            let sent = costs.stage(Stage::Cut, || sent(&json, &media.shape, types));
             note_unknown(&sent, types, limits, &mut report);
             return Ok((Self::OneByOne { as_of: as_of(media, &json), sent }, report));
         }
-        let mut cut = cut(json, &media.shape, types, setting);
+        let mut cut = costs.stage(Stage::Cut, || cut(json, &media.shape, types, setting));
         if !cut.rejections.is_empty() {
             let mut report = Report::rejected(ProblemClass::Invalid, std::mem::take(&mut cut.rejections));
             report.omitted = report.rejections.len().saturating_sub(limits.violations_max);
@@ -74,16 +76,20 @@ pub(super) fn check<'b, 'o>(
     options: &Value,
     body: &'b [u8],
     limits: &Limits,
+    costs: &Costs,
 ) -> Result<Checked<'b, 'o>, Box<Report>> {
     let Some(media) = operation.body.as_ref().and_then(|body| body.media.first()) else {
         return Err(Box::new(Report::rejected(ProblemClass::UnsupportedMedia, Vec::new())));
     };
-    let json = Json::parse(body, limits.json_depth_max)
+    let json = costs
+        .stage(Stage::Parse, || Json::parse(body, limits.json_depth_max))
         .map_err(|malformed| Box::new(Report::rejected(ProblemClass::Malformed, vec![note(&malformed)])))?;
-    let (violations, unknown) = rayon::join(
-        || media.schema.violations(&json, limits.violations_max),
-        || media.schema.unknown(&json, limits.warnings_max),
-    );
+    let (violations, unknown) = costs.stage(Stage::Validate, || {
+        rayon::join(
+            || media.schema.violations(&json, limits.violations_max),
+            || media.schema.unknown(&json, limits.warnings_max),
+        )
+    });
     if !violations.notes.is_empty() {
         let mut report = Report::rejected(ProblemClass::Invalid, violations.notes);
         report.omitted = violations.omitted;

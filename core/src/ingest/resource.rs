@@ -10,6 +10,7 @@ use super::mapping::Changed;
 use super::payload::check;
 use super::work::{Beside, Keeping, Work};
 use super::{ATTEMPTS_MAX, Ingest, IngestError, Loaded, Sender};
+use crate::costs::{Costs, Stage};
 use crate::delivery::{Entry, Outcome, Received, Report, Status};
 use crate::description::{Action, Form, Location, Operation, ProblemClass, RecordTypeId, Resource, Selection, Verb};
 use crate::json::{Json, Pointer};
@@ -68,7 +69,10 @@ impl Ingest {
         dry_run: bool,
     ) -> Result<Written, IngestError> {
         let connection = self.connect(sender, loaded).await?;
-        self.work(sender, loaded, operation, &received, dry_run).write(connection, asked, received).await
+        let work = self.work(sender, loaded, operation, &received, dry_run);
+        let done = work.write(connection, asked, received).await;
+        self.meter.spent(sender, &loaded.partner.name, &work.costs);
+        done
     }
 
     /// Waits until all that was written survives a power cut; calls that come at the same time wait together.
@@ -88,9 +92,11 @@ impl Ingest {
     ) -> Result<Result<Vec<Value>, Report>, IngestError> {
         let connection = self.connect(sender, loaded).await?;
         let mut changes = Changes::new(self.desk(sender, loaded, &connection, false));
-        let mut called =
-            Called { loaded, limits: &self.limits, options: &sender.options, asked, changes: &mut changes };
-        match called.decide(call, &Members::new(), None, None).await {
+        let (costs, options) = (Costs::default(), &*sender.options);
+        let mut called = Called { loaded, limits: &self.limits, options, asked, costs: &costs, changes: &mut changes };
+        let decided = called.decide(call, &Members::new(), None, None).await;
+        self.meter.spent(sender, &loaded.partner.name, &costs);
+        match decided {
             Ok(mut decision) => match decision.told.remove("rows") {
                 Some(Value::Array(rows)) => Ok(Ok(rows)),
                 _ => Ok(Err(failed("the partner's own logic tells no rows"))),
@@ -127,7 +133,10 @@ impl Work<'_> {
         let mut connection = connection;
         for _ in 1..ATTEMPTS_MAX {
             match self.attempt(&connection, asked, &body, &mut keeping).await {
-                Err(IngestError::Store(StoreError::Stale)) => connection = self.ingest.store.hold(&connection).await?,
+                Err(IngestError::Store(StoreError::Stale)) => {
+                    self.costs.begun_again();
+                    connection = self.ingest.store.hold(&connection).await?;
+                }
                 done => return self.written(&connection, done, &mut keeping).await,
             }
         }
@@ -197,12 +206,18 @@ impl Work<'_> {
     async fn act(&self, changes: &mut Changes<'_>, asked: &Asked, body: &[u8]) -> Result<Acted, Stop> {
         let is_blank = body.iter().all(u8::is_ascii_whitespace);
         let has_body = self.operation.body.as_ref().is_some_and(|body| body.required || !is_blank);
+        let (limits, costs) = (&self.ingest.limits, &self.costs);
         let checked =
-            has_body.then(|| check(self.operation, &self.sender.options, body, &self.ingest.limits).map_err(rejected));
+            has_body.then(|| check(self.operation, &self.sender.options, body, limits, costs).map_err(rejected));
         let sent = checked.transpose()?.map(|checked| checked.json);
+        costs.stage_of(Stage::Reconcile, self.act_with(changes, asked, sent.as_ref())).await
+    }
+
+    /// The same, where the body is checked.
+    async fn act_with(&self, changes: &mut Changes<'_>, asked: &Asked, sent: Option<&Json<'_>>) -> Result<Acted, Stop> {
         let acted = match &self.operation.verb {
-            Verb::Resource(resource) => self.act_on(changes, resource, asked, sent.as_ref()).await,
-            Verb::Receive => self.take_in(changes, sent.as_ref()).await,
+            Verb::Resource(resource) => self.act_on(changes, resource, asked, sent).await,
+            Verb::Receive => self.take_in(changes, sent).await,
             _ => Ok(Acted::default()),
         }?;
         changes.settle().await.map_err(|stop| match (&self.operation.verb, stop) {
@@ -244,7 +259,7 @@ impl Work<'_> {
         if let Some(call) = &resource.call {
             let limits = &self.ingest.limits;
             let (loaded, options) = (self.loaded, &*self.sender.options);
-            let mut called = Called { loaded, limits, options, asked, changes };
+            let mut called = Called { loaded, limits, options, asked, costs: &self.costs, changes };
             let decision = called.decide(call, &filled.arguments, before.as_ref(), change.as_ref()).await?;
             called.apply(&decision, subject.as_ref()).await?;
             return Ok(Acted { subject, told: decision.told, events: decision.events });

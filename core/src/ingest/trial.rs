@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::payload::Payload;
+use crate::costs::Costs;
 use crate::delivery::{Entry, Report};
 use crate::description::{Accept, Operation, Partner, RecordTypeId};
 use crate::digest::Digest;
@@ -46,7 +47,8 @@ impl<'t> Trial<'t> {
     pub fn send(&mut self, operation: &Operation, body: &'t [u8]) -> Result<(Vec<Entry>, Report), Box<Report>> {
         let types = &self.partner.records;
         let accept = operation.verb.changes().map_or(Accept::All, |(_, accept)| accept);
-        let (payload, report) = Payload::read(operation, self.options, types, setting(), self.limits, body)?;
+        let costs = Costs::default();
+        let (payload, report) = Payload::read(operation, self.options, types, setting(), self.limits, body, &costs)?;
         let (sent, as_of) = match payload {
             Payload::Whole(cut) => {
                 self.holds = Holds::Whole(cut);

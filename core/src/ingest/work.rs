@@ -2,15 +2,17 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde_json::Value;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
-use super::mapping::{Changed, Outcomes};
+use super::mapping::{Changed, Outcomes, rows};
 use super::payload::Payload;
 use super::{ATTEMPTS_MAX, Ingest, IngestError, Ingested, Loaded, Sender};
 use crate::canonical::KindId;
+use crate::costs::{Costs, Stage};
 use crate::delivery::{Applied, Counts, Entry, Outcome, Received, Report, Status};
 use crate::description::{Accept, Media, Operation, ProblemClass, RecordTypeId, Verb};
 use crate::digest::Digest;
@@ -80,6 +82,7 @@ pub(super) struct Work<'w> {
     pub(super) dry_run: bool,
     /// Whether the body is kept already.
     pub(super) queued: bool,
+    pub(super) costs: Arc<Costs>,
 }
 
 /// What a delivery comes to, before it is committed.
@@ -105,7 +108,7 @@ impl Work<'_> {
             return self.end(&connection, received, unchanged(&connection)).await;
         }
         let types = &self.loaded.partner.records;
-        let read = Payload::read(self.operation, &self.sender.options, types, self.mapping, limits, body);
+        let read = Payload::read(self.operation, &self.sender.options, types, self.mapping, limits, body, &self.costs);
         let (payload, warnings) = match read {
             Ok(read) => read,
             Err(report) => {
@@ -114,11 +117,14 @@ impl Work<'_> {
                 return self.end(&connection, Received { body, ..received }, *report).await;
             }
         };
-        let mut keeping = self.is_kept_now().then(|| self.ingest.keep(connection.clone(), received));
+        let mut keeping = self.is_kept_now().then(|| self.ingest.keep(connection.clone(), received, &self.costs));
         let mut connection = connection;
         for _ in 1..ATTEMPTS_MAX {
             match self.apply(&connection, &payload, &warnings, &mut keeping).await {
-                Err(IngestError::Store(StoreError::Stale)) => connection = self.ingest.store.hold(&connection).await?,
+                Err(IngestError::Store(StoreError::Stale)) => {
+                    self.costs.begun_again();
+                    connection = self.ingest.store.hold(&connection).await?;
+                }
                 done => return self.settled(done).await,
             }
         }
@@ -130,7 +136,7 @@ impl Work<'_> {
     pub(super) async fn kept(&self, connection: &Connection, keeping: &mut Option<Keeping>) -> Result<(), IngestError> {
         Keeping::arrived(keeping).await?;
         if let Some(Keeping::Within(received)) = keeping.take() {
-            self.ingest.store.receive(connection, &received).await?;
+            self.costs.stage_of(Stage::Keep, self.ingest.store.receive(connection, &received)).await?;
         }
         Ok(())
     }
@@ -156,7 +162,7 @@ impl Work<'_> {
     /// Keeps a delivery that changes nothing, with the report that says why.
     async fn end(&self, connection: &Connection, received: Received, report: Report) -> Result<Ingested, IngestError> {
         if self.is_kept_now() {
-            self.ingest.store.receive(connection, &received).await?;
+            self.costs.stage_of(Stage::Keep, self.ingest.store.receive(connection, &received)).await?;
         }
         self.settle(&report, &[]).await?;
         Ok(Ingested::whole(report))
@@ -164,7 +170,8 @@ impl Work<'_> {
 
     pub(super) async fn settle(&self, report: &Report, entries: &[Entry]) -> Result<(), IngestError> {
         if !self.dry_run {
-            self.ingest.store.settle(self.delivery, self.ingest.clock.now(), report, self.log(entries)).await?;
+            let settled = self.ingest.store.settle(self.delivery, self.ingest.clock.now(), report, self.log(entries));
+            self.costs.stage_of(Stage::Commit, settled).await?;
         }
         Ok(())
     }
@@ -186,6 +193,10 @@ impl Work<'_> {
     }
 
     pub(super) async fn state(&self, connection: &Connection) -> Result<State, StoreError> {
+        self.costs.stage_of(Stage::Look, self.stored(connection)).await
+    }
+
+    async fn stored(&self, connection: &Connection) -> Result<State, StoreError> {
         let (store, partner) = (&self.ingest.store, &self.loaded.partner);
         let state = State::new(store.held_records(connection, partner).await?, &partner.records);
         let tells_when = |media: &Media| media.as_of.is_some();
@@ -207,7 +218,9 @@ impl Work<'_> {
         match payload {
             Payload::Whole(cut) => {
                 let (scope, _) = self.operation.verb.changes().unwrap_or((&[], Accept::All));
-                let changed = Changed::find(cut, &state, scope, &self.loaded.partner, connection.next_record);
+                let changed = self.costs.stage(Stage::Reconcile, || {
+                    Changed::find(cut, &state, scope, &self.loaded.partner, connection.next_record)
+                });
                 let beside = self.beside(connection, &changed).await?;
                 let report =
                     self.map_and_commit(connection, &state, &changed, warnings, Vec::new(), beside, keeping).await?.0;
@@ -229,7 +242,8 @@ impl Work<'_> {
         warnings: &Report,
         keeping: &mut Option<Keeping>,
     ) -> Result<Ingested, IngestError> {
-        let mut reconciled = self.reconcile(connection, state, sent, as_of).await?;
+        let reconciling = self.reconcile(connection, state, sent, as_of);
+        let mut reconciled = self.costs.stage_of(Stage::Reconcile, reconciling).await?;
         let entries = std::mem::take(&mut reconciled.entries);
         let errors = entries.iter().filter(|entry| entry.outcome.is_error()).count();
         if self.queued {
@@ -369,7 +383,7 @@ impl Work<'_> {
     ) -> Result<(Report, Vec<Entry>), IngestError> {
         let canonical = &self.ingest.canonical;
         let mut report = warnings.clone();
-        let outcomes = match self.map(changed, &mut report) {
+        let outcomes = match self.costs.stage(Stage::Map, || self.map(changed, &mut report)) {
             Ok(outcomes) => outcomes,
             Err(failed) => {
                 self.kept(connection, keeping).await?;
@@ -379,12 +393,13 @@ impl Work<'_> {
                 return Ok((*failed, entries));
             }
         };
-        let mut turns = self.turns(connection, changed, &outcomes).await?;
+        let (costs, look) = (&self.costs, Stage::Look);
+        let mut turns = costs.stage_of(look, self.turns(connection, changed, &outcomes)).await?;
         let mut parked = Vec::new();
         let (touched, held) = loop {
-            let touched = plan::touch(&turns, canonical, self.namespace);
-            let held = self.held(connection, &touched).await?;
-            let dangling = self.dangling(connection, &turns, &touched, &held).await?;
+            let touched = costs.stage(Stage::Plan, || plan::touch(&turns, canonical, self.namespace));
+            let held = costs.stage_of(look, self.held(connection, &touched)).await?;
+            let dangling = costs.stage_of(look, self.dangling(connection, &turns, &touched, &held)).await?;
             if dangling.is_empty() {
                 break (touched, held);
             }
@@ -392,10 +407,10 @@ impl Work<'_> {
             turns.retain(|turn| !dangling.contains_key(&turn.record));
             parked.extend(dangling);
         };
-        let state = &self.with_contributors(connection, state, &held).await?;
-        let others = self.others(connection, state, &touched, &held).await?;
+        let state = &costs.stage_of(look, self.with_contributors(connection, state, &held)).await?;
+        let others = costs.stage_of(look, self.others(connection, state, &touched, &held)).await?;
         let ranks = state.ranks().collect();
-        let planned = plan::plan(&Situation {
+        let situation = Situation {
             canonical,
             namespace: self.namespace,
             turns: &turns,
@@ -404,7 +419,8 @@ impl Work<'_> {
             others: &others,
             ranks: &ranks,
             active: &connection.active,
-        });
+        };
+        let planned = costs.stage(Stage::Plan, || plan::plan(&situation));
         self.tell(&mut report, changed, &outcomes, &parked, &planned);
         if self.operation.verb.complete().is_empty() {
             report.counts = self.counts_of(&touched, &planned);
@@ -459,7 +475,12 @@ impl Work<'_> {
             sends: beside.sends,
             is_synced_later: received.is_some(),
         };
-        self.ingest.store.commit(&self.ingest.canonical, &self.loaded.partner, commit).await?;
+        let rows = rows(&commit);
+        let committing = self.ingest.store.commit(&self.ingest.canonical, &self.loaded.partner, commit);
+        self.costs.stage_of(Stage::Commit, committing).await?;
+        for (rows, count) in rows {
+            self.costs.wrote(rows, count);
+        }
         Ok((report, entries))
     }
 

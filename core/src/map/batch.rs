@@ -7,7 +7,7 @@
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use wasmtime::{PoolConcurrencyLimitError, Trap};
+use wasmtime::{PoolConcurrencyLimitError, Store, Trap};
 
 use super::check::Checker;
 use super::host::Guest;
@@ -22,6 +22,7 @@ pub struct Budget {
     batch_bytes: usize,
     fuel_max: u64,
     fuel_used: AtomicU64,
+    memory_used: AtomicU64,
     faults_max: usize,
     faults: AtomicUsize,
 }
@@ -33,6 +34,7 @@ impl Budget {
             batch_bytes: limits.batch_bytes.max(1),
             fuel_max: limits.mapper.fuel_per_delivery_max,
             fuel_used: AtomicU64::new(0),
+            memory_used: AtomicU64::new(0),
             faults_max: limits.mapper.faults_per_delivery_max,
             faults: AtomicUsize::new(0),
         }
@@ -43,7 +45,18 @@ impl Budget {
         self.fuel_used.load(Ordering::Relaxed)
     }
 
-    pub(super) fn burn(&self, fuel: u64) -> Result<(), MapError> {
+    /// The most memory that an instance had so far, in bytes; for metrics.
+    pub fn memory_used(&self) -> u64 {
+        self.memory_used.load(Ordering::Relaxed)
+    }
+
+    /// Takes note of what the instance of a store used up of the fuel that it was given.
+    pub(super) fn spend(&self, store: &Store<Guest>, fuel: u64) -> Result<(), MapError> {
+        self.memory_used.fetch_max(store.data().memory_bytes as u64, Ordering::Relaxed);
+        self.burn(fuel.saturating_sub(store.get_fuel().unwrap_or_default()))
+    }
+
+    fn burn(&self, fuel: u64) -> Result<(), MapError> {
         let used = self.fuel_used.fetch_add(fuel, Ordering::Relaxed).saturating_add(fuel);
         if used > self.fuel_max { Err(MapError::Fuel(self.fuel_max)) } else { Ok(()) }
     }
@@ -153,7 +166,7 @@ impl Run<'_> {
         let fuel = fuel(limits, bytes);
         let mut store = sandbox.store(fuel);
         let answers = self.mapper.prepared.convert(&mut store, self.options, &raw);
-        self.budget.burn(fuel.saturating_sub(store.get_fuel().unwrap_or_default()))?;
+        self.budget.spend(&store, fuel)?;
         match answers {
             Ok(answers) if answers.len() == inputs.len() => Ok(Attempt::Answers(self.check(answers, inputs))),
             Ok(_) => Ok(Attempt::Trapped("it did not answer to each record".to_owned())),

@@ -204,6 +204,7 @@ impl Sandbox {
         let guest = Guest {
             memory_bytes_max: limits.memory_bytes_max,
             table_elements_max: limits.table_elements_max,
+            memory_bytes: 0,
             denied: None,
         };
         let mut store = Store::new(&self.engine, guest);
@@ -257,6 +258,8 @@ fn supported(version: String) -> Result<(), LoadError> {
 pub(super) struct Guest {
     memory_bytes_max: usize,
     table_elements_max: usize,
+    /// How much it has grown to.
+    pub(super) memory_bytes: usize,
     pub(super) denied: Option<&'static str>,
 }
 
@@ -266,6 +269,7 @@ impl ResourceLimiter for Guest {
             self.denied = Some("memory");
             return Ok(false);
         }
+        self.memory_bytes = self.memory_bytes.max(desired);
         Ok(true)
     }
 

@@ -10,6 +10,7 @@
 //! To add a table that does not follow from a schema: add the next file to `migrations/postgres` and name it in
 //! [`MIGRATIONS`].
 
+mod backlog;
 mod claim;
 mod commit;
 mod connection;

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::StoreError;
+use super::{Backlog, StoreError, Usage};
 use crate::canonical::{Canonical, KindId};
 use crate::delivery::{Entry, Report, Status};
 use crate::description::{Location, Partner, RecordTypeId, Selection};
@@ -445,4 +445,10 @@ pub trait Reader: Send + Sync {
 
     /// Whether the database answers.
     async fn ping(&self) -> Result<(), StoreError>;
+
+    /// What waits, of all tenants.
+    async fn backlog(&self) -> Result<Backlog, StoreError>;
+
+    /// How many connections to the database there are.
+    fn usage(&self) -> Usage;
 }

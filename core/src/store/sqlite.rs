@@ -10,6 +10,7 @@
 //! [`MIGRATIONS`].
 
 mod analysis;
+mod backlog;
 pub mod backup;
 mod checkpoint;
 mod commit;

@@ -66,7 +66,7 @@ impl Demo {
         let data = tempfile::tempdir().context("failed to make a temporary folder")?;
         let database = data.path().join("rollcall.db");
         let config = self.config(&scripts, format!("sqlite:{}", database.display()))?;
-        rollcall_server::log::start(&config.log)?;
+        let _log = rollcall_server::log::start(&config)?;
         block_on(async {
             let app = start(&config, Arc::new(SystemClock)).await?;
             let listener = TcpListener::bind(self.listen).await;

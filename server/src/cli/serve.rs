@@ -28,7 +28,7 @@ pub(super) struct Serve {
 impl Serve {
     pub(super) fn run(self) -> anyhow::Result<Outcome> {
         let config = Config::load(&self.config, self.overrides.with_environment())?;
-        rollcall_server::log::start(&config.log)?;
+        let _log = rollcall_server::log::start(&config)?;
         block_on(async {
             let app = start(&config, Arc::new(SystemClock)).await?;
             let listener = TcpListener::bind(config.listen).await;

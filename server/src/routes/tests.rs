@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use axum::body::{Body, to_bytes};
@@ -13,12 +14,12 @@ use rollcall_core::clock::FixedClock;
 use rollcall_core::description::Partner;
 use rollcall_core::ingest::Ingest;
 use rollcall_core::limits::Limits;
-use rollcall_core::store::StoreError;
 use rollcall_core::store::read::{
     Change, Delivery, Entities, EntityQuery, Filter, Log, QueryError, Reader, RecordQuery, Records, SelectQuery,
     SelectedRecords, SendQuery, Sends, Source, StoredBody,
 };
 use rollcall_core::store::sqlite::{SqliteOptions, SqliteStore};
+use rollcall_core::store::{self, StoreError, Usage};
 use serde_json::{Map, Value, json};
 use tower::ServiceExt as _;
 use uuid::Uuid;
@@ -155,6 +156,14 @@ impl Reader for Empty {
     async fn ping(&self) -> Result<(), StoreError> {
         panic!("a panic that no caller may read")
     }
+
+    async fn backlog(&self) -> Result<store::Backlog, StoreError> {
+        Ok(store::Backlog::default())
+    }
+
+    fn usage(&self) -> Usage {
+        Usage::default()
+    }
 }
 
 /// A server without partners.
@@ -195,6 +204,7 @@ impl Server {
             admission: Admission::new(&Limits::default()),
             backlog: Backlog::new(&Limits::default()),
             condition: Condition::default(),
+            sample: Duration::from_secs(10),
             turns: Turns::new(&Limits::default()),
             bell: tokio::sync::Notify::new(),
             hands: Arc::default(),

@@ -19,11 +19,12 @@ use serde_json::{Map, Value};
 use tokio::sync::watch;
 use tokio::task::{self, JoinSet};
 use tokio::time::{Instant, sleep};
+use tracing::Instrument as _;
 use uuid::Uuid;
 
 use crate::app::App;
-use crate::metrics;
-use crate::worker::{blocking, is_over, message};
+use crate::worker::{blocking, is_over};
+use crate::{metrics, panic};
 
 /// How long is waited before the store is asked again after it failed.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -83,7 +84,10 @@ impl UnderWay {
         for send in due {
             app.hands.take_send(send.id);
             let subscription = (send.tenant.clone(), send.connection.clone(), send.subscription.clone());
-            let task = self.tasks.spawn(carry(Arc::clone(app), send));
+            let DueSend { id, tenant, connection, event, attempts, .. } = &send;
+            let attempt = attempts + 1;
+            let span = tracing::info_span!(parent: None, "webhook", send = %id, tenant, connection, event, attempt);
+            let task = self.tasks.spawn(carry(Arc::clone(app), send).instrument(span));
             self.sends.insert(task.id(), subscription);
         }
         Ok(wait)
@@ -164,8 +168,8 @@ async fn carry(app: Arc<App>, send: DueSend) -> Stage {
             tracing::error!(error = &error as &dyn std::error::Error, "a subscription");
             Tried::without("the subscription could not be read", false)
         }
-        Err(panic) => {
-            tracing::error!("sending panicked: {}", message(&*panic));
+        Err(payload) => {
+            tracing::error!("sending panicked: {}", panic::words(&*payload));
             Tried::without("it could not be sent", false)
         }
     };
@@ -279,15 +283,10 @@ async fn note(app: &Arc<App>, send: Uuid, attempt: Attempt, outcome: SendOutcome
 /// Counts and logs how an attempt ended: by whom and what it was for, never where it went or what it said.
 fn tell(send: &DueSend, tried: &Tried, outcome: SendOutcome, took: Duration) {
     metrics::sent(send, outcome, took);
-    let DueSend { id, tenant, connection, event, .. } = send;
-    let (attempt, status, problem) = (send.attempts + 1, tried.status, tried.problem.as_deref());
+    let (status, problem) = (tried.status, tried.problem.as_deref());
     match outcome {
-        SendOutcome::Succeeded => tracing::info!(%id, tenant, connection, event, attempt, "webhook sent"),
-        SendOutcome::Retry(next) => {
-            tracing::info!(%id, tenant, connection, event, attempt, status, problem, %next, "webhook not taken");
-        }
-        SendOutcome::Failed => {
-            tracing::warn!(%id, tenant, connection, event, attempt, status, problem, "webhook given up");
-        }
+        SendOutcome::Succeeded => tracing::info!("webhook sent"),
+        SendOutcome::Retry(next) => tracing::info!(status, problem, %next, "webhook not taken"),
+        SendOutcome::Failed => tracing::warn!(status, problem, "webhook given up"),
     }
 }

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::judge::{DEPTH_MAX, document, in_body, parted};
 use super::traces::Traces;
 use super::{EraseError, Erased, Erasing, Plan};
+use crate::costs::Costs;
 use crate::description::{Operation, RecordTypeId, Verb};
 use crate::digest::Digest;
 use crate::erasure::{Gap, Going, find, without};
@@ -86,7 +87,8 @@ impl Erasing<'_> {
             let Some(operation) = self.read_by(sending) else { return Ok(Some(Fate::Unclear)) };
             let (limits, types) = (&self.ingest.limits, &self.loaded.partner.records);
             let setting = Digest::of(b"");
-            let read = Payload::read(operation, &self.sender.options, types, setting, limits, &body.bytes);
+            let read =
+                Payload::read(operation, &self.sender.options, types, setting, limits, &body.bytes, &Costs::default());
             let Ok((payload, _)) = read else { return Ok(Some(Fate::Unclear)) };
             gone.extend(self.gone_from(&self.found(payload), traces)?);
         }

@@ -7,7 +7,7 @@ use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
 use super::rows::{statement, storable};
-use super::{PostgresStore, question, select, send};
+use super::{PostgresStore, backlog, question, select, send};
 use crate::canonical::{Canonical, KindId};
 use crate::delivery::{Entry, Report};
 use crate::description::Partner;
@@ -19,7 +19,7 @@ use crate::store::read::{
 };
 use crate::store::sql::{self, Postgres};
 use crate::store::stored::{instant, integer, parsed, status, unsigned, word};
-use crate::store::{RecordId, StoreError};
+use crate::store::{Backlog, RecordId, StoreError, Usage};
 
 /// Deliveries of a tenant (its name is the first parameter) for which a condition holds.
 macro_rules! deliveries {
@@ -220,6 +220,14 @@ impl Reader for PostgresStore {
     async fn ping(&self) -> Result<(), StoreError> {
         sqlx::query("select 1 from tenant limit 1").fetch_optional(&self.pool).await?;
         Ok(())
+    }
+
+    async fn backlog(&self) -> Result<Backlog, StoreError> {
+        backlog::of(&self.pool).await
+    }
+
+    fn usage(&self) -> Usage {
+        Usage::of(self.pool.size(), self.pool.num_idle(), self.pool.options().get_max_connections())
     }
 }
 

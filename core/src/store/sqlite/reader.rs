@@ -7,7 +7,7 @@ use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{Row as _, Sqlite};
 use uuid::Uuid;
 
-use super::{SqliteStore, select, send};
+use super::{SqliteStore, backlog, select, send};
 use crate::canonical::{Canonical, Kind, KindId};
 use crate::delivery::{Entry, Report};
 use crate::description::Partner;
@@ -21,7 +21,7 @@ use crate::store::read::{
 };
 use crate::store::sql::{self, Bound, Question};
 use crate::store::stored::{instant, integer, parsed, status, unsigned, uuid, word};
-use crate::store::{RecordId, Store as _, StoreError};
+use crate::store::{Backlog, RecordId, Store as _, StoreError, Usage};
 use crate::table::{ColumnForm, Table};
 
 /// Deliveries of a tenant (its name is the first parameter) for which a condition holds.
@@ -258,6 +258,14 @@ impl Reader for SqliteStore {
     async fn ping(&self) -> Result<(), StoreError> {
         sqlx::query("select 1 from tenant limit 1").fetch_optional(&self.readers).await?;
         Ok(())
+    }
+
+    async fn backlog(&self) -> Result<Backlog, StoreError> {
+        backlog::of(&self.readers).await
+    }
+
+    fn usage(&self) -> Usage {
+        Usage::of(self.readers.size(), self.readers.num_idle(), self.readers.options().get_max_connections())
     }
 }
 
