@@ -88,3 +88,8 @@ fn nothing_acknowledged_is_lost_or_done_twice_whoever_dies() {
 fn three_servers_lose_nothing_though_each_is_killed_and_postgresql_crashes() {
     println!("{}", target::processes(site, MOMENT).unwrap());
 }
+
+#[test]
+fn nothing_is_lost_with_a_primary_that_a_standby_takes_over_from() {
+    println!("{}", target::standby(site, Measure { kills: 2, ..MOMENT }).unwrap());
+}
