@@ -60,6 +60,18 @@ pub(crate) enum Measure {
     HelloToMany,
     /// Small deliveries of many clients, acknowledged, each on the disk.
     AcknowledgedToMany,
+    /// One student renamed and every list in another order, while ten thousand users of others are stored.
+    ShuffledBeside10K,
+    /// The same bytes again, at that time.
+    IdenticalBeside10K,
+    /// As above, with a hundred thousand.
+    ShuffledBeside100K,
+    /// The same bytes again, at that time.
+    IdenticalBeside100K,
+    /// As above, with a million.
+    ShuffledBeside1M,
+    /// The same bytes again, at that time.
+    IdenticalBeside1M,
     /// Most memory resident, in MB.
     Memory,
     /// The same by the peer.
@@ -95,7 +107,25 @@ const COMPARISONS: &[(&str, &str, Measure, Measure)] = &[
     ("R1", "GET of one record, answers per second against the peer's", Measure::Shown, Measure::PeerShown),
     ("R2", "list of 100 with a filter, answers per second against the peer's", Measure::Listed, Measure::PeerListed),
     ("R3", "POST of one record, answers per second against the peer's", Measure::Made, Measure::PeerMade),
-    ("memory", "peak resident memory, Rollcall's against the peer's", Measure::Memory, Measure::PeerMemory),
+    (
+        "B10",
+        "one student changed, shuffled: with 100,000 users of others against with 10,000",
+        Measure::ShuffledBeside100K,
+        Measure::ShuffledBeside10K,
+    ),
+    (
+        "B10",
+        "one student changed, shuffled: with 1,000,000 users of others against with 10,000",
+        Measure::ShuffledBeside1M,
+        Measure::ShuffledBeside10K,
+    ),
+    (
+        "B10",
+        "identical: with 1,000,000 users of others against with 10,000",
+        Measure::IdenticalBeside1M,
+        Measure::IdenticalBeside10K,
+    ),
+    ("B9", "peak resident memory, Rollcall's against the peer's", Measure::Memory, Measure::PeerMemory),
 ];
 
 impl Figures {
@@ -170,6 +200,12 @@ impl Measure {
             Self::AcknowledgedAtMost => ("the lesser of 0.35 of these GETs and 64 waits at a time for the disk", "1/s"),
             Self::HelloToMany => ("GET that does nothing, 256 clients", "1/s"),
             Self::AcknowledgedToMany => ("small delivery acknowledged, 256 clients", "1/s"),
+            Self::ShuffledBeside10K => ("one student changed, shuffled, beside 10,000 users of others", "ms"),
+            Self::IdenticalBeside10K => ("identical resync, beside 10,000 users of others", "ms"),
+            Self::ShuffledBeside100K => ("one student changed, shuffled, beside 100,000 users of others", "ms"),
+            Self::IdenticalBeside100K => ("identical resync, beside 100,000 users of others", "ms"),
+            Self::ShuffledBeside1M => ("one student changed, shuffled, beside 1,000,000 users of others", "ms"),
+            Self::IdenticalBeside1M => ("identical resync, beside 1,000,000 users of others", "ms"),
             Self::Memory => ("peak resident memory", "MB"),
             Self::PeerMemory => ("peak resident memory, peer", "MB"),
         }

@@ -11,6 +11,7 @@ mod figures;
 mod load;
 mod receiving;
 mod rounds;
+mod stored;
 
 use std::fmt::Write as _;
 use std::fs;
@@ -37,11 +38,12 @@ const ROUNDS: usize = 15;
 type Part = (&'static str, usize, fn(&mut Figures));
 
 /// What is measured of whole programs.
-const PARTS: [Part; 4] = [
+const PARTS: [Part; 5] = [
     ("sync", ROUNDS, rounds::over_http),
     ("postgres", ROUNDS, rounds::over_http_on_postgres),
     ("records", 5, load::of_records),
     ("receiving", 5, receiving::of_deliveries),
+    ("stored", 2, stored::beside_others),
 ];
 
 fn main() {
