@@ -3,7 +3,11 @@
 //! Everything a result depends on goes into one digest (record, ancestors, mapper, description, canonical schemas,
 //! options), each part led by its length, so that no two different lists of parts can look alike.
 
+mod sha256;
+
 use std::fmt;
+
+pub use self::sha256::Sha256;
 
 /// A BLAKE3 digest. Two equal digests mean: the same parts, in the same order.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

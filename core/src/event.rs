@@ -112,7 +112,7 @@ pub fn wants(webhooks: &Webhooks, subscription: &Map<String, Value>, event: &str
 pub fn spelled_out(of: &RecordType, members: &Map<String, Value>) -> Map<String, Value> {
     let mut all = Map::new();
     if of.blank {
-        for column in &of.table.columns {
+        for column in &of.table.columns[..of.table.columns.len() - of.kept] {
             all.insert(column.property.clone(), Value::Null);
         }
     }

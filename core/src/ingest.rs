@@ -28,6 +28,7 @@ use self::payload::check;
 pub use self::resource::{Asked, Written, given};
 pub use self::trial::Trial;
 use self::work::{Keeping, Work};
+use crate::bundle::VersionId;
 use crate::canonical::Canonical;
 use crate::clock::Clock;
 use crate::costs::{Costs, Stage};
@@ -47,6 +48,8 @@ pub struct Loaded {
     pub partner: Partner,
     /// The mapper.
     pub mapper: Mapper,
+    /// What this version is called by.
+    pub version: VersionId,
 }
 
 /// Who sends: what the credential named.

@@ -5,6 +5,7 @@
 //! particular file means stands in [`crate::canonical`] and [`crate::description`].
 
 pub mod diagnostic;
+pub mod files;
 pub mod grammar;
 pub mod keys;
 pub mod picture;
@@ -13,6 +14,7 @@ pub mod source;
 pub mod words;
 
 pub use self::diagnostic::{Diagnostic, render};
+pub use self::files::{Files, Folder};
 pub use self::grammar::Grammar;
 pub use self::source::{Document, Place};
 

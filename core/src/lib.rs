@@ -28,6 +28,8 @@ pub mod record;
 
 pub mod map;
 
+pub mod bundle;
+
 pub mod retention;
 
 pub mod erasure;

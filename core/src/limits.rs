@@ -87,8 +87,22 @@ pub struct Limits {
     /// Seconds that running requests and deliveries have to finish when the server is told to stop. What is not finished
     /// then is given back: who starts next goes on with what was acknowledged.
     pub shutdown_seconds_max: u64,
+    /// What a bundle may hold.
+    pub bundle: BundleLimits,
     /// What the sandbox grants to a mapper.
     pub mapper: MapperLimits,
+}
+
+/// What a bundle may hold: a partner's folder and its mapper in one file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct BundleLimits {
+    /// Bytes of its file.
+    pub bytes_max: u64,
+    /// Bytes of what is in it, unpacked.
+    pub unpacked_bytes_max: u64,
+    /// Files that the partner's folder may have.
+    pub files_max: usize,
 }
 
 /// What the sandbox grants to one mapper instance, that is to one batch of records.
@@ -178,8 +192,15 @@ impl Default for Limits {
             prune_round_seconds: 60,
             partner_mappings_max: 4,
             shutdown_seconds_max: 30,
+            bundle: BundleLimits::default(),
             mapper: MapperLimits::default(),
         }
+    }
+}
+
+impl Default for BundleLimits {
+    fn default() -> Self {
+        Self { bytes_max: 64 << 20, unpacked_bytes_max: 256 << 20, files_max: 2_000 }
     }
 }
 

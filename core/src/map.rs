@@ -11,6 +11,7 @@ mod batch;
 mod cache;
 mod call;
 mod check;
+mod contract;
 mod encoding;
 mod host;
 mod logic;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 
 pub use self::batch::Budget;
 pub use self::call::{CallChange, CallEvent, CallInput, Decision, Decline, Found, Question, Step};
+pub use self::contract::contract;
 pub use self::encoding::{DecodeError, decode, encode};
 pub use self::host::{Host, HostError, LoadError};
 pub use self::logic::enough;

@@ -4,6 +4,7 @@
 //!
 //! A [`Commit`] is one transaction: records, entities, feed and the delivery's report, or none of them.
 
+pub mod administration;
 mod backlog;
 mod body;
 #[cfg(test)]
@@ -38,6 +39,7 @@ use uuid::Uuid;
 
 pub use self::backlog::{Backlog, Usage, Waiting};
 pub use self::error::StoreError;
+pub use self::fitting::{fit, is_fit};
 pub use self::hold::Hold;
 pub use self::process::{ConnectionName, Held, Signal};
 pub use self::send::{Attempt, DueSend, NewSend, SendClaim, SendOutcome, Subscription};
@@ -46,7 +48,7 @@ use crate::canonical::{Canonical, KindId};
 use crate::delivery::{Applied, Entry, Outcome, Received, Report};
 use crate::description::{Partner, RecordTypeId, Selection};
 use crate::digest::Digest;
-use crate::table::Cell;
+use crate::table::{Cell, Column};
 
 /// A foreign record's number within its connection; never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -310,8 +312,14 @@ pub trait Store: Send + Sync {
     /// Creates or extends the tables of all canonical kinds. Only ever adds.
     async fn prepare_canonical(&self, canonical: &Canonical) -> Result<(), StoreError>;
 
-    /// Creates or extends the tables of a partner's records. Only ever adds.
+    /// Creates or extends the tables of a partner's records. Only ever adds: other versions may be at work.
     async fn prepare_partner(&self, partner: &Partner) -> Result<(), StoreError>;
+
+    /// Drops the indexes of a partner's records that none of these versions declares, which are all that are in use.
+    async fn tidy_partner(&self, versions: &[&Partner]) -> Result<(), StoreError>;
+
+    /// The columns that the tables of a partner's records have so far, by the place of the record type; see [`fit`].
+    async fn stored_columns(&self, partner: &Partner) -> Result<Vec<Option<Vec<Column>>>, StoreError>;
 
     /// The connection called `name` of `tenant`, made if it is new.
     async fn connection(&self, tenant: &str, name: &str, partner: &str) -> Result<Connection, StoreError>;
@@ -489,6 +497,9 @@ pub trait Store: Send + Sync {
 
     /// What keeps this store from keeping too much.
     fn keeper(&self) -> &dyn keep::Keeper;
+
+    /// What operators decide.
+    fn administration(&self) -> &dyn administration::Administration;
 
     /// Applies a plan in one transaction; says the feed's new end. Refused where this process is not, or no longer, at
     /// the delivery.

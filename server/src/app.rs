@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use axum::http::header::{AUTHORIZATION, HOST};
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, Uri};
@@ -25,16 +26,19 @@ use crate::presence::Signals;
 use crate::problem::Problem;
 use crate::registry::Registry;
 use crate::turn::Turns;
+use crate::versions::Versions;
 use crate::webhook::Courier;
 
 /// Everything that a request handler needs.
 pub struct App {
     /// Which of the processes that work on one database this is.
     pub process: Uuid,
-    /// Who may do what.
-    pub access: Access,
+    /// Who may do what: see [`Self::access`].
+    pub access: ArcSwap<Access>,
     /// The partners.
     pub registry: Registry,
+    /// What operators' decisions are followed with.
+    pub versions: Versions,
     /// What takes deliveries through all stages.
     pub ingest: Arc<Ingest>,
     /// What answers readers' questions.
@@ -66,6 +70,17 @@ pub struct App {
 }
 
 impl App {
+    /// Who may do what now.
+    pub fn access(&self) -> Arc<Access> {
+        self.access.load_full()
+    }
+
+    /// Says that something was decided that all processes have to follow.
+    pub fn decided(&self) {
+        self.versions.decided();
+        self.signals.tell(Signal::Decided);
+    }
+
     /// Says that the server is, or is no longer, ready for work.
     pub fn set_ready(&self, ready: bool) {
         self.ready.store(ready, Ordering::Release);
@@ -104,20 +119,21 @@ impl App {
     }
 
     /// The tenant that the caller reads. Operators name it with `?tenant=`, unless there is only one.
-    pub fn tenant(&self, headers: &HeaderMap, asked: Option<&str>) -> Result<&str, Problem> {
+    pub fn tenant(&self, headers: &HeaderMap, asked: Option<&str>) -> Result<String, Problem> {
         let credential = bearer(headers).ok_or_else(Problem::unauthenticated)?;
-        match self.access.principal(credential).ok_or_else(Problem::unauthenticated)? {
-            Principal::Reader { tenant } if asked.is_none_or(|asked| asked == tenant) => Ok(tenant),
+        let access = self.access();
+        match access.principal(credential).ok_or_else(Problem::unauthenticated)? {
+            Principal::Reader { tenant } if asked.is_none_or(|asked| asked == tenant) => Ok(tenant.clone()),
             Principal::Reader { .. } => Err(forbidden("this credential reads another tenant")),
             Principal::Connection(_) => Err(forbidden("this credential sends; it does not read")),
-            Principal::Operator => self.tenant_of_operator(asked),
+            Principal::Operator => Self::tenant_of_operator(&access, asked),
         }
     }
 
     /// Lets operators through, and no one else.
     pub fn operator(&self, headers: &HeaderMap) -> Result<(), Problem> {
         let credential = bearer(headers).ok_or_else(Problem::unauthenticated)?;
-        match self.access.principal(credential).ok_or_else(Problem::unauthenticated)? {
+        match self.access().principal(credential).ok_or_else(Problem::unauthenticated)? {
             Principal::Operator => Ok(()),
             _ => Err(forbidden("this is for operators")),
         }
@@ -133,15 +149,15 @@ impl App {
         host.map_or_else(String::new, |host| format!("http://{host}"))
     }
 
-    fn tenant_of_operator(&self, asked: Option<&str>) -> Result<&str, Problem> {
-        let tenants = self.access.tenants();
+    fn tenant_of_operator(access: &Access, asked: Option<&str>) -> Result<String, Problem> {
+        let tenants = access.tenants();
         match (asked, tenants) {
-            (None, [only]) => Ok(only),
+            (None, [only]) => Ok(only.clone()),
             (None, _) => Err(Problem::bad_parameter("tenant", "must name one; this credential reads all of them")),
             (Some(asked), _) => tenants
                 .iter()
                 .find(|tenant| *tenant == asked)
-                .map(String::as_str)
+                .cloned()
                 .ok_or_else(|| Problem::unknown("there is no such tenant")),
         }
     }

@@ -3,6 +3,7 @@
 //! To add a subcommand: a file under `cli/` with its arguments and `run`, and a line in [`Command`].
 
 mod backup;
+mod bundle;
 mod check;
 mod completions;
 mod demo;
@@ -51,6 +52,7 @@ enum Command {
     Push(push::Push),
     Record(record::Record),
     Erase(erase::Erase),
+    Bundle(bundle::Bundles),
     Backup(backup::Backup),
     Restore(restore::Restore),
     Token(token::Token),
@@ -95,6 +97,7 @@ impl Cli {
             Command::Push(command) => command.run(),
             Command::Record(command) => command.run(),
             Command::Erase(command) => command.run(),
+            Command::Bundle(command) => command.run(),
             Command::Backup(command) => command.run(),
             Command::Restore(command) => command.run(),
             Command::Token(command) => command.run(),

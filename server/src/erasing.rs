@@ -125,7 +125,7 @@ impl TryFrom<Line> for Erasure {
 
 /// Erases someone from a connection; with `dry_run` only says what that would come to.
 pub async fn erase(app: &Arc<App>, from: &Arc<Connection>, named: &Named, dry_run: bool) -> Result<Erased, Problem> {
-    let mut marks = app.access.marks();
+    let mut marks = app.access().marks();
     let digests = named.digests(&marks);
     for digest in &digests {
         marks.add(*digest);
@@ -170,7 +170,7 @@ pub async fn again(app: &Arc<App>, more: Vec<Erasure>) -> Result<Vec<Again>, Pro
     let mut done = Vec::new();
     for ((tenant, connection), erasures) in by_connection {
         let count = erasures.len();
-        let erased = match app.access.connection(&tenant, &connection) {
+        let erased = match app.access().connection(&tenant, &connection) {
             Some(from) => Some(again_from(app, from, erasures).await?),
             None => None,
         };
@@ -180,7 +180,7 @@ pub async fn again(app: &Arc<App>, more: Vec<Erasure>) -> Result<Vec<Again>, Pro
 }
 
 async fn again_from(app: &Arc<App>, from: &Arc<Connection>, erasures: Vec<Erasure>) -> Result<Erased, Problem> {
-    let mut marks = app.access.marks();
+    let mut marks = app.access().marks();
     for erasure in &erasures {
         marks.add(erasure.digest);
     }
@@ -213,7 +213,7 @@ async fn finish(app: &Arc<App>, erasures: Vec<Erasure>) -> Result<(), Problem> {
 
 /// When it is the connection's turn: nothing else is done with it meanwhile.
 async fn run(app: &Arc<App>, from: &Arc<Connection>, marks: Marks, dry_run: bool) -> Result<Erased, Problem> {
-    let loaded = app.registry.get(&from.partner).ok_or_else(|| Problem::unknown("there is no such partner"))?;
+    let loaded = app.registry.of(from).ok_or_else(|| Problem::unknown("there is no such partner"))?;
     let sender = &from.sender;
     let turn = app.turns.take(&sender.tenant, &sender.connection, &from.partner).await;
     let turn = turn.map_err(|busy| Problem::unavailable("busy", busy.to_string()))?;

@@ -36,5 +36,6 @@ mod socket;
 pub mod start;
 pub mod trace;
 pub mod turn;
+pub mod versions;
 pub mod webhook;
 pub mod worker;

@@ -111,13 +111,17 @@ pub fn expect(tenant: &str, connection: &str, partner: &str) {
 
 /// Says which versions a partner is loaded in.
 pub fn loaded(loaded: &Loaded) {
+    gauge!(PARTNER.name, &labels(loaded)).set(1);
+}
+
+/// Says that a version is not in use any more.
+pub fn unloaded(loaded: &Loaded) {
+    gauge!(PARTNER.name, &labels(loaded)).set(0);
+}
+
+fn labels(loaded: &Loaded) -> [(&'static str, String); 3] {
     let (partner, mapper) = (&loaded.partner, &loaded.mapper);
-    let labels = [
-        ("partner", partner.name.clone()),
-        ("version", partner.version.clone()),
-        ("mapper", mapper.version().to_owned()),
-    ];
-    gauge!(PARTNER.name, &labels).set(1);
+    [("partner", partner.name.clone()), ("version", partner.version.clone()), ("mapper", mapper.version().to_owned())]
 }
 
 /// Says what alerts compare with.

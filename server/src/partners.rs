@@ -4,11 +4,12 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use rollcall_core::bundle::{Bundle, BundleError, FolderError, read_folder};
 use rollcall_core::canonical::Canonical;
 use rollcall_core::description::Partner;
 use rollcall_core::ingest::Loaded;
-use rollcall_core::language::{Diagnostic, render};
-use rollcall_core::limits::MapperLimits;
+use rollcall_core::language::{Diagnostic, Files, Folder, render};
+use rollcall_core::limits::{BundleLimits, MapperLimits};
 use rollcall_core::map::{Host, HostError, LoadError};
 
 /// The folder of `schemas` that is no partner's.
@@ -40,6 +41,17 @@ pub enum PartnersError {
     /// Schemas have mistakes.
     #[error("the schemas have mistakes; `rollcall check` shows the same\n\n{0}")]
     Schemas(String),
+    /// A partner's folder cannot be read as a whole.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// A partner's folder and its mapper make up no bundle.
+    #[error("failed to pack the partner {partner}")]
+    Bundle {
+        /// The partner.
+        partner: String,
+        /// Why.
+        source: BundleError,
+    },
     /// The sandbox cannot be made.
     #[error("failed to set up the sandbox")]
     Host(#[from] HostError),
@@ -97,27 +109,52 @@ impl Folders {
 
     /// The named partners, each with its mapper. Mistakes in descriptions are all told at once.
     pub fn load(&self, names: &[String], canonical: &Canonical, host: &Host) -> Result<Vec<Loaded>, PartnersError> {
+        let versions = self.versions(names, canonical, host, &BundleLimits::default())?;
+        Ok(versions.into_iter().map(|(loaded, _)| loaded).collect())
+    }
+
+    /// The same, each with the bundle that it makes up.
+    pub fn versions(
+        &self,
+        names: &[String],
+        canonical: &Canonical,
+        host: &Host,
+        limits: &BundleLimits,
+    ) -> Result<Vec<(Loaded, Bundle)>, PartnersError> {
         let mut problems = Vec::new();
         let mut partners = Vec::new();
         for name in names {
-            match Partner::load(&self.partner(name), canonical, &|name: &str| self.mapper(name).is_file()) {
-                Ok(partner) => partners.push(partner),
+            let called = self.partner(name);
+            let files = Files { by_name: read_folder(&called, limits)?, called };
+            let has_mapper = |name: &str| self.mapper(name).is_file();
+            match Partner::load_from(Folder::Memory(&files), name, canonical, &has_mapper) {
+                Ok(partner) => partners.push((partner, files)),
                 Err(found) => problems.extend(found),
             }
         }
         if !problems.is_empty() {
             return Err(schemas(&problems));
         }
-        partners.into_iter().map(|partner| self.with_mapper(partner, canonical, host)).collect()
+        let packed = partners.into_iter().map(|(partner, files)| self.packed(partner, files, canonical, host, limits));
+        packed.collect()
     }
 
-    fn with_mapper(&self, partner: Partner, canonical: &Canonical, host: &Host) -> Result<Loaded, PartnersError> {
+    fn packed(
+        &self,
+        partner: Partner,
+        files: Files,
+        canonical: &Canonical,
+        host: &Host,
+        limits: &BundleLimits,
+    ) -> Result<(Loaded, Bundle), PartnersError> {
         let path = self.mapper(&partner.name);
         let bytes = std::fs::read(&path).map_err(|source| PartnersError::Read { path: path.clone(), source })?;
         let loaded = host.load(&partner.name, &bytes, canonical);
         let checked = loaded.and_then(|mapper| mapper.check_calls(&partner).map(|()| mapper));
         let mapper = checked.map_err(|source| PartnersError::Mapper { path, source })?;
-        Ok(Loaded { partner, mapper })
+        let bundle = Bundle::pack(&partner.name, &partner.version, files.by_name, bytes, limits)
+            .map_err(|source| PartnersError::Bundle { partner: partner.name.clone(), source })?;
+        Ok((Loaded { partner, mapper, version: bundle.id() }, bundle))
     }
 }
 

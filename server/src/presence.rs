@@ -35,6 +35,7 @@ const GATHER: Duration = Duration::from_millis(10);
 pub struct Signals {
     queued: AtomicBool,
     due: AtomicBool,
+    decided: AtomicBool,
     bell: Notify,
 }
 
@@ -49,6 +50,7 @@ impl Signals {
         match signal {
             Signal::Queued => &self.queued,
             Signal::Due => &self.due,
+            Signal::Decided => &self.decided,
         }
     }
 
@@ -155,9 +157,11 @@ async fn hear(app: Arc<App>) {
         match signals.recv().await {
             Ok(Signal::Queued) => app.bell.notify_one(),
             Ok(Signal::Due) => app.courier.ring(),
+            Ok(Signal::Decided) => app.versions.decided(),
             Err(RecvError::Lagged(_)) => {
                 app.bell.notify_one();
                 app.courier.ring();
+                app.versions.decided();
             }
             Err(RecvError::Closed) => return,
         }

@@ -26,7 +26,7 @@ pub async fn work(app: Arc<App>, mut stop: watch::Receiver<bool>) {
 
 /// One round over all connections; what cannot be pruned now is pruned in the next.
 pub async fn prune(app: &Arc<App>, stop: &watch::Receiver<bool>) {
-    for connection in app.access.connections() {
+    for connection in app.access().connections() {
         for what in connection.retention.due(app.ingest.clock.now()) {
             match prune_one(app, connection, what, stop).await {
                 Ok(0) => {}

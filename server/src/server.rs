@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use crate::app::App;
 use crate::routes::router;
-use crate::{condition, metrics, presence, pruning, socket, webhook, worker};
+use crate::{condition, metrics, presence, pruning, socket, versions, webhook, worker};
 
 /// How long the other processes may take to be told that this one has gone; they find out by themselves.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -34,6 +34,7 @@ pub async fn serve(
     let worker = tokio::spawn(worker::work(Arc::clone(&app), ended.clone()));
     let courier = tokio::spawn(webhook::work(Arc::clone(&app), ended.clone()));
     let pruning = tokio::spawn(pruning::work(Arc::clone(&app), ended.clone()));
+    let following = tokio::spawn(versions::work(Arc::clone(&app), ended.clone()));
     let (leaving, left) = watch::channel(false);
     let presence = tokio::spawn(presence::keep(Arc::clone(&app), left));
     let mut sockets = tokio::spawn(socket::serve(listener, router(Arc::clone(&app)), limits, ended));
@@ -48,7 +49,8 @@ pub async fn serve(
         sockets.await?;
         worker.await?;
         courier.await?;
-        pruning.await
+        pruning.await?;
+        following.await
     };
     let finished = timeout(limit, finish).await;
     aside.iter().for_each(tokio::task::JoinHandle::abort);

@@ -1,11 +1,11 @@
 //! Turns a configuration into an [`App`] that is ready to serve: schemas read, mappers loaded, tables made, connections
 //! checked. Whatever is wrong is said before the first request could be.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use rollcall_core::clock::Clock;
 use rollcall_core::ingest::{Ingest, Loaded};
 use rollcall_core::json::Json;
@@ -22,8 +22,9 @@ use crate::database::{self, DatabaseError};
 use crate::metrics::{self, Metrics, MetricsError};
 use crate::partners::{Folders, PartnersError, host};
 use crate::presence::{self, Signals};
-use crate::registry::Registry;
+use crate::registry::{Registry, Table};
 use crate::turn::Turns;
+use crate::versions::{self, Versions};
 use crate::webhook::Courier;
 
 /// Violations that are named per connection.
@@ -44,6 +45,9 @@ pub enum StartError {
     /// The database does not fit the schemas.
     #[error("failed to prepare the database")]
     Store(#[from] StoreError),
+    /// A version that is active cannot be loaded.
+    #[error("what was decided cannot be followed:\n  {0}")]
+    Versions(String),
     /// A connection's options are not what its partner's description allows.
     #[error("the configuration's connections do not fit their partners:\n{0}")]
     Connections(String),
@@ -65,15 +69,20 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<App>, S
     let folders = Folders { schemas: config.schemas_dir.clone(), mappers: config.mappers_dir.clone() };
     let canonical = folders.canonical()?;
     let host = host(&config.limits.mapper, config.cache_dir.as_deref())?;
-    let loaded = folders.load(&folders.partners()?, &canonical, &host)?;
-    let loaded: BTreeMap<_, _> = loaded.into_iter().map(|loaded| (loaded.partner.name.clone(), loaded)).collect();
-    check_connections(config, &loaded)?;
+    let found = folders.versions(&folders.partners()?, &canonical, &host, &config.limits.bundle)?;
     let store = database::open(config).await?;
     store.prepare_canonical(&canonical).await?;
-    for loaded in loaded.values() {
+    let versions = Versions::new(host, config.limits.bundle.clone());
+    let (table, behind) = versions::begin(&versions, &*store, &*clock, &canonical, found).await?;
+    if !behind.is_empty() {
+        return Err(StartError::Versions(behind.join("\n  ")));
+    }
+    check_connections(config, &table)?;
+    for loaded in table.all() {
         metrics::loaded(loaded);
         store.prepare_partner(&loaded.partner).await?;
     }
+    versions::tidy(&*store, &*clock, &table).await?;
     // So that no call writes anything but what it says, and a dry run nothing at all.
     for (tenant, name, connection) in config.connections() {
         let (tenant, name, partner) = (tenant.as_str(), name.as_str(), connection.partner.as_str());
@@ -81,14 +90,15 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<App>, S
         metrics::expect(tenant, name, partner);
     }
     let process = presence::begin(&*store, &*clock, &config.limits).await?;
-    let names: Vec<_> = loaded.keys().map(String::as_str).collect();
+    let names: Vec<_> = table.active.keys().map(String::as_str).collect();
     tracing::info!(partners = names.join(", "), "loaded");
     let ingest = Ingest::new(store.clone(), Arc::new(canonical), clock, config.limits.clone());
     let ingest = ingest.metered(Arc::new(metrics.clone()));
     Ok(Arc::new(App {
         process,
-        access,
-        registry: Registry::new(loaded.into_values()),
+        access: ArcSwap::from_pointee(access),
+        registry: Registry::new(table),
+        versions,
         ingest: Arc::new(ingest),
         reader: store,
         admission: Admission::new(&config.limits),
@@ -107,11 +117,13 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<App>, S
 }
 
 /// Every connection's partner is there, and its options are what the description allows.
-fn check_connections(config: &Config, loaded: &BTreeMap<String, Loaded>) -> Result<(), StartError> {
+fn check_connections(config: &Config, table: &Table) -> Result<(), StartError> {
     let mut problems = Vec::new();
     for (tenant, name, connection) in config.connections() {
         let place = format!("tenants.{tenant}.connections.{name}");
-        match loaded.get(connection.partner.as_str()) {
+        let partner = connection.partner.as_str();
+        match table.of(partner, &(tenant.to_string(), name.to_string())) {
+            None if table.disabled.contains(partner) => {}
             None => problems.push(format!("  {place}.partner: there is no partner `{}`", connection.partner)),
             Some(loaded) => {
                 let found = option_problems(loaded, &connection.options);

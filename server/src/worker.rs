@@ -192,11 +192,11 @@ async fn empty(
 /// Works on what comes first, when it is its turn.
 async fn step(app: &Arc<App>, name: &ConnectionName) -> Step {
     let (tenant, connection) = (name.0.as_str(), name.1.as_str());
-    let Some(from) = app.access.connection(tenant, connection).cloned() else {
+    let Some(from) = app.access().connection(tenant, connection).cloned() else {
         tracing::warn!(tenant, connection, "deliveries are queued, but the configuration has no such connection");
         return Step::Stuck;
     };
-    let Some(loaded) = app.registry.get(&from.partner) else {
+    let Some(loaded) = app.registry.of(&from) else {
         tracing::warn!(
             tenant,
             connection,

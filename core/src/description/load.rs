@@ -1,7 +1,7 @@
 //! Reads a partner's folder and checks all of it: a [`Partner`] is either whole, or a list of all that is wrong.
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::Value;
 
@@ -15,7 +15,7 @@ use super::route::Routes;
 use super::{Operation, Partner, codes, indexes, unsupported, webhook};
 use crate::canonical::Canonical;
 use crate::json::Pointer;
-use crate::language::{Diagnostic, Document, EXTENSION, keys};
+use crate::language::{Diagnostic, Document, EXTENSION, Folder, keys};
 use crate::validate::{Schema, Schemas};
 
 /// The version of the language that this is.
@@ -30,9 +30,19 @@ const RESERVED: [&str; 8] = ["api", "ims", "admin", "docs", "healthz", "readyz",
 impl Partner {
     /// Reads the partner in `folder`, which is named after it.
     pub fn load(folder: &Path, canonical: &Canonical, mappers: &dyn Mappers) -> Result<Self, Vec<Diagnostic>> {
-        let mut problems = Vec::new();
         let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let partner = read(&folder.join(FILE_NAME), name, canonical, mappers, &mut problems);
+        Self::load_from(Folder::Disk(folder), name, canonical, mappers)
+    }
+
+    /// Reads the partner called `name` from its files, wherever these are.
+    pub fn load_from(
+        folder: Folder<'_>,
+        name: &str,
+        canonical: &Canonical,
+        mappers: &dyn Mappers,
+    ) -> Result<Self, Vec<Diagnostic>> {
+        let mut problems = Vec::new();
+        let partner = read_in(folder, FILE_NAME, name, canonical, mappers, &mut problems);
         match partner {
             Some(partner) if problems.is_empty() => Ok(partner),
             _ => {
@@ -74,8 +84,20 @@ pub(super) fn read(
     mappers: &dyn Mappers,
     problems: &mut Vec<Diagnostic>,
 ) -> Option<Partner> {
-    check_name(file, name, problems);
-    let document = Document::read(file, problems)?;
+    let folder = Folder::Disk(file.parent().unwrap_or(Path::new("")));
+    read_in(folder, file.file_name()?.to_str()?, name, canonical, mappers, problems)
+}
+
+fn read_in(
+    folder: Folder<'_>,
+    file: &str,
+    name: &str,
+    canonical: &Canonical,
+    mappers: &dyn Mappers,
+    problems: &mut Vec<Diagnostic>,
+) -> Option<Partner> {
+    check_name(folder, name, problems);
+    let document = Document::read_in(folder, file, problems)?;
     let version = check_head(&document, problems);
     let outline = Outline::read(&document, problems);
     let has_gaps = !problems.is_empty();
@@ -110,7 +132,7 @@ pub(super) fn read(
         unsupported::left_over(&document, &outline, &mut findings);
     }
     if records.iter().any(|record| !record.kinds.is_empty()) && !mappers.has(name) {
-        let problem = Diagnostic::of_file(file, format!("there is no mapper `{name}`"));
+        let problem = Diagnostic::of_file(folder.path(Path::new(file)), format!("there is no mapper `{name}`"));
         let hint = format!("records with `kinds` are mapped: the crate `mappers/{name}` has to be there, and built");
         problems.push(problem.hint(hint));
     }
@@ -146,8 +168,11 @@ pub(super) fn read(
 }
 
 /// The name is a part of routes, tables and ids.
-fn check_name(file: &Path, name: &str, problems: &mut Vec<Diagnostic>) {
-    let folder = || file.parent().map_or_else(PathBuf::new, Path::to_path_buf);
+fn check_name(folder: Folder<'_>, name: &str, problems: &mut Vec<Diagnostic>) {
+    let folder = || match folder {
+        Folder::Disk(folder) => folder.to_path_buf(),
+        Folder::Memory(files) => files.called.clone(),
+    };
     if RESERVED.contains(&name) {
         let problem =
             Diagnostic::of_file(folder(), format!("`{name}` is one of our own routes, and no partner's name"));

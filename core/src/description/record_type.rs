@@ -30,6 +30,9 @@ pub struct RecordType {
     pub kinds: Vec<KindId>,
     /// Where its records are stored: one column per property that is not itself made of records.
     pub table: Table,
+    /// How many of the table's columns, its last, are there because other versions of the description have or had them: see
+    /// [`crate::store::fit`].
+    pub kept: usize,
     /// What a record must look like, where records are checked one by one.
     pub schema: Schema,
     /// Members that are sent under another name, with the name that they are kept under.

@@ -247,6 +247,7 @@ impl<'a> Records<'a> {
             with,
             kinds,
             table: Table { name: table_name(&["record", partner, &draft.name]), columns },
+            kept: 0,
             schema: self.schema(id, draft, &derived, findings),
             computed: self.computed(id, draft, &members, &counted, findings),
             piecemeal: self.piecemeal(&members, findings),

@@ -19,6 +19,7 @@ use serde_yaml::options::{DuplicateKeyPolicy, MergeKeyPolicy};
 
 use self::node::Node;
 use super::diagnostic::Diagnostic;
+use super::files::Folder;
 use crate::digest::Digest;
 use crate::json::Pointer;
 
@@ -27,9 +28,6 @@ pub const FILES: &str = "x-rollcall-files";
 
 /// Files that one description may consist of.
 const FILES_MAX: usize = 100;
-
-/// Bytes of one file.
-const FILE_BYTES_MAX: u64 = 8 << 20;
 
 /// References that may lead to one another.
 const REFERENCE_CHAIN_MAX: usize = 32;
@@ -104,8 +102,14 @@ impl Document {
     /// Reads `path` and all files that it refers to. What is wrong is added to `problems`; there is no document only
     /// if the first file cannot be read at all.
     pub fn read(path: &Path, problems: &mut Vec<Diagnostic>) -> Option<Self> {
-        let mut reader = Reader::new(path, problems);
-        let root = reader.file(Path::new(path.file_name()?))?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        Self::read_in(Folder::Disk(folder), path.file_name()?.to_str()?, problems)
+    }
+
+    /// Reads the file called `name` in `folder`, and all files there that it refers to.
+    pub fn read_in(folder: Folder<'_>, name: &str, problems: &mut Vec<Diagnostic>) -> Option<Self> {
+        let mut reader = Reader::new(folder, problems);
+        let root = reader.file(Path::new(name))?;
         reader.finish(root)
     }
 
@@ -198,7 +202,7 @@ fn percent_decoded(text: &str) -> String {
 
 /// Reads files until no reference leads to a new one.
 struct Reader<'a> {
-    folder: PathBuf,
+    folder: Folder<'a>,
     problems: &'a mut Vec<Diagnostic>,
     files: Vec<Arc<File>>,
     spots: HashMap<Pointer, Spot>,
@@ -214,15 +218,14 @@ struct Reference {
 }
 
 impl<'a> Reader<'a> {
-    fn new(path: &Path, problems: &'a mut Vec<Diagnostic>) -> Self {
-        let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
+    fn new(folder: Folder<'a>, problems: &'a mut Vec<Diagnostic>) -> Self {
         Self { folder, problems, files: Vec::new(), spots: HashMap::new(), references: Vec::new() }
     }
 
     /// Reads the file at `relative` to the folder; its value, with spots and references noted.
     fn file(&mut self, relative: &Path) -> Option<Value> {
-        let path = self.folder.join(relative);
-        let text = match read_text(&path) {
+        let path = self.folder.path(relative);
+        let text = match self.folder.text(relative) {
             Ok(text) => text,
             Err(reason) => {
                 self.problems.push(Diagnostic::of_file(path, reason));
@@ -378,7 +381,6 @@ impl<'a> Reader<'a> {
 
     fn may_read(&self, relative: &Path) -> Result<(), (String, String)> {
         let plain = |letter: char| letter.is_ascii_alphanumeric() || "._-/".contains(letter);
-        let path = self.folder.join(relative);
         if self.files.len() >= FILES_MAX {
             return Err((format!("more than {FILES_MAX} files"), "join some of them".to_owned()));
         }
@@ -388,14 +390,16 @@ impl<'a> Reader<'a> {
                 "rename it".to_owned(),
             ));
         }
-        let folder = if self.folder.as_os_str().is_empty() { Path::new(".") } else { &self.folder };
-        match (folder.canonicalize(), path.canonicalize()) {
-            (Ok(folder), Ok(file)) if file.starts_with(&folder) => Ok(()),
-            (Ok(_), Ok(_)) => Err((
+        match self.folder.holds(relative) {
+            Some(true) => Ok(()),
+            Some(false) => Err((
                 "a `$ref` that leaves the description's folder is not followed".to_owned(),
                 "it is a link that leads outside; copy the file".to_owned(),
             )),
-            _ => Err(("dangling `$ref`: there is no such file".to_owned(), format!("expected {}", path.display()))),
+            None => {
+                let expected = format!("expected {}", self.folder.path(relative).display());
+                Err(("dangling `$ref`: there is no such file".to_owned(), expected))
+            }
         }
     }
 }
@@ -427,15 +431,6 @@ fn reference_chain_exists(document: &Document, pointer: &Pointer) -> bool {
         Some(None) => true,
         None => false,
     })
-}
-
-fn read_text(path: &Path) -> Result<String, String> {
-    let size = std::fs::metadata(path).map_err(|error| format!("cannot be read: {}", error.kind()))?.len();
-    if size > FILE_BYTES_MAX {
-        return Err(format!("larger than {FILE_BYTES_MAX} bytes"));
-    }
-    let bytes = std::fs::read(path).map_err(|error| format!("cannot be read: {}", error.kind()))?;
-    String::from_utf8(bytes).map_err(|error| format!("not UTF-8 at byte {}", error.utf8_error().valid_up_to()))
 }
 
 /// `name` as seen from the file `here`, relative to the folder; `None` if it lies outside.

@@ -27,7 +27,7 @@ use crate::digest::Digest;
 use crate::limits::MapperLimits;
 
 /// The interface that a mapper exports, without its version.
-const INTERFACE: &str = "rollcall:mapper/mapping";
+pub(super) const INTERFACE: &str = "rollcall:mapper/mapping";
 
 /// The interface that a mapper with logic of its own exports beside, without its version.
 const LOGIC: &str = "rollcall:mapper/logic";

@@ -2,6 +2,7 @@
 //!
 //! To run them on a further database: implement [`Database`] for it and name it in [`conformance!`].
 
+mod administration;
 mod backlog;
 mod commits;
 mod deliveries;

@@ -10,6 +10,7 @@
 //! To add a table that does not follow from a schema: add the next file to `migrations/postgres` and name it in
 //! [`MIGRATIONS`].
 
+mod administration;
 mod backlog;
 mod claim;
 mod commit;
@@ -56,6 +57,7 @@ use self::receiving::Receiving;
 #[cfg(test)]
 pub(super) use self::rows::asked;
 use self::signal::Listening;
+use super::administration::Administration;
 use super::keep::Keeper;
 use super::sql::{Postgres, Wanted, Whose};
 use super::{
@@ -65,12 +67,14 @@ use super::{
 use crate::canonical::{Canonical, KindId};
 use crate::delivery::{Entry, Received, Report};
 use crate::description::{Partner, RecordTypeId, Selection};
+use crate::table::Column;
 
 /// What is ours whatever the schemas say, oldest first: name and statements.
-const MIGRATIONS: [migration::File; 3] = [
+const MIGRATIONS: [migration::File; 4] = [
     ("hub", include_str!("../../migrations/postgres/0001_hub.sql")),
     ("process", include_str!("../../migrations/postgres/0002_process.sql")),
     ("keep", include_str!("../../migrations/postgres/0003_keep.sql")),
+    ("administration", include_str!("../../migrations/postgres/0004_administration.sql")),
 ];
 
 /// Statements that each connection keeps prepared: those of every table, with room to spare.
@@ -190,6 +194,10 @@ impl Store for PostgresStore {
         self
     }
 
+    fn administration(&self) -> &dyn Administration {
+        self
+    }
+
     async fn prepare_canonical(&self, canonical: &Canonical) -> Result<(), StoreError> {
         let mut transaction = self.pool.begin().await?;
         prepare::canonical(&mut transaction, canonical).await?;
@@ -200,6 +208,19 @@ impl Store for PostgresStore {
         let mut transaction = self.pool.begin().await?;
         prepare::partner(&mut transaction, partner).await?;
         Ok(transaction.commit().await?)
+    }
+
+    async fn tidy_partner(&self, versions: &[&Partner]) -> Result<(), StoreError> {
+        let mut transaction = self.pool.begin().await?;
+        prepare::tidy(&mut transaction, versions).await?;
+        Ok(transaction.commit().await?)
+    }
+
+    async fn stored_columns(&self, partner: &Partner) -> Result<Vec<Option<Vec<Column>>>, StoreError> {
+        let mut transaction = self.look().await?;
+        let columns = prepare::columns(&mut transaction, partner).await?;
+        transaction.commit().await?;
+        Ok(columns)
     }
 
     async fn connection(&self, tenant: &str, name: &str, partner: &str) -> Result<Connection, StoreError> {

@@ -15,17 +15,20 @@ pub enum Signal {
     Queued,
     /// A subscriber is to be told something.
     Due,
+    /// An operator has decided something.
+    Decided,
 }
 
 impl Signal {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Queued, Self::Due];
+    pub const ALL: [Self; 3] = [Self::Queued, Self::Due, Self::Decided];
 
     /// The word for it.
     pub fn word(self) -> &'static str {
         match self {
             Self::Queued => "queued",
             Self::Due => "due",
+            Self::Decided => "decided",
         }
     }
 }

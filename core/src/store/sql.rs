@@ -24,7 +24,7 @@ use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 pub(super) use self::dialect::Postgres;
 pub(super) use self::dialect::{Dialect, Sqlite};
 pub(super) use self::feed::{changes, contributors, sources};
-pub(super) use self::items::{drop_items, items, items_of};
+pub(super) use self::items::{Items, drop_items, items, items_of};
 pub(super) use self::keep::{ancestors, blank_entities, delete_entity_at, entity_ids, old_tombstones, tombstone_index};
 pub(super) use self::matching::{largest, matching};
 pub(super) use self::parts::{Bound, Question, Whose};

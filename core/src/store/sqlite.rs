@@ -9,6 +9,7 @@
 //! To add a table that does not follow from a schema: add the next file to `migrations/sqlite` and name it in
 //! [`MIGRATIONS`].
 
+mod administration;
 mod analysis;
 mod backlog;
 pub mod backup;
@@ -56,6 +57,7 @@ use self::readers::Readers;
 use self::receiving::Receiving;
 use self::rows::whose;
 use self::writer::Writer;
+use super::administration::Administration;
 use super::keep::Keeper;
 use super::sql::{Sqlite, Wanted};
 use super::{
@@ -65,15 +67,17 @@ use super::{
 use crate::canonical::{Canonical, KindId};
 use crate::delivery::{Entry, Received, Report};
 use crate::description::{Partner, RecordTypeId, Selection};
+use crate::table::Column;
 
 /// What is ours whatever the schemas say, oldest first: name and statements.
-const MIGRATIONS: [(&str, &str); 6] = [
+const MIGRATIONS: [(&str, &str); 7] = [
     ("hub", include_str!("../../migrations/sqlite/0001_hub.sql")),
     ("queue", include_str!("../../migrations/sqlite/0002_queue.sql")),
     ("number", include_str!("../../migrations/sqlite/0003_number.sql")),
     ("send", include_str!("../../migrations/sqlite/0004_send.sql")),
     ("process", include_str!("../../migrations/sqlite/0005_process.sql")),
     ("keep", include_str!("../../migrations/sqlite/0006_keep.sql")),
+    ("administration", include_str!("../../migrations/sqlite/0007_administration.sql")),
 ];
 
 /// Bytes of a page. Rows with JSON in them are large; fewer, larger pages are fewer writes.
@@ -229,6 +233,10 @@ impl Store for SqliteStore {
         self
     }
 
+    fn administration(&self) -> &dyn Administration {
+        self
+    }
+
     async fn prepare_canonical(&self, canonical: &Canonical) -> Result<(), StoreError> {
         self.writer.write(Durability::Full, |transaction| prepare::canonical(transaction, canonical))
     }
@@ -236,6 +244,14 @@ impl Store for SqliteStore {
     async fn prepare_partner(&self, partner: &Partner) -> Result<(), StoreError> {
         self.writer.write(Durability::Full, |transaction| prepare::partner(transaction, partner))?;
         self.writer.look()
+    }
+
+    async fn tidy_partner(&self, versions: &[&Partner]) -> Result<(), StoreError> {
+        self.writer.write(Durability::Full, |transaction| prepare::tidy(transaction, versions))
+    }
+
+    async fn stored_columns(&self, partner: &Partner) -> Result<Vec<Option<Vec<Column>>>, StoreError> {
+        self.writer.read(|transaction| prepare::columns(transaction, partner))
     }
 
     async fn connection(&self, tenant: &str, name: &str, partner: &str) -> Result<Connection, StoreError> {

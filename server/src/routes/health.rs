@@ -23,6 +23,10 @@ pub(super) async fn readyz(State(app): State<Arc<App>>) -> Result<&'static str, 
     if let Some(trouble) = app.condition.trouble() {
         return Err(Problem::unavailable("database", trouble.told()));
     }
+    if let [first, ..] = app.versions.behind().as_slice() {
+        tracing::warn!("{first}");
+        return Err(Problem::unavailable("behind", "a version that was decided on cannot be loaded; the log says why"));
+    }
     app.reader.ping().await.map_err(|error| {
         tracing::warn!(%error, "the database does not answer");
         Problem::unavailable("database", "the database does not answer")

@@ -19,6 +19,7 @@ mod request;
 mod select;
 #[cfg(test)]
 mod tests;
+mod version;
 mod write;
 
 use std::sync::Arc;
@@ -41,6 +42,7 @@ use crate::access::Connection;
 use crate::app::App;
 use crate::intake;
 use crate::problem::Problem;
+use crate::registry::Table;
 
 /// Where a partner's document is, below its mount; an operation of its own there goes first.
 const DOCUMENT: &str = "/openapi.json";
@@ -54,7 +56,25 @@ pub(super) async fn call(State(app): State<Arc<App>>, request: Request) -> Respo
     else {
         return no_route().into_response();
     };
-    let Some(loaded) = app.registry.get(name) else { return no_route().into_response() };
+    let table = app.registry.table();
+    let Some(loaded) = version::of_call(&app, &table, name, &head, rest) else {
+        return if table.disabled.contains(name) { version::none() } else { no_route() }.into_response();
+    };
+    let mut response = answer(app, table, Arc::clone(&loaded), head, body, rest).await;
+    response.headers_mut().insert(version::VERSION, version::header(&loaded));
+    response
+}
+
+/// Answers a call by one version.
+async fn answer(
+    app: Arc<App>,
+    table: Arc<Table>,
+    loaded: Arc<Loaded>,
+    head: Parts,
+    body: Body,
+    rest: &str,
+) -> Response {
+    let no_route = || Problem::unknown("there is no such route");
     if rest == DOCUMENT && head.method == Method::GET && loaded.partner.route("GET", DOCUMENT).is_err() {
         return document(&app, &head, &loaded.partner);
     }
@@ -65,8 +85,8 @@ pub(super) async fn call(State(app): State<Arc<App>>, request: Request) -> Respo
             return Problem::method_not_allowed(&allowed.join(", ")).into_response();
         }
     };
-    let route = PartnerRoute(format!("/{name}{}", loaded.partner.operations[operation].path));
-    let call = Call { app, loaded, operation, dry_run: intake::dry_run(&head.headers), head, path };
+    let route = PartnerRoute(format!("/{}{}", loaded.partner.name, loaded.partner.operations[operation].path));
+    let call = Call { app, table, loaded, operation, dry_run: intake::dry_run(&head.headers), head, path };
     let mut response = match call.serve(body).await {
         Ok(done) => answer::success(&call, done),
         Err(problem) => answer::problem(&call, problem),
@@ -93,6 +113,8 @@ fn position(partner: &Partner, operation: &Operation) -> usize {
 /// One call of one operation.
 struct Call {
     app: Arc<App>,
+    /// The versions that were in use when it began.
+    table: Arc<Table>,
     loaded: Arc<Loaded>,
     /// Which of the partner's operations.
     operation: usize,
@@ -141,7 +163,7 @@ impl Call {
 
     async fn serve(&self, body: Body) -> Result<Done, Problem> {
         let (partner, operation) = (self.partner(), self.operation());
-        let known = authenticate::connection(&self.app.access, partner, operation, &self.head, &self.path);
+        let known = authenticate::connection(&self.app.access(), partner, operation, &self.head, &self.path);
         let connection = match known {
             Ok(connection) => connection,
             Err(problem) => {
@@ -149,6 +171,9 @@ impl Call {
                 return Err(problem);
             }
         };
+        if !version::is_of(&self.table, &self.loaded, &connection) {
+            return Err(Problem::unknown("there is no such route")); // there is, in a version that is not its own
+        }
         let limits = &self.app.ingest.limits;
         let _admitted = match self.app.admission.admit(&connection.sender) {
             Ok(admitted) => admitted,

@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
@@ -13,7 +14,8 @@ use rollcall_core::canonical::{Canonical, KindId};
 use rollcall_core::clock::FixedClock;
 use rollcall_core::description::Partner;
 use rollcall_core::ingest::Ingest;
-use rollcall_core::limits::Limits;
+use rollcall_core::limits::{BundleLimits, Limits, MapperLimits};
+use rollcall_core::map::Host;
 use rollcall_core::store::read::{
     Change, Delivery, Entities, EntityQuery, Filter, Log, QueryError, Reader, RecordQuery, Records, SelectQuery,
     SelectedRecords, SendQuery, Sends, Source, StoredBody,
@@ -36,6 +38,7 @@ use crate::metrics::Metrics;
 use crate::presence::Signals;
 use crate::registry::Registry;
 use crate::turn::Turns;
+use crate::versions::Versions;
 use crate::webhook::Courier;
 
 const ID: &str = "b719ee5d-dd9f-5e92-b91c-fef06dd6cbf7";
@@ -192,8 +195,9 @@ impl Server {
         let reader = Arc::new(Empty::default());
         let app = App {
             process: Uuid::nil(),
-            access: Access::new(&config).unwrap(),
+            access: ArcSwap::from_pointee(Access::new(&config).unwrap()),
             registry: Registry::default(),
+            versions: Versions::new(Host::new(&MapperLimits::default(), None).unwrap(), BundleLimits::default()),
             ingest: Arc::new(Ingest::new(
                 Arc::new(store),
                 Arc::new(Canonical::load(&schemas).unwrap()),

@@ -205,8 +205,9 @@ fn back_off(limits: &Limits, attempts: u32) -> Duration {
 
 /// Sends it to where its subscription says now.
 async fn attempt(app: &Arc<App>, send: &DueSend, seconds: i64) -> Result<Tried, StoreError> {
-    let loaded = app.registry.get(&send.partner);
-    let known = app.access.connection(&send.tenant, &send.connection).is_some();
+    let connection = (send.tenant.clone(), send.connection.clone());
+    let loaded = app.registry.table().of(&send.partner, &connection).cloned();
+    let known = app.access().connection(&send.tenant, &send.connection).is_some();
     let Some((loaded, webhooks)) = loaded.as_ref().and_then(|loaded| Some((loaded, loaded.partner.webhooks.as_ref()?)))
     else {
         return Ok(Tried::without("the partner tells its subscribers nothing any more", false));

@@ -8,6 +8,7 @@ use std::sync::{Arc, LazyLock};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::bundle::VersionId;
 use crate::canonical::Canonical;
 use crate::clock::FixedClock;
 use crate::delivery::{Received, Report, Status};
@@ -120,7 +121,12 @@ impl Town {
         let ingest = Ingest::new(Arc::new(store), Arc::clone(&CANONICAL), clock, limits());
         let options = Arc::new(json!({"prefix": "org-"}));
         let sender = Sender { tenant: "north".to_owned(), connection: "town".to_owned(), options };
-        let town = Self { ingest, loaded: Loaded { partner, mapper }, sender, _folder: folder };
+        let town = Self {
+            ingest,
+            loaded: Loaded { partner, mapper, version: VersionId::of(b"town") },
+            sender,
+            _folder: folder,
+        };
         for org in
             [json!({"name": "Hall"}), json!({"name": "Closed"}), json!({"name": "Ward", "kind": "a", "parent": 1})]
         {

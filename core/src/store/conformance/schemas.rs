@@ -3,9 +3,9 @@
 use super::sample::{ORG, ORG_FIELDS, Plan, World, canonical, id, kind, org, partner, partner_with, record, text};
 use super::{Database, SqliteFile, conformance};
 use crate::canonical::Canonical;
-use crate::description::{FieldPath, RecordType};
+use crate::description::{FieldPath, Partner, RecordType};
 use crate::digest::Digest;
-use crate::store::{EntityStep, StoreError};
+use crate::store::{EntityStep, StoreError, fit, is_fit};
 use crate::table::ColumnForm;
 
 conformance!(
@@ -16,6 +16,8 @@ conformance!(
     two_owners_never_share_a_table,
     two_properties_never_share_a_column,
     indexes_come_and_go_as_they_are_declared,
+    what_a_version_in_use_declares_stays,
+    every_version_reads_all_that_a_record_says,
 );
 
 /// Also checks that only the file's owner may read it and that what a newer version wrote is refused.
@@ -133,7 +135,9 @@ async fn indexes_come_and_go_as_they_are_declared(database: &dyn Database) {
         RecordType { key, blank, indexes, ..record("Course", &properties) }
     };
     let prepared = async |record| {
-        world.store.prepare_partner(&partner_with(vec![record])).await.unwrap();
+        let partner = partner_with(vec![record]);
+        world.store.prepare_partner(&partner).await.unwrap();
+        world.store.tidy_partner(&[&partner]).await.unwrap();
         let added = shape().into_iter().filter(|line| line.starts_with("index index__") && !without.contains(line));
         let columns = added.map(|line| line.rsplit(' ').next().unwrap_or_default().to_owned());
         columns.collect::<Vec<_>>().join(" ")
@@ -146,4 +150,57 @@ async fn indexes_come_and_go_as_they_are_declared(database: &dyn Database) {
     assert_eq!(tables(shape()), 3);
     assert_eq!(prepared(indexed(false, &[])).await, "");
     assert_eq!(tables(shape()), 0);
+}
+
+async fn what_a_version_in_use_declares_stays(database: &dyn Database) {
+    let world = World::new(database).await;
+    let version = |members: &[&str]| {
+        let properties = [("id", ColumnForm::Integer), ("students", ColumnForm::Json), ("openedAt", ColumnForm::Text)];
+        let indexes = members.iter().map(|member| vec![(*member).to_owned()]).collect();
+        partner_with(vec![RecordType { indexes, ..record("Course", &properties) }])
+    };
+    let (old, new) = (version(&["students", "id"]), version(&["openedAt"]));
+    world.store.prepare_partner(&old).await.unwrap();
+    let of_old = database.shape();
+    world.store.prepare_partner(&new).await.unwrap();
+    let of_both = database.shape();
+    assert!(of_old.iter().all(|line| of_both.contains(line)), "something of a version in use was taken away");
+    world.store.tidy_partner(&[&new, &old]).await.unwrap();
+    assert_eq!(database.shape(), of_both);
+    world.store.tidy_partner(&[&old]).await.unwrap();
+    assert_eq!(database.shape(), of_old);
+}
+
+async fn every_version_reads_all_that_a_record_says(database: &dyn Database) {
+    let world = World::new(database).await;
+    let version = |properties: &[(&str, ColumnForm)]| partner_with(vec![record("Course", properties)]);
+    let fitted = async |properties: &[(&str, ColumnForm)]| {
+        let mut partner = version(properties);
+        let stored = world.store.stored_columns(&partner).await.unwrap();
+        let wrong = fit(&mut partner, stored);
+        (partner, wrong)
+    };
+    let columns = |partner: &Partner| -> Vec<String> {
+        partner.records[0].table.columns.iter().map(|column| column.property.clone()).collect()
+    };
+    let (id, seats, title) = (("id", ColumnForm::Integer), ("seats", ColumnForm::Integer), ("title", ColumnForm::Text));
+    world.store.prepare_partner(&version(&[id, seats])).await.unwrap();
+
+    let (without, wrong) = fitted(&[title, id]).await;
+    assert_eq!((columns(&without), without.records[0].kept), (vec!["title".into(), "id".into(), "seats".into()], 1));
+    assert!(wrong.is_empty());
+    world.store.prepare_partner(&without).await.unwrap();
+
+    let (back, wrong) = fitted(&[id, seats]).await;
+    assert_eq!((columns(&back), back.records[0].kept), (vec!["id".into(), "seats".into(), "title".into()], 1));
+    assert!(wrong.is_empty());
+    let stored = world.store.stored_columns(&back).await.unwrap();
+    assert!(is_fit(&back, &stored) && !is_fit(&version(&[id, seats]), &stored));
+    let shape = database.shape();
+    world.store.prepare_partner(&back).await.unwrap();
+    assert_eq!(database.shape(), shape, "going back changes no table");
+
+    let (_, wrong) = fitted(&[("id", ColumnForm::Text), ("seats", ColumnForm::Json)]).await;
+    assert_eq!(wrong.len(), 2, "{wrong:?}");
+    assert!(wrong[0].contains("column id would change from integer to text"), "{wrong:?}");
 }

@@ -1,4 +1,5 @@
-//! Turns the tables of schemas into tables of the database. Only ever adds: a table, a column. Indexes come and go.
+//! Turns the tables of schemas into tables of the database. Only ever adds: a table, a column, an index; indexes that nobody
+//! needs any more are dropped when it is said so.
 //!
 //! What is there already is not touched, not even to say that it is there: a process that starts beside others must not
 //! make them wait.
@@ -55,58 +56,73 @@ async fn run(database: &mut PgConnection, sql: Sql) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Makes the indexes that the record type declares, and drops those that it does not declare any more.
-async fn indexes(database: &mut PgConnection, record: &RecordType) -> Result<(), StoreError> {
-    // What a table's own constraints made is not among them.
-    let there = names(
-        database,
-        "select i.relname::text from pg_index x join pg_class i on i.oid = x.indexrelid \
-         where x.indrelid = to_regclass(quote_ident($1)) and not x.indisunique",
-        &record.table,
-    );
-    let mut surplus = there.await?;
-    let mut made = BTreeSet::new();
-    for members in fitting::indexes(record) {
-        if let Some((name, create)) = sql::record_index(&Postgres, &record.table, &members) {
-            if !surplus.remove(&name) && !made.contains(&name) {
-                run(database, create).await?;
-            }
-            made.insert(name);
+/// Drops the indexes and tables of items that none of these versions of a partner declares.
+pub(super) async fn tidy(database: &mut PgConnection, versions: &[&Partner]) -> Result<(), StoreError> {
+    wait_for_others(database).await?;
+    for (table, declared) in fitting::declared(versions) {
+        for name in indexes_of(database, table).await?.difference(&declared.indexes) {
+            run(database, sql::drop_index(name)).await?;
         }
-    }
-    for name in surplus {
-        run(database, sql::drop_index(&name)).await?;
+        for name in items_of(database, table).await?.difference(&declared.items) {
+            run(database, sql::drop_items(&Postgres, name, table)).await?;
+        }
     }
     Ok(())
 }
 
-/// Makes the tables of items that the record type declares, and drops those that it does not declare any more.
-async fn items(database: &mut PgConnection, record: &RecordType) -> Result<(), StoreError> {
-    let triggers = names(
-        database,
-        "select tgname::text from pg_trigger where tgrelid = to_regclass(quote_ident($1)) and not tgisinternal",
-        &record.table,
-    );
-    let triggers = triggers.await?;
-    let mut surplus: BTreeSet<_> = triggers.iter().filter_map(|name| sql::items_of(name)).collect();
-    let mut made = BTreeSet::new();
-    for members in &record.indexes {
-        let [member] = members.as_slice() else { continue };
-        let Some(items) = sql::items(&record.table, member) else { continue };
-        if !surplus.remove(items.name.as_str()) && !made.contains(&items.name) {
-            run(database, items.create(&Postgres)).await?;
+/// Makes the indexes that the record type declares.
+async fn indexes(database: &mut PgConnection, record: &RecordType) -> Result<(), StoreError> {
+    let mut there = indexes_of(database, &record.table.name).await?;
+    for members in fitting::indexes(record) {
+        if let Some((name, create)) = sql::record_index(&Postgres, &record.table, &members)
+            && there.insert(name)
+        {
+            run(database, create).await?;
         }
-        made.insert(items.name);
-    }
-    for name in surplus {
-        run(database, sql::drop_items(&Postgres, name, &record.table.name)).await?;
     }
     Ok(())
+}
+
+/// Makes the tables of items that the record type declares.
+async fn items(database: &mut PgConnection, record: &RecordType) -> Result<(), StoreError> {
+    let mut there = items_of(database, &record.table.name).await?;
+    for items in fitting::items(record) {
+        if there.insert(items.name.clone()) {
+            run(database, items.create(&Postgres)).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The indexes that a table has. What its own constraints made is not among them.
+async fn indexes_of(database: &mut PgConnection, table: &str) -> Result<BTreeSet<String>, StoreError> {
+    let sql = "select i.relname::text from pg_index x join pg_class i on i.oid = x.indexrelid \
+               where x.indrelid = to_regclass(quote_ident($1)) and not x.indisunique";
+    names(database, sql, table).await
+}
+
+/// The tables of items that a table has.
+async fn items_of(database: &mut PgConnection, table: &str) -> Result<BTreeSet<String>, StoreError> {
+    let sql = "select tgname::text from pg_trigger where tgrelid = to_regclass(quote_ident($1)) and not tgisinternal";
+    let triggers = names(database, sql, table).await?;
+    Ok(triggers.iter().filter_map(|name| sql::items_of(name)).map(str::to_owned).collect())
+}
+
+/// The columns that the tables of a partner's records have so far, by the place of the record type.
+pub(super) async fn columns(
+    database: &mut PgConnection,
+    partner: &Partner,
+) -> Result<Vec<Option<Vec<Column>>>, StoreError> {
+    let mut all = Vec::new();
+    for record in &partner.records {
+        all.push(stored(database, Owner::record(partner, record), &record.table).await?);
+    }
+    Ok(all)
 }
 
 /// The names that a question about a table gives.
-async fn names(database: &mut PgConnection, sql: &'static str, table: &Table) -> Result<BTreeSet<String>, StoreError> {
-    let rows = sqlx::query(sql).bind(&table.name).fetch_all(database).await?;
+async fn names(database: &mut PgConnection, sql: &'static str, table: &str) -> Result<BTreeSet<String>, StoreError> {
+    let rows = sqlx::query(sql).bind(table).fetch_all(database).await?;
     rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
 }
 
@@ -147,7 +163,7 @@ async fn add_own_columns(database: &mut PgConnection, owner: Owner<'_>, table: &
         database,
         "select attname::text from pg_attribute where attrelid = to_regclass(quote_ident($1)) and attnum > 0 \
          and not attisdropped",
-        table,
+        &table.name,
     );
     let there = there.await?;
     for column in owner.holds.columns(&Postgres) {

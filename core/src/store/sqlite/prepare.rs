@@ -1,4 +1,5 @@
-//! Turns the tables of schemas into tables of the database. Only ever adds: a table, a column. Indexes come and go.
+//! Turns the tables of schemas into tables of the database. Only ever adds: a table, a column, an index; indexes that nobody
+//! needs any more are dropped when it is said so.
 
 use std::collections::BTreeSet;
 
@@ -27,50 +28,64 @@ pub(super) fn partner(transaction: &Transaction<'_>, partner: &Partner) -> Resul
     Ok(())
 }
 
-/// Makes the indexes that the record type declares, and drops those that it does not declare any more.
-fn indexes(transaction: &Transaction<'_>, record: &RecordType) -> Result<(), StoreError> {
-    let mut surplus = {
-        // What a table's own constraints made has no statement.
-        let mut statement = transaction.prepare_cached(
-            "select name from sqlite_schema where type = 'index' and tbl_name = ?1 and sql is not null",
-        )?;
-        let names = statement.query_map([&record.table.name], |row| row.get(0))?;
-        names.collect::<Result<BTreeSet<String>, _>>()?
-    };
-    for members in fitting::indexes(record) {
-        if let Some((name, create)) = sql::record_index(&Sqlite, &record.table, &members) {
-            transaction.execute_batch(&create)?;
-            surplus.remove(&name);
+/// Drops the indexes and tables of items that none of these versions of a partner declares.
+pub(super) fn tidy(transaction: &Transaction<'_>, versions: &[&Partner]) -> Result<(), StoreError> {
+    for (table, declared) in fitting::declared(versions) {
+        for name in indexes_of(transaction, table)?.difference(&declared.indexes) {
+            transaction.execute_batch(&sql::drop_index(name))?;
+        }
+        for name in items_of(transaction, table)?.difference(&declared.items) {
+            transaction.execute_batch(&sql::drop_items(&Sqlite, name, table))?;
         }
     }
-    for name in surplus {
-        transaction.execute_batch(&sql::drop_index(&name))?;
+    Ok(())
+}
+
+/// Makes the indexes that the record type declares.
+fn indexes(transaction: &Transaction<'_>, record: &RecordType) -> Result<(), StoreError> {
+    for members in fitting::indexes(record) {
+        if let Some((_, create)) = sql::record_index(&Sqlite, &record.table, &members) {
+            transaction.execute_batch(&create)?;
+        }
     }
     items(transaction, record)
 }
 
-/// Makes the tables of items that the record type declares, and drops those that it does not declare any more.
+/// Makes the tables of items that the record type declares.
 fn items(transaction: &Transaction<'_>, record: &RecordType) -> Result<(), StoreError> {
-    let mut surplus = {
-        let mut statement =
-            transaction.prepare_cached("select name from sqlite_schema where type = 'trigger' and tbl_name = ?1")?;
-        let names = statement.query_map([&record.table.name], |row| row.get(0))?;
-        let names = names.collect::<Result<Vec<String>, _>>()?;
-        names.iter().filter_map(|name| sql::items_of(name)).map(str::to_owned).collect::<BTreeSet<_>>()
-    };
-    let mut made = BTreeSet::new();
-    for members in &record.indexes {
-        let [member] = members.as_slice() else { continue };
-        let Some(items) = sql::items(&record.table, member) else { continue };
-        if !surplus.remove(&items.name) && !made.contains(&items.name) {
+    let mut there = items_of(transaction, &record.table.name)?;
+    for items in fitting::items(record) {
+        if there.insert(items.name.clone()) {
             transaction.execute_batch(&items.create(&Sqlite))?;
         }
-        made.insert(items.name);
-    }
-    for name in surplus {
-        transaction.execute_batch(&sql::drop_items(&Sqlite, &name, &record.table.name))?;
     }
     Ok(())
+}
+
+/// The indexes that a table has. What its own constraints made has no statement.
+fn indexes_of(transaction: &Transaction<'_>, table: &str) -> Result<BTreeSet<String>, StoreError> {
+    let mut statement = transaction
+        .prepare_cached("select name from sqlite_schema where type = 'index' and tbl_name = ?1 and sql is not null")?;
+    let names = statement.query_map([table], |row| row.get(0))?;
+    Ok(names.collect::<Result<_, _>>()?)
+}
+
+/// The tables of items that a table has.
+fn items_of(transaction: &Transaction<'_>, table: &str) -> Result<BTreeSet<String>, StoreError> {
+    let mut statement =
+        transaction.prepare_cached("select name from sqlite_schema where type = 'trigger' and tbl_name = ?1")?;
+    let names = statement.query_map([table], |row| row.get(0))?;
+    let names = names.collect::<Result<Vec<String>, _>>()?;
+    Ok(names.iter().filter_map(|name| sql::items_of(name)).map(str::to_owned).collect())
+}
+
+/// The columns that the tables of a partner's records have so far, by the place of the record type.
+pub(super) fn columns(
+    transaction: &Transaction<'_>,
+    partner: &Partner,
+) -> Result<Vec<Option<Vec<Column>>>, StoreError> {
+    let records = partner.records.iter();
+    records.map(|record| stored(transaction, Owner::record(partner, record), &record.table)).collect()
 }
 
 fn prepare(transaction: &Transaction<'_>, owner: Owner<'_>, table: &Table) -> Result<(), StoreError> {

@@ -54,7 +54,8 @@ pub(super) async fn erase(
 ) -> Result<Json<Value>, Problem> {
     app.operator(&headers)?;
     let dry_run = intake::dry_run(&headers)?;
-    let from = app.access.connection(&tenant, &connection);
+    let access = app.access();
+    let from = access.connection(&tenant, &connection);
     let from = from.ok_or_else(|| Problem::unknown("there is no such connection"))?;
     let named: Named = parsed(&body)?;
     let erased = erasing::erase(&app, from, &named, dry_run).await?;

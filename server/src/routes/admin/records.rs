@@ -111,9 +111,10 @@ struct Records {
 
 impl Records {
     fn find(app: &Arc<App>, (tenant, connection, record): &Place) -> Result<Self, Problem> {
-        let from = app.access.connection(tenant, connection);
+        let access = app.access();
+        let from = access.connection(tenant, connection);
         let from = from.ok_or_else(|| Problem::unknown("there is no such connection"))?;
-        let loaded = app.registry.get(&from.partner).ok_or_else(|| Problem::unknown("there is no such partner"))?;
+        let loaded = app.registry.of(from).ok_or_else(|| Problem::unknown("there is no such partner"))?;
         let types = &loaded.partner.records;
         let Some(of) = (0..).zip(types).find_map(|(id, of)| (of.name == *record).then_some(RecordTypeId(id))) else {
             let names: Vec<_> = types.iter().map(|of| of.name.as_str()).collect();

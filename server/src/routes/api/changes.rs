@@ -32,9 +32,9 @@ pub(super) async fn list(State(app): State<Arc<App>>, headers: HeaderMap, uri: U
     let tenant = app.tenant(&headers, query.tenant.as_deref())?;
     let limit = query::limit(query.limit, app.ingest.limits.page_rows_max)?;
     let after = query.after.unwrap_or_default();
-    let changes = app.reader.changes(app.canonical(), tenant, after, limit).await?;
+    let changes = app.reader.changes(app.canonical(), &tenant, after, limit).await?;
     // In this order: what is forgotten in between is noticed.
-    let horizon = app.reader.horizon(tenant).await?;
+    let horizon = app.reader.horizon(&tenant).await?;
     let from = if after <= 0 { Some(horizon) } else { query.from };
     if after > 0 && after < horizon && from.is_none_or(|from| from < horizon) {
         let detail = "what was gone at this place has been forgotten; read everything anew, from `after=0`";

@@ -27,7 +27,7 @@ pub(super) async fn list(State(app): State<Arc<App>>, headers: HeaderMap, uri: U
     let query: Query = query::parse(&uri)?;
     let tenant = app.tenant(&headers, query.tenant.as_deref())?;
     let limit = query::limit(query.limit, app.ingest.limits.page_rows_max)?;
-    let found = app.reader.deliveries(tenant, query.connection.as_deref(), query.before, limit).await?;
+    let found = app.reader.deliveries(&tenant, query.connection.as_deref(), query.before, limit).await?;
     let full = u32::try_from(found.len()).is_ok_and(|rows| rows >= limit);
     let next = found.last().filter(|_| full).map(|delivery| delivery.id);
     Ok(Json(json!({"deliveries": found, "next": next})))

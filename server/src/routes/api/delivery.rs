@@ -21,6 +21,6 @@ pub(super) async fn get(
 ) -> Result<Json<Delivery>, Problem> {
     let query: Single = query::parse(&uri)?;
     let tenant = app.tenant(&headers, query.tenant.as_deref())?;
-    let delivery = app.reader.delivery(tenant, super::id(&id, "delivery")?).await?;
+    let delivery = app.reader.delivery(&tenant, super::id(&id, "delivery")?).await?;
     delivery.map(Json).ok_or_else(|| Problem::unknown("there is no such delivery"))
 }

@@ -24,7 +24,7 @@ pub(super) async fn get(
 ) -> Result<Response, Problem> {
     let query: Single = query::parse(&uri)?;
     let tenant = app.tenant(&headers, query.tenant.as_deref())?;
-    let body = app.reader.body(tenant, super::id(&id, "delivery")?).await?;
+    let body = app.reader.body(&tenant, super::id(&id, "delivery")?).await?;
     let body = body.ok_or_else(|| Problem::unknown("there is no such delivery, or its body was not kept"))?;
     let kind = [
         (CONTENT_TYPE, "application/octet-stream"),

@@ -41,7 +41,7 @@ pub(super) async fn list(
     uri: Uri,
 ) -> Result<Response, Problem> {
     let query: Query = query::parse(&uri)?;
-    let tenant = app.tenant(&headers, query.tenant.as_deref())?.to_owned();
+    let tenant = app.tenant(&headers, query.tenant.as_deref())?;
     let limit = query::limit(query.limit, app.ingest.limits.page_rows_max)?;
     let question = EntityQuery {
         tenant,

@@ -22,6 +22,6 @@ pub(super) async fn get(
     let query: Single = query::parse(&uri)?;
     let tenant = app.tenant(&headers, query.tenant.as_deref())?;
     let (kind, id) = (app.kind(&kind)?, super::id(&id, "entity")?);
-    let entity = app.reader.entity(app.canonical(), tenant, kind, id).await?;
+    let entity = app.reader.entity(app.canonical(), &tenant, kind, id).await?;
     entity.map(Json).ok_or_else(|| Problem::unknown("there is no such entity"))
 }

@@ -22,7 +22,7 @@ pub(super) async fn get(
     let query: Single = query::parse(&uri)?;
     let tenant = app.tenant(&headers, query.tenant.as_deref())?;
     let (kind, id) = (app.kind(&kind)?, super::id(&id, "entity")?);
-    let sources = app.reader.provenance(app.canonical(), tenant, kind, id).await?;
+    let sources = app.reader.provenance(app.canonical(), &tenant, kind, id).await?;
     let sources = sources.ok_or_else(|| Problem::unknown("there is no such entity"))?;
     Ok(Json(json!({"sourcedId": id, "sources": sources})))
 }

@@ -54,7 +54,7 @@ pub(super) async fn list(
     OriginalUri(uri): OriginalUri,
 ) -> Result<Response, StatusInfo> {
     let query: Query = query::parse(&uri)?;
-    let tenant = app.tenant(&headers, query.tenant.as_deref())?.to_owned();
+    let tenant = app.tenant(&headers, query.tenant.as_deref())?;
     let view = View::named(&collection)?;
     let kind_id = app.kind(view.kind)?;
     let kind = app.canonical().kind(kind_id);

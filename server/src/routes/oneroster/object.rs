@@ -38,7 +38,7 @@ pub(super) async fn get(
     let fields = selection(kind, query.fields.as_deref())?;
     let missing = || Problem::unknown("there is no such object in this collection");
     let id = id.parse().map_err(|_| missing())?;
-    let entity = app.reader.entity(app.canonical(), tenant, kind_id, id).await.map_err(Problem::from)?;
+    let entity = app.reader.entity(app.canonical(), &tenant, kind_id, id).await.map_err(Problem::from)?;
     let entity = entity.filter(|entity| view.shows(entity)).ok_or_else(missing)?;
     let base = format!("{}{BASE}", app.base_url(&headers, &uri));
     let shape = Shape { canonical: app.canonical(), base: &base, fields };

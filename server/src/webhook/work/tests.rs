@@ -108,7 +108,8 @@ async fn write(server: &Server, operation: &str, id: Option<i64>, body: Value) -
         queued: false,
     };
     let path = id.map(|id| ("id".to_owned(), json!(id))).into_iter().collect();
-    let sender = &app.access.connection(TENANT, "school").unwrap().sender;
+    let access = app.access();
+    let sender = &access.connection(TENANT, "school").unwrap().sender;
     let asked = Asked { path, ..Asked::default() };
     let written = app.ingest.write(sender, &loaded, operation, &asked, received, false).await.unwrap();
     assert_eq!(written.report.status, Status::Applied, "{:?}", written.report);
