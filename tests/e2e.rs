@@ -52,6 +52,8 @@ mod state;
 #[cfg(test)]
 mod stories;
 #[cfg(test)]
+mod upgrades;
+#[cfg(test)]
 mod webhooks;
 
 #[cfg(test)]

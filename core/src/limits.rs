@@ -87,6 +87,8 @@ pub struct Limits {
     /// Seconds that running requests and deliveries have to finish when the server is told to stop. What is not finished
     /// then is given back: who starts next goes on with what was acknowledged.
     pub shutdown_seconds_max: u64,
+    /// Seconds that a connection's credential stays valid after another one has taken its place, where nothing else is said.
+    pub credential_overlap_seconds: u64,
     /// What a bundle may hold.
     pub bundle: BundleLimits,
     /// What the sandbox grants to a mapper.
@@ -192,6 +194,7 @@ impl Default for Limits {
             prune_round_seconds: 60,
             partner_mappings_max: 4,
             shutdown_seconds_max: 30,
+            credential_overlap_seconds: 24 * 60 * 60,
             bundle: BundleLimits::default(),
             mapper: MapperLimits::default(),
         }

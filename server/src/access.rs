@@ -5,9 +5,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use rollcall_core::erasure::Marks;
 use rollcall_core::ingest::Sender;
 use rollcall_core::retention::Retention;
+use rollcall_core::store::administration::Setup;
 
 use crate::config::{Config, ConfigError};
 use crate::credential::{CredentialDigest, Keyring};
@@ -19,6 +21,8 @@ pub struct Access {
     known: HashMap<CredentialDigest, Principal>,
     tenants: Vec<String>,
     connections: Vec<Arc<Connection>>,
+    /// When the next credential ends.
+    ends: Option<Timestamp>,
 }
 
 /// Who calls.
@@ -32,7 +36,10 @@ pub enum Principal {
         tenant: String,
     },
     /// Someone who does everything.
-    Operator,
+    Operator {
+        /// The operator's name.
+        name: String,
+    },
 }
 
 /// A partner system that may send.
@@ -44,15 +51,26 @@ pub struct Connection {
     pub sender: Sender,
     /// For how long what it sends is kept.
     pub retention: Retention,
+    /// Whether it may not send.
+    pub disabled: bool,
+    /// Whether it was set up while servers ran, and does not stand in the configuration's file.
+    pub is_set_up: bool,
 }
 
 impl Access {
     /// Everyone in `config`.
     pub fn new(config: &Config) -> Result<Self, ConfigError> {
+        Self::with(config, &[], Timestamp::MIN)
+    }
+
+    /// Everyone in `config`, and the connections that were set up beside, as they are `now`. What stands in the
+    /// configuration counts where both say something.
+    pub fn with(config: &Config, setups: &[Setup], now: Timestamp) -> Result<Self, ConfigError> {
         let mut book = Book::default();
         let mut connections = Vec::new();
         for (name, digests) in &config.operators {
-            book.add(&format!("operators.{name}"), digests, &Principal::Operator)?;
+            let operator = Principal::Operator { name: name.to_string() };
+            book.add(&format!("operators.{name}"), digests, &operator)?;
         }
         for (tenant, of) in &config.tenants {
             for (name, digests) in &of.readers {
@@ -67,17 +85,59 @@ impl Access {
                 options: Arc::new(connection.options.clone()),
             };
             let retention = connection.retention.or(config.retention);
-            let sending = Arc::new(Connection { partner: connection.partner.to_string(), sender, retention });
+            let partner = connection.partner.to_string();
+            let sending = Arc::new(Connection { partner, sender, retention, disabled: false, is_set_up: false });
             let place = format!("tenants.{tenant}.connections.{name}");
             book.add(&place, &connection.credentials, &Principal::Connection(Arc::clone(&sending)))?;
             connections.push(sending);
         }
-        Ok(Self {
-            keyring: Keyring::new(&config.credential_key),
-            known: book.known,
-            tenants: config.tenants.keys().map(ToString::to_string).collect(),
-            connections,
-        })
+        let tenants = config.tenants.keys().map(ToString::to_string).collect();
+        let keyring = Keyring::new(&config.credential_key);
+        let mut access = Self { keyring, known: HashMap::new(), tenants, connections, ends: None };
+        for setup in setups {
+            access.add(config, setup, &mut book, now);
+        }
+        Ok(Self { known: book.known, ..access })
+    }
+
+    /// Adds a connection that was set up, as far as nothing in the configuration is against it.
+    fn add(&mut self, config: &Config, setup: &Setup, book: &mut Book, now: Timestamp) {
+        let Setup { tenant, connection, partner, options, disabled, credentials, .. } = setup;
+        if self.connection(tenant, connection).is_some() {
+            tracing::warn!(tenant, connection, "was set up, and stands in the configuration, which counts");
+            return;
+        }
+        if !self.tenants.contains(tenant) {
+            self.tenants.push(tenant.clone());
+        }
+        let options = Arc::new(options.clone());
+        let sending = Arc::new(Connection {
+            partner: partner.clone(),
+            sender: Sender { tenant: tenant.clone(), connection: connection.clone(), options },
+            retention: config.retention,
+            disabled: *disabled,
+            is_set_up: true,
+        });
+        let principal = Principal::Connection(Arc::clone(&sending));
+        for credential in credentials.iter().filter(|credential| credential.until.is_none_or(|until| until > now)) {
+            let added = CredentialDigest::try_from(credential.digest.clone())
+                .map(|digest| book.add(&format!("the connection {tenant}/{connection}"), &[digest], &principal));
+            if !matches!(added, Ok(Ok(()))) {
+                tracing::error!(tenant, connection, "a credential cannot be used");
+            }
+            self.ends = self.ends.into_iter().chain(credential.until).min();
+        }
+        self.connections.push(sending);
+    }
+
+    /// The digest of a credential.
+    pub fn digest(&self, credential: &str) -> CredentialDigest {
+        self.keyring.digest(credential)
+    }
+
+    /// When somebody may do something no more that it may do now.
+    pub fn ends(&self) -> Option<Timestamp> {
+        self.ends
     }
 
     /// Whose credential this is.
@@ -147,7 +207,7 @@ mod tests {
             "operators: {o: [OPS]}\ntenants: {t: {readers: {r: [READ]}, connections: {c: {partner: p, credentials: [SEND]}}}}",
         ))
         .unwrap();
-        assert!(matches!(access.principal("OPS"), Some(Principal::Operator)));
+        assert!(matches!(access.principal("OPS"), Some(Principal::Operator { name }) if name == "o"));
         assert!(matches!(access.principal("READ"), Some(Principal::Reader { tenant }) if tenant == "t"));
         let Some(Principal::Connection(connection)) = access.principal("SEND") else { panic!("no connection") };
         assert_eq!((connection.partner.as_str(), connection.sender.connection.as_str()), ("p", "c"));

@@ -20,6 +20,7 @@ use crate::access::{Access, Principal};
 use crate::admission::Admission;
 use crate::backlog::Backlog;
 use crate::condition::Condition;
+use crate::config::Config;
 use crate::hands::Hands;
 use crate::metrics::Metrics;
 use crate::presence::Signals;
@@ -31,6 +32,8 @@ use crate::webhook::Courier;
 
 /// Everything that a request handler needs.
 pub struct App {
+    /// What this server was told.
+    pub config: Arc<Config>,
     /// Which of the processes that work on one database this is.
     pub process: Uuid,
     /// Who may do what: see [`Self::access`].
@@ -126,15 +129,15 @@ impl App {
             Principal::Reader { tenant } if asked.is_none_or(|asked| asked == tenant) => Ok(tenant.clone()),
             Principal::Reader { .. } => Err(forbidden("this credential reads another tenant")),
             Principal::Connection(_) => Err(forbidden("this credential sends; it does not read")),
-            Principal::Operator => Self::tenant_of_operator(&access, asked),
+            Principal::Operator { .. } => Self::tenant_of_operator(&access, asked),
         }
     }
 
-    /// Lets operators through, and no one else.
-    pub fn operator(&self, headers: &HeaderMap) -> Result<(), Problem> {
+    /// Lets operators through, and no one else; says which one it is.
+    pub fn operator(&self, headers: &HeaderMap) -> Result<String, Problem> {
         let credential = bearer(headers).ok_or_else(Problem::unauthenticated)?;
         match self.access().principal(credential).ok_or_else(Problem::unauthenticated)? {
-            Principal::Operator => Ok(()),
+            Principal::Operator { name } => Ok(name.clone()),
             _ => Err(forbidden("this is for operators")),
         }
     }

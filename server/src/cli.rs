@@ -6,9 +6,11 @@ mod backup;
 mod bundle;
 mod check;
 mod completions;
+mod connection;
 mod demo;
 mod erase;
 mod map;
+mod partner;
 mod push;
 mod record;
 mod restore;
@@ -53,6 +55,8 @@ enum Command {
     Record(record::Record),
     Erase(erase::Erase),
     Bundle(bundle::Bundles),
+    Partner(partner::Partners),
+    Connection(connection::Connections),
     Backup(backup::Backup),
     Restore(restore::Restore),
     Token(token::Token),
@@ -98,6 +102,8 @@ impl Cli {
             Command::Record(command) => command.run(),
             Command::Erase(command) => command.run(),
             Command::Bundle(command) => command.run(),
+            Command::Partner(command) => command.run(),
+            Command::Connection(command) => command.run(),
             Command::Backup(command) => command.run(),
             Command::Restore(command) => command.run(),
             Command::Token(command) => command.run(),

@@ -11,6 +11,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use rollcall_core::bundle::PublicKey;
 use rollcall_core::limits::Limits;
 use rollcall_core::retention::Retention;
 use rollcall_core::store::postgres::PostgresOptions;
@@ -56,6 +57,8 @@ pub struct Config {
     pub limits: Limits,
     /// What is sent to subscribers.
     pub webhooks: Webhooks,
+    /// Where further versions of partners may come from.
+    pub bundles: Bundles,
     /// For how long what was stored is kept; a connection may say something else for itself.
     pub retention: Retention,
     /// Who owns data, by name.
@@ -126,6 +129,33 @@ pub struct Webhooks {
     /// Where may be sent to though it is not public: networks (`10.20.0.0/16`), addresses, and names of hosts. Whoever may
     /// subscribe reaches these through this server.
     pub allow: Vec<Destination>,
+}
+
+/// Where further versions of partners may come from.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Bundles {
+    /// Whose signatures are trusted: public keys, as `rollcall bundle key` prints them.
+    pub keys: Vec<PublicKey>,
+    /// Whether a bundle must be signed by one of them. What `schemas_dir` and `mappers_dir` hold need not be.
+    pub require_signature: bool,
+    /// A folder that is watched for bundles (`*.rcb`). Without it none is.
+    pub dir: Option<PathBuf>,
+    /// What becomes of a bundle that appears there and is good.
+    pub policy: BundlePolicy,
+    /// How often is looked there, in seconds.
+    pub poll_seconds: u64,
+}
+
+/// What becomes of a bundle that appears in the folder that is watched.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum BundlePolicy {
+    /// It is kept, so that an operator can plan and apply it.
+    #[default]
+    Keep,
+    /// It becomes active, unless it has been before.
+    Apply,
 }
 
 /// Someone who owns data.
@@ -297,10 +327,18 @@ impl Default for Config {
             credential_key: Secret::default(),
             limits: Limits::default(),
             webhooks: Webhooks::default(),
+            bundles: Bundles::default(),
             retention: Retention::default(),
             tenants: BTreeMap::new(),
             operators: BTreeMap::new(),
         }
+    }
+}
+
+impl Default for Bundles {
+    fn default() -> Self {
+        let policy = BundlePolicy::default();
+        Self { keys: Vec::new(), require_signature: false, dir: None, policy, poll_seconds: 5 }
     }
 }
 

@@ -9,6 +9,7 @@ pub mod body;
 pub mod client;
 pub mod condition;
 pub mod config;
+pub mod connections;
 pub mod credential;
 pub mod database;
 pub mod demo;

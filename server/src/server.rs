@@ -35,6 +35,7 @@ pub async fn serve(
     let courier = tokio::spawn(webhook::work(Arc::clone(&app), ended.clone()));
     let pruning = tokio::spawn(pruning::work(Arc::clone(&app), ended.clone()));
     let following = tokio::spawn(versions::work(Arc::clone(&app), ended.clone()));
+    let watching = tokio::spawn(versions::watch(Arc::clone(&app), ended.clone()));
     let (leaving, left) = watch::channel(false);
     let presence = tokio::spawn(presence::keep(Arc::clone(&app), left));
     let mut sockets = tokio::spawn(socket::serve(listener, router(Arc::clone(&app)), limits, ended));
@@ -50,7 +51,8 @@ pub async fn serve(
         worker.await?;
         courier.await?;
         pruning.await?;
-        following.await
+        following.await?;
+        watching.await
     };
     let finished = timeout(limit, finish).await;
     aside.iter().for_each(tokio::task::JoinHandle::abort);

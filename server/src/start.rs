@@ -61,7 +61,7 @@ pub enum StartError {
 
 /// Makes everything that serving needs. The app is not marked ready.
 pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<App>, StartError> {
-    let access = Access::new(config)?;
+    Access::new(config)?;
     let metrics = Metrics::install()?;
     metrics::tell_connections_apart(config.metrics.per_connection);
     metrics::limits(&config.limits);
@@ -78,14 +78,17 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<App>, S
         return Err(StartError::Versions(behind.join("\n  ")));
     }
     check_connections(config, &table)?;
+    let setups = store.administration().setups().await?;
+    let access = Access::with(config, &setups, clock.now())?;
     for loaded in table.all() {
         metrics::loaded(loaded);
         store.prepare_partner(&loaded.partner).await?;
     }
     versions::tidy(&*store, &*clock, &table).await?;
     // So that no call writes anything but what it says, and a dry run nothing at all.
-    for (tenant, name, connection) in config.connections() {
-        let (tenant, name, partner) = (tenant.as_str(), name.as_str(), connection.partner.as_str());
+    for connection in access.connections() {
+        let sender = &connection.sender;
+        let (tenant, name, partner) = (sender.tenant.as_str(), sender.connection.as_str(), connection.partner.as_str());
         store.connection(tenant, name, partner).await?;
         metrics::expect(tenant, name, partner);
     }
@@ -95,6 +98,7 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<App>, S
     let ingest = Ingest::new(store.clone(), Arc::new(canonical), clock, config.limits.clone());
     let ingest = ingest.metered(Arc::new(metrics.clone()));
     Ok(Arc::new(App {
+        config: Arc::new(config.clone()),
         process,
         access: ArcSwap::from_pointee(access),
         registry: Registry::new(table),
@@ -135,7 +139,7 @@ fn check_connections(config: &Config, table: &Table) -> Result<(), StartError> {
 }
 
 /// How options break what the description allows: place and reason.
-fn option_problems(loaded: &Loaded, options: &serde_json::Value) -> Vec<String> {
+pub(crate) fn option_problems(loaded: &Loaded, options: &serde_json::Value) -> Vec<String> {
     let Some(schema) = &loaded.partner.options else {
         let none = options.as_object().is_some_and(serde_json::Map::is_empty);
         return if none { Vec::new() } else { vec![": this partner has no options".to_owned()] };

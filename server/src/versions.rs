@@ -5,7 +5,10 @@
 //! so and is not ready: it tries again as often as it looks.
 
 mod begin;
+mod decide;
+mod examine;
 mod follow;
+mod watch;
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -23,7 +26,10 @@ use rollcall_core::store::{Store, StoreError, fit, is_fit};
 use tokio::sync::Notify;
 
 pub use self::begin::{begin, tidy};
+pub use self::decide::{DecideError, Wish, conditions, data, decide, keep};
+pub use self::examine::{ExamineError, Examined, examine};
 pub use self::follow::{catch_up, work};
+pub use self::watch::watch;
 use crate::registry::Table;
 
 /// What this process follows operators' decisions with.

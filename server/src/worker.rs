@@ -196,6 +196,9 @@ async fn step(app: &Arc<App>, name: &ConnectionName) -> Step {
         tracing::warn!(tenant, connection, "deliveries are queued, but the configuration has no such connection");
         return Step::Stuck;
     };
+    if from.disabled {
+        return Step::Stuck; // until it is turned on again
+    }
     let Some(loaded) = app.registry.of(&from) else {
         tracing::warn!(
             tenant,

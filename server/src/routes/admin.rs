@@ -1,6 +1,8 @@
 //! `/admin/v1`: what operators do on a running server. One file per endpoint.
 
+mod connections;
 mod erasures;
+mod partners;
 mod records;
 #[cfg(test)]
 mod tests;
@@ -9,6 +11,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::{get, post};
+use rollcall_core::description::ProblemClass;
+use serde::de::DeserializeOwned;
 
 use crate::app::App;
 use crate::problem::Problem;
@@ -19,6 +23,21 @@ pub(super) fn router() -> Router<Arc<App>> {
     Router::new()
         .route("/tenants/{tenant}/connections/{connection}/records/{record}", records)
         .route("/tenants/{tenant}/connections/{connection}/erasures", post(erasures::erase))
+        .route("/tenants/{tenant}/connections/{connection}", post(connections::change))
+        .route("/connections", get(connections::list))
+        .route("/bundles", post(partners::upload))
+        .route("/partners", get(partners::list))
+        .route("/partners/{partner}/versions", get(partners::versions))
+        .route("/partners/{partner}/activations", get(partners::history).post(partners::decide))
+        .route("/log", get(partners::log))
         .route("/erasures", get(erasures::list).post(erasures::again))
         .fallback(async || Problem::unknown("there is no such endpoint"))
+}
+
+/// A body of ours. What is wrong is told by place, never by value.
+fn parsed<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    serde_json::from_slice(body).map_err(|error| {
+        let place = format!("the body is not as documented, at line {} column {}", error.line(), error.column());
+        Problem::new(ProblemClass::Invalid, "invalid", place)
+    })
 }

@@ -31,7 +31,7 @@ use axum::extract::{Request, State};
 use axum::http::Method;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse as _, Response};
-use rollcall_core::description::{Action, Listed, Operation, Partner, RouteMiss, Verb};
+use rollcall_core::description::{Action, Listed, Operation, Partner, ProblemClass, RouteMiss, Verb};
 use rollcall_core::ingest::Loaded;
 use serde_json::{Value, json};
 use tokio::time::timeout;
@@ -171,6 +171,10 @@ impl Call {
                 return Err(problem);
             }
         };
+        if connection.disabled {
+            let detail = "an operator has turned this connection off";
+            return Err(Problem::new(ProblemClass::Forbidden, "disabled", detail));
+        }
         if !version::is_of(&self.table, &self.loaded, &connection) {
             return Err(Problem::unknown("there is no such route")); // there is, in a version that is not its own
         }

@@ -194,6 +194,7 @@ impl Server {
         let schemas = Path::new(env!("CARGO_MANIFEST_DIR")).join("../schemas/canonical");
         let reader = Arc::new(Empty::default());
         let app = App {
+            config: Arc::new(config.clone()),
             process: Uuid::nil(),
             access: ArcSwap::from_pointee(Access::new(&config).unwrap()),
             registry: Registry::default(),

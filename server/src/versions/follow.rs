@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use tokio::time::interval;
 
 use super::lock;
+use crate::access::Access;
 use crate::app::App;
 use crate::metrics;
 use crate::registry::Table;
@@ -35,10 +36,13 @@ pub async fn work(app: Arc<App>, mut stop: watch::Receiver<bool>) {
 pub async fn catch_up(app: &App) -> Result<(), StoreError> {
     let store = &*app.ingest.store;
     let before = app.registry.table();
-    if store.administration().generation().await? == before.generation {
+    let now = app.ingest.clock.now();
+    let ends = app.access().ends().is_some_and(|ends| ends <= now);
+    if store.administration().generation().await? == before.generation && !ends {
         return Ok(());
     }
     let _turn = app.versions.turn.lock().await;
+    let setups = store.administration().setups().await?;
     let before = app.registry.table();
     let (mut table, behind) = app.versions.table(store, app.canonical(), &before).await?;
     if !behind.is_empty() {
@@ -46,6 +50,10 @@ pub async fn catch_up(app: &App) -> Result<(), StoreError> {
     }
     tell(&before, &table);
     app.registry.replace(table);
+    match Access::with(&app.config, &setups, now) {
+        Ok(access) => app.access.store(Arc::new(access)),
+        Err(error) => tracing::error!(%error, "who may send stays as it was"), // it was right at the start
+    }
     let was_behind = std::mem::replace(&mut *lock(&app.versions.behind), behind.clone());
     for reason in behind.iter().filter(|reason| !was_behind.contains(reason)) {
         tracing::error!("{reason}");

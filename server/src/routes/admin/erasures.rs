@@ -11,9 +11,9 @@ use axum::http::HeaderMap;
 use rollcall_core::description::ProblemClass;
 use rollcall_core::store::keep::Erasure;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use super::parsed;
 use crate::app::App;
 use crate::erasing::{self, Line, Named};
 use crate::intake;
@@ -63,12 +63,4 @@ pub(super) async fn erase(
         return Err(Problem::unknown("nothing is stored of whoever these names stand for"));
     }
     Ok(Json(json!({"dryRun": dry_run, "erased": erased})))
-}
-
-/// A body of ours. What is wrong is told by place, never by value.
-fn parsed<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
-    serde_json::from_slice(body).map_err(|error| {
-        let place = format!("the body is not as documented, at line {} column {}", error.line(), error.column());
-        Problem::new(ProblemClass::Invalid, "invalid", place)
-    })
 }

@@ -1,0 +1,207 @@
+//! `rollcall partner`: which versions of partners a running server uses.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, bail};
+use form_urlencoded::byte_serialize;
+use rollcall_server::client::{Call, Client, Reply};
+use rollcall_server::config::credential_from_environment;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::Outcome;
+
+/// See and decide which versions of partners a running server uses
+///
+/// A version is what a bundle holds, named by its digest. Calls that have begun finish with the version that they began
+/// with; later ones use the next. The operator's credential is in the environment variable `ROLLCALL_CREDENTIAL`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Partners {
+    #[command(subcommand)]
+    action: Action,
+    /// The server
+    #[arg(long, global = true, value_name = "URL", default_value = "http://127.0.0.1:8080")]
+    server: String,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// List partners, with what is active
+    List,
+    /// List the versions of a partner that are stored
+    Versions {
+        /// The partner
+        partner: String,
+    },
+    /// List what was decided about a partner, the last first
+    History {
+        /// The partner
+        partner: String,
+    },
+    /// Make a version active: what a bundle holds, what a plan was made for, or one that is stored
+    Apply {
+        /// The partner; the bundle says it, where there is one
+        #[arg(required_unless_present = "bundle")]
+        partner: Option<String>,
+        /// Bundle, which is looked at first
+        #[arg(long, value_name = "FILE", conflicts_with_all = ["plan", "version"])]
+        bundle: Option<PathBuf>,
+        /// Plan, as `rollcall partner plan` has made it
+        #[arg(long, value_name = "ID")]
+        plan: Option<Uuid>,
+        /// Version that is stored, by the first digits of its id
+        #[arg(long, value_name = "DIGITS")]
+        version: Option<String>,
+        /// With a plan: not if anything was committed since it was made
+        #[arg(long, requires = "plan")]
+        if_unchanged: bool,
+        #[command(flatten)]
+        known: Known,
+    },
+    /// Make the version active that was active before, or an earlier one
+    Rollback {
+        /// The partner
+        partner: String,
+        /// Version, by the first digits of its id
+        #[arg(long, value_name = "DIGITS")]
+        to: Option<String>,
+        #[command(flatten)]
+        known: Known,
+    },
+    /// Turn a partner off: its clients are told to come again; `apply` and `rollback` turn it on
+    Disable {
+        /// The partner
+        partner: String,
+        #[command(flatten)]
+        known: Known,
+    },
+    /// Have one connection use a version of its own
+    Pin {
+        /// The partner
+        partner: String,
+        /// The connection, `tenant/connection`
+        connection: String,
+        /// Version that is stored, by the first digits of its id
+        version: String,
+        #[command(flatten)]
+        known: Known,
+    },
+    /// Have a connection use what all others use
+    Unpin {
+        /// The partner
+        partner: String,
+        /// The connection, `tenant/connection`
+        connection: String,
+        #[command(flatten)]
+        known: Known,
+    },
+    /// Print who decided what, the last first
+    Log {
+        /// So many lines at most
+        #[arg(long, default_value_t = 100)]
+        limit: u32,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+struct Known {
+    /// The number of the last decision that you know: nothing is done where there is a later one
+    #[arg(long, value_name = "NUMBER")]
+    after: Option<i64>,
+}
+
+impl Partners {
+    pub(super) fn run(self) -> anyhow::Result<Outcome> {
+        let Self { action, server } = self;
+        let server = Server::new(&server)?;
+        match action {
+            Action::List => server.get("/admin/v1/partners"),
+            Action::Versions { partner } => server.get(&format!("/admin/v1/partners/{}/versions", step(&partner))),
+            Action::History { partner } => server.get(&format!("/admin/v1/partners/{}/activations", step(&partner))),
+            Action::Log { limit } => server.get(&format!("/admin/v1/log?limit={limit}")),
+            Action::Apply { partner, bundle, plan, version, if_unchanged, known } => {
+                let (partner, version) = match bundle {
+                    None => (partner.unwrap_or_default(), version),
+                    Some(file) => match server.upload(super::read(&file)?, partner.as_deref())? {
+                        Some((partner, version)) => (partner, Some(version)),
+                        None => return Ok(Outcome::Problems),
+                    },
+                };
+                let more = json!({"version": version, "plan": plan, "ifUnchanged": if_unchanged});
+                server.decide(&partner, "apply", more, &known)
+            }
+            Action::Rollback { partner, to, known } => {
+                server.decide(&partner, "rollback", json!({"version": to}), &known)
+            }
+            Action::Disable { partner, known } => server.decide(&partner, "disable", json!({}), &known),
+            Action::Pin { partner, connection, version, known } => {
+                server.decide(&partner, "pin", json!({"connection": connection, "version": version}), &known)
+            }
+            Action::Unpin { partner, connection, known } => {
+                server.decide(&partner, "unpin", json!({"connection": connection}), &known)
+            }
+        }
+    }
+}
+
+/// A running server.
+pub(super) struct Server {
+    client: Client,
+    authorization: (String, String),
+}
+
+impl Server {
+    pub(super) fn new(base: &str) -> anyhow::Result<Self> {
+        let credential = credential_from_environment();
+        let credential = credential.context("there is no operator's credential in ROLLCALL_CREDENTIAL")?;
+        let authorization = ("authorization".to_owned(), format!("Bearer {}", credential.expose()));
+        Ok(Self { client: Client::new(base), authorization })
+    }
+
+    pub(super) fn get(&self, path: &str) -> anyhow::Result<Outcome> {
+        print(&self.call("GET", path.to_owned(), Vec::new())?)
+    }
+
+    /// Has a bundle looked at and kept; the partner and the version that it is, unless it is refused.
+    fn upload(&self, bytes: Vec<u8>, wanted: Option<&str>) -> anyhow::Result<Option<(String, String)>> {
+        let reply = self.call("POST", "/admin/v1/bundles".to_owned(), bytes)?;
+        if !reply.is_success() {
+            print(&reply)?;
+            return Ok(None);
+        }
+        let kept: Value = serde_json::from_str(&reply.body).context("the server's answer is not JSON")?;
+        let text = |name: &str| kept[name].as_str().unwrap_or_default().to_owned();
+        if wanted.is_some_and(|wanted| wanted != text("partner")) {
+            bail!("the bundle is of the partner `{}`", text("partner"));
+        }
+        Ok(Some((text("partner"), text("version"))))
+    }
+
+    fn decide(&self, partner: &str, action: &str, mut more: Value, known: &Known) -> anyhow::Result<Outcome> {
+        more["action"] = json!(action);
+        more["after"] = json!(known.after);
+        let path = format!("/admin/v1/partners/{}/activations", step(partner));
+        self.post(path, &more)
+    }
+
+    pub(super) fn post(&self, path: String, body: &Value) -> anyhow::Result<Outcome> {
+        print(&self.call("POST", path, serde_json::to_vec(body)?)?)
+    }
+
+    fn call(&self, method: &str, path: String, body: Vec<u8>) -> anyhow::Result<Reply> {
+        let headers = vec![self.authorization.clone()];
+        Ok(self.client.send(Call { method: method.to_owned(), path, headers, body })?)
+    }
+}
+
+fn print(reply: &Reply) -> anyhow::Result<Outcome> {
+    match serde_json::from_str::<Value>(&reply.body) {
+        Ok(answer) => println!("{}", serde_json::to_string_pretty(&answer)?),
+        Err(_) => println!("{}", reply.body),
+    }
+    Ok(if reply.is_success() { Outcome::Done } else { Outcome::Problems })
+}
+
+pub(super) fn step(text: &str) -> String {
+    byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
+}

@@ -1,0 +1,77 @@
+//! `/admin/v1/connections`: who may send. `POST /admin/v1/tenants/{tenant}/connections/{connection}` sets one up, rotates its
+//! credentials, turns it off and on, or gives it other options.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use rollcall_core::description::ProblemClass;
+use rollcall_core::json::Pointer;
+use rollcall_core::note::Note;
+use serde_json::{Value, json};
+
+use super::parsed;
+use crate::access::Connection;
+use crate::app::App;
+use crate::connections::{self, ConnectionError, Done, Wish};
+use crate::intake::blocking;
+use crate::problem::Problem;
+
+/// Lists all connections; never what they send with.
+pub(super) async fn list(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Json<Value>, Problem> {
+    app.operator(&headers)?;
+    let table = app.registry.table();
+    let shown = |connection: &Arc<Connection>| {
+        let sender = &connection.sender;
+        let pin = table.pins.get(&(sender.tenant.clone(), sender.connection.clone()));
+        json!({
+            "tenant": sender.tenant,
+            "connection": sender.connection,
+            "partner": connection.partner,
+            "options": &*sender.options,
+            "disabled": connection.disabled,
+            "from": if connection.is_set_up { "server" } else { "file" },
+            "version": pin.map(|loaded| loaded.version),
+        })
+    };
+    let connections: Vec<_> = app.access().connections().iter().map(shown).collect();
+    Ok(Json(json!({"connections": connections})))
+}
+
+/// Changes one.
+pub(super) async fn change(
+    State(app): State<Arc<App>>,
+    Path((tenant, connection)): Path<(String, String)>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Json<Value>, Problem> {
+    let who = app.operator(&headers)?;
+    let wish: Wish = parsed(&body)?;
+    let changing = Arc::clone(&app);
+    let done = async move { connections::change(&changing, &who, (&tenant, &connection), wish).await };
+    let Done { setup, credential } = blocking(done).await?.map_err(|error| match error {
+        ConnectionError::ReadOnly => Problem::new(ProblemClass::Clash, "read-only", error.to_string()),
+        ConnectionError::Clash(what) => Problem::new(ProblemClass::Clash, "stale", what),
+        ConnectionError::Unknown => Problem::unknown(error.to_string()),
+        ConnectionError::Refused(reasons) => {
+            let note = |reason: String| Note::new(Pointer::root(), "connection-refused", reason);
+            let notes = reasons.into_iter().map(note).collect();
+            Problem::new(ProblemClass::Invalid, "connection-refused", "the connection is refused").with_errors(notes, 0)
+        }
+        ConnectionError::Random(error) => Problem::fault(error.to_string()),
+        ConnectionError::Store(error) => Problem::from(error),
+    })?;
+    let until: Vec<_> = setup.credentials.iter().map(|one| json!({"since": one.since, "until": one.until})).collect();
+    Ok(Json(json!({
+        "tenant": setup.tenant,
+        "connection": setup.connection,
+        "partner": setup.partner,
+        "options": setup.options,
+        "disabled": setup.disabled,
+        "revision": setup.revision,
+        "credentials": until,
+        "credential": credential.as_ref().map(|credential| credential.expose().to_owned()),
+    })))
+}
