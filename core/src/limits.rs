@@ -1,11 +1,18 @@
 //! Every limit of the runtime: its name, what it bounds, its default. Each is a setting under `limits:` in the
-//! server's configuration.
+//! server's configuration, but those that follow from something else.
 //!
 //! To add one: add a field with its unit at the end of its name, say what happens when it is reached, give it a
 //! default below.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+/// Bytes of a record's key, as a JSON list. More is a violation. No setting, for it follows from what an entry of an index
+/// may hold in every database: two keys, that of a subscription and that of what it is told of.
+pub const KEY_BYTES_MAX: usize = 1_000;
+
+/// Bytes of all texts by which a record is found together, in one index. More is a violation; no setting, as above.
+pub const INDEX_BYTES_MAX: usize = 2_000;
 
 /// The limits of one server. `limits:` in the configuration changes single ones; the others keep their default.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -4,11 +4,13 @@
 //! A record is the unit of everything later: it is stored, mapped, skipped and reported on by itself. So one changed
 //! member re-maps one record, not the payload, and no record ever sees another.
 
+mod length;
 mod sent;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+pub(crate) use self::length::too_long;
 pub use self::sent::{Sent, sent};
 use crate::description::{FieldPath, RecordType, RecordTypeId, Shape};
 use crate::digest::Digest;
@@ -50,7 +52,7 @@ pub(crate) struct Sorted {
 pub struct Cut<'a> {
     /// The records, outer ones before the ones nested in them.
     pub records: Vec<Record<'a>>,
-    /// What is wrong with them: keys that stand twice.
+    /// What is wrong with them: keys that stand twice, what is too long to be found by.
     pub rejections: Vec<Note>,
 }
 
@@ -307,6 +309,10 @@ impl<'a> Cutter<'_, 'a> {
 
         let key = key(description, &body, parent);
         self.note_place(of, description, &key, pointer);
+        for mut note in too_long(description, Some(&key), &body) {
+            note.pointer = note.pointer.steps().fold(pointer.clone(), |place, step| place.member(&step));
+            self.cut.rejections.push(note);
+        }
         let bytes = body.to_bytes();
         let ancestors = ancestors(description, parent).to_bytes();
         let parts = [self.setting.as_bytes(), description.name.as_bytes(), &bytes, &ancestors];

@@ -17,6 +17,7 @@ use super::{
 };
 use crate::json::Pointer;
 use crate::language::{Diagnostic, Document, EXTENSION, keys, words};
+use crate::table::ColumnForm;
 
 /// What breaks a schema, by the word that it breaks, and what a text about it may be filled in with.
 const KEYWORDS: [(&str, &[&str]); 27] = [
@@ -310,6 +311,9 @@ impl Occurring {
         if !record.changes.is_empty() {
             self.add("unsupported", Some(&record.name));
         }
+        if is_found_by_text(record) {
+            self.add("maxLength", Some(&record.name));
+        }
         for rule in &record.rules {
             self.add(&rule.code, Some(&record.name));
         }
@@ -366,6 +370,16 @@ impl Occurring {
             }
         }
     }
+}
+
+/// Whether records are found by texts, which then may be too long whatever the schema says.
+fn is_found_by_text(record: &RecordType) -> bool {
+    let is_text = |name: &String| {
+        let column = record.table.columns.iter().find(|column| column.property == *name);
+        column.is_none_or(|column| column.form == ColumnForm::Text)
+    };
+    let mut keys = record.key.iter().filter_map(|field| field.path.last());
+    keys.any(is_text) || record.indexes.iter().flatten().any(is_text)
 }
 
 /// Where schemas of bodies and parameters stand.

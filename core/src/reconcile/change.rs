@@ -10,7 +10,7 @@ use crate::delivery::{Entry, Outcome};
 use crate::description::{Change, RecordType};
 use crate::json::{Json, Pointer};
 use crate::note::{Note, shown};
-use crate::record::{Sent, digest_alone, key_alone};
+use crate::record::{Sent, digest_alone, key_alone, too_long};
 
 /// What is wrong with a change, or what it comes to.
 type Verdict = Result<Outcome, (Outcome, Vec<Note>)>;
@@ -217,10 +217,12 @@ impl Work<'_> {
         }
     }
 
-    /// How a record breaks its schema.
+    /// How a record breaks its schema, or is too long to be found.
     fn violations(&self, sent: &Sent, body: &[u8], name: Option<&Name>) -> Vec<Note> {
-        let violations = self.record_type(sent.of).schema.violations(&self.parse(body), self.situation.notes_max);
-        let placed = violations.notes.into_iter().map(|mut note| {
+        let (of, body) = (self.record_type(sent.of), self.parse(body));
+        let violations = of.schema.violations(&body, self.situation.notes_max).notes;
+        let long = too_long(of, name.map(|(_, key)| key.as_str()), &body);
+        let placed = violations.into_iter().chain(long).map(|mut note| {
             note.pointer = note.pointer.steps().fold(sent.pointer.clone(), |place, step| place.member(&step));
             match name {
                 Some((_, key)) => note.with("key", shown(key)),

@@ -10,6 +10,7 @@ use super::{Changes, Draft, Members, Name, Stop};
 use crate::description::{By, Constraint, Missing, ProblemClass, RecordTypeId, Reference, WhenGone};
 use crate::json::{Json, Pointer};
 use crate::note::{Note, shown};
+use crate::record::too_long;
 use crate::store::Matching;
 
 impl Changes<'_> {
@@ -40,11 +41,13 @@ impl Changes<'_> {
         Err(Stop::Rejected(ProblemClass::Invalid, notes))
     }
 
-    /// How a record breaks its schema.
+    /// How a record breaks its schema, or is too long to be found.
     fn violations(&self, draft: &Draft, after: &Members) -> Vec<Note> {
-        let bytes = self.bytes(after);
+        let (of, bytes) = (self.record_type(draft.of), self.bytes(after));
         let json = Json::parse(&bytes, self.desk.depth_max).unwrap_or(Json::Null);
-        self.record_type(draft.of).schema.violations(&json, self.desk.notes_max).notes
+        let mut notes = of.schema.violations(&json, self.desk.notes_max).notes;
+        notes.extend(too_long(of, Some(&draft.key), &json));
+        notes
     }
 
     /// References that are new in a record and lead nowhere.

@@ -9,13 +9,15 @@ use serde_json::{Value, json};
 
 use super::sample::{BRANCH, Plan, SECTION, World, branch, partner_with, record, section, text};
 use super::{Database, conformance};
+use crate::clock::Clock as _;
 use crate::delivery::{Report, Status};
 use crate::description::{FieldPath, Partner, RecordType, RecordTypeId, Shape};
 use crate::digest::Digest;
 use crate::json::Json;
+use crate::limits::{INDEX_BYTES_MAX, KEY_BYTES_MAX};
 use crate::record::{Record, cut};
 use crate::store::read::{RecordQuery, StoredRecord};
-use crate::store::{Connection, RecordId, RecordRow, RecordStep, StoreError, WaitStep};
+use crate::store::{Connection, Gone, Matching, NewSend, RecordId, RecordRow, RecordStep, StoreError, WaitStep};
 use crate::table::{Cell, ColumnForm};
 
 conformance!(
@@ -27,7 +29,56 @@ conformance!(
     a_list_may_leave_out_who_waits_or_who_does_not,
     how_old_a_record_is_is_remembered,
     a_table_of_an_earlier_version_gets_what_is_missing,
+    whatever_records_may_be_found_by_can_be_stored,
 );
+
+/// A text of so many bytes that nothing makes shorter.
+fn noise(seed: u32, bytes: usize) -> String {
+    let mut state = seed;
+    let letters = std::iter::repeat_with(|| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        char::from_u32(0x4e00 + (state >> 16) % 0x5000).unwrap()
+    });
+    let text: String = letters.take(bytes / 3).collect();
+    format!("{text}{}", "x".repeat(bytes % 3))
+}
+
+async fn whatever_records_may_be_found_by_can_be_stored(database: &dyn Database) {
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    let columns = [("id", ColumnForm::Text), ("title", ColumnForm::Text), ("shelf", ColumnForm::Text)];
+    let book = RecordType { indexes: vec![names(&["title"]), names(&["id", "shelf"])], ..record("Book", &columns) };
+    let (partner, world) = (partner_with(vec![book]), World::new(database).await);
+    world.store.prepare_partner(&partner).await.unwrap();
+    let connection = world.connection("demo", "school").await;
+    let delivery = world.receive(&connection, "{}").await;
+    let key = |seed| format!("[\"{}\"]", noise(seed, KEY_BYTES_MAX - 4));
+    let (title, half) = (noise(3, INDEX_BYTES_MAX), noise(4, INDEX_BYTES_MAX / 2));
+    let keys = [key(1), key(2)];
+    let cell = |text: &str| Cell::Text(Cow::Owned(text.to_owned()));
+    let put = RecordRow { cells: vec![cell(&half), cell(&title), cell(&half)], key: &keys[0], ..branch(1, "", "") };
+    let report = Report::new(Status::Applied);
+    let mut commit = world.commit(&connection, delivery, Plan::default(), &report);
+    commit.records = vec![RecordStep::Put(put)];
+    commit.gone = vec![Gone { of: RecordTypeId(0), key: keys[1].clone(), as_of: 7 }];
+    let send = NewSend {
+        id: world.clock.next_id(),
+        subscription: keys[1].clone(),
+        event: "book.created".to_owned(),
+        record: ("Book".to_owned(), keys[0].clone()),
+        body: b"{}".to_vec(),
+    };
+    commit.sends = vec![send];
+    world.store.commit(&world.canonical, &partner, commit).await.unwrap();
+
+    let connection = world.connection("demo", "school").await;
+    let found = world.store.records_by_key(&connection, &partner, RecordTypeId(0), &keys).await.unwrap();
+    assert_eq!(found.iter().map(Option::is_some).collect::<Vec<_>>(), [true, false]);
+    for text in [&title, &format!("{title}x")] {
+        let matching = Matching { members: vec![("title".to_owned(), vec![json!(text)])], limit: None };
+        let matching = world.store.records_matching(&connection, &partner, RecordTypeId(0), &matching).await.unwrap();
+        assert_eq!(matching.len(), usize::from(*text == title));
+    }
+}
 
 /// A type with a column of every form, all of them optional; its key is beside them.
 const FORMS: [(&str, ColumnForm); 6] = [
