@@ -25,6 +25,7 @@ mod jsonb;
 mod keep;
 mod matching;
 mod number;
+mod patience;
 mod prepare;
 mod process;
 mod prune;
@@ -48,11 +49,12 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sqlx::Connection as _;
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::{SqlStr, Transaction};
 use tokio::sync::broadcast;
 use uuid::Uuid;
 
+use self::patience::Patience;
 use self::receiving::Receiving;
 #[cfg(test)]
 pub(super) use self::rows::asked;
@@ -62,7 +64,7 @@ use super::keep::Keeper;
 use super::sql::{Postgres, Wanted, Whose};
 use super::{
     Attempt, Commit, Connection, ConnectionName, DueSend, Gone, Held, HeldEntity, HeldRecord, Matching, Queue, Queued,
-    RecordId, SendClaim, SendOutcome, Signal, Store, StoreError, Values, migration,
+    RecordId, SendClaim, SendOutcome, Signal, Store, StoreError, Trouble, Values, migration,
 };
 use crate::canonical::{Canonical, KindId};
 use crate::delivery::{Entry, Received, Report};
@@ -98,6 +100,12 @@ pub struct PostgresOptions {
     /// Milliseconds that a single statement may take, waiting for locks included, and that a transaction may wait for the
     /// next one, before the server ends it.
     pub statement_timeout_ms: u64,
+    /// Milliseconds that is waited in all for what takes a statement or a few, though the server says nothing: its machine
+    /// may be gone. Must be longer than the two above together.
+    pub answer_timeout_ms: u64,
+    /// Milliseconds that is waited in all for what takes more, the more there is to read or to write: a commit, a look at
+    /// all records.
+    pub work_timeout_ms: u64,
     /// Deliveries that are received at the same time and share a statement and a commit.
     pub commit_deliveries_max: usize,
     /// Bytes of bodies, compressed, that do.
@@ -110,6 +118,8 @@ impl Default for PostgresOptions {
             connections_max: 16,
             acquire_timeout_ms: 10_000,
             statement_timeout_ms: 120_000,
+            answer_timeout_ms: 150_000,
+            work_timeout_ms: 900_000,
             commit_deliveries_max: 256,
             commit_bytes_max: 8 << 20,
         }
@@ -124,6 +134,7 @@ impl Default for PostgresOptions {
 #[derive(Debug)]
 pub struct PostgresStore {
     pool: PgPool,
+    patience: Patience,
     receiving: Receiving,
     /// What this store works for, once it has joined.
     process: OnceLock<Uuid>,
@@ -135,7 +146,7 @@ impl PostgresStore {
     /// Connects to the database that `url` names and brings it up to date; of several processes that do so at the same
     /// time one does and the others wait. Refuses a database that a newer version wrote.
     pub async fn open(url: &str, options: &PostgresOptions) -> Result<Self, StoreError> {
-        let connect = connect_options(url, options)?;
+        let (connect, patience) = (connect_options(url, options)?, Patience::of(options));
         let pool = PgPoolOptions::new()
             .max_connections(options.connections_max)
             .acquire_timeout(Duration::from_millis(options.acquire_timeout_ms))
@@ -148,13 +159,14 @@ impl PostgresStore {
                     Ok(true)
                 })
             })
+            .after_release(move |connection, _| Box::pin(async move { patience.lives(connection).await }))
             .connect_with(connect.clone())
             .await?;
         migration::migrator(&MIGRATIONS).run(&pool).await.map_err(migration::refused)?;
         let signals = broadcast::Sender::new(SIGNALS_MAX);
-        let listening = Listening::start(&connect, signals.clone()).await?;
-        let receiving = Receiving::start(&pool, options);
-        Ok(Self { pool, receiving, process: OnceLock::new(), signals, _listening: listening })
+        let listening = Listening::start(&connect, patience, signals.clone()).await?;
+        let receiving = Receiving::start(&pool, patience, options);
+        Ok(Self { pool, patience, receiving, process: OnceLock::new(), signals, _listening: listening })
     }
 
     /// The process that this store works for.
@@ -199,15 +211,21 @@ impl Store for PostgresStore {
     }
 
     async fn prepare_canonical(&self, canonical: &Canonical) -> Result<(), StoreError> {
-        let mut transaction = self.pool.begin().await?;
-        prepare::canonical(&mut transaction, canonical).await?;
-        Ok(transaction.commit().await?)
+        let work = async {
+            let mut transaction = self.pool.begin().await?;
+            prepare::canonical(&mut transaction, canonical).await?;
+            Ok(transaction.commit().await?)
+        };
+        self.patience.long(work).await
     }
 
     async fn prepare_partner(&self, partner: &Partner) -> Result<(), StoreError> {
-        let mut transaction = self.pool.begin().await?;
-        prepare::partner(&mut transaction, partner).await?;
-        Ok(transaction.commit().await?)
+        let work = async {
+            let mut transaction = self.pool.begin().await?;
+            prepare::partner(&mut transaction, partner).await?;
+            Ok(transaction.commit().await?)
+        };
+        self.patience.long(work).await
     }
 
     async fn tidy_partner(&self, versions: &[&Partner]) -> Result<(), StoreError> {
@@ -224,15 +242,15 @@ impl Store for PostgresStore {
     }
 
     async fn connection(&self, tenant: &str, name: &str, partner: &str) -> Result<Connection, StoreError> {
-        connection::named(&self.pool, tenant, name, partner).await
+        self.patience.soon(connection::named(&self.pool, tenant, name, partner)).await
     }
 
     async fn hold(&self, connection: &Connection) -> Result<Connection, StoreError> {
-        connection::hold(&self.pool, connection).await
+        self.patience.soon(connection::hold(&self.pool, connection)).await
     }
 
     async fn receive(&self, connection: &Connection, received: &Received) -> Result<(), StoreError> {
-        delivery::receive(&self.pool, &self.receiving, self.process(), connection, received).await
+        self.patience.soon(delivery::receive(&self.pool, &self.receiving, self.process(), connection, received)).await
     }
 
     async fn settle(
@@ -242,11 +260,11 @@ impl Store for PostgresStore {
         report: &Report,
         entries: &[Entry],
     ) -> Result<(), StoreError> {
-        delivery::settle(&self.pool, self.process(), delivery, at, report, entries).await
+        self.patience.soon(delivery::settle(&self.pool, self.process(), delivery, at, report, entries)).await
     }
 
     async fn queues(&self) -> Result<Vec<Queue>, StoreError> {
-        queue::queues(&self.pool).await
+        self.patience.soon(queue::queues(&self.pool)).await
     }
 
     async fn claim_queue(
@@ -254,32 +272,45 @@ impl Store for PostgresStore {
         now: Timestamp,
         except: &[ConnectionName],
     ) -> Result<Option<ConnectionName>, StoreError> {
-        let Some(process) = self.process() else { return Ok(None) };
-        process::claim_queue(&self.pool, process, now, except).await
+        let work = async {
+            let Some(process) = self.process() else { return Ok(None) };
+            process::claim_queue(&self.pool, process, now, except).await
+        };
+        self.patience.soon(work).await
     }
 
     async fn give_back(&self, tenant: &str, connection: &str) -> Result<(), StoreError> {
-        let Some(process) = self.process() else { return Ok(()) };
-        process::give_back(&self.pool, process, tenant, connection).await
+        let work = async {
+            let Some(process) = self.process() else { return Ok(()) };
+            process::give_back(&self.pool, process, tenant, connection).await
+        };
+        self.patience.soon(work).await
     }
 
     async fn next_queued(&self, tenant: &str, connection: &str) -> Result<Option<Queued>, StoreError> {
-        queue::next(&self.pool, self.process(), tenant, connection).await
+        self.patience.soon(queue::next(&self.pool, self.process(), tenant, connection)).await
     }
 
     async fn begin(&self, delivery: Uuid) -> Result<(), StoreError> {
-        queue::begin(&self.pool, self.process(), delivery).await
+        self.patience.soon(queue::begin(&self.pool, self.process(), delivery)).await
+    }
+
+    async fn unbegin(&self, delivery: Uuid) -> Result<(), StoreError> {
+        self.patience.soon(queue::unbegin(&self.pool, self.process(), delivery)).await
     }
 
     async fn progress(&self, delivery: Uuid, sent: u64, errors: u64) -> Result<(), StoreError> {
-        queue::progress(&self.pool, delivery, sent, errors).await
+        self.patience.soon(queue::progress(&self.pool, delivery, sent, errors)).await
     }
 
     async fn quarantine_expired(&self, at: Timestamp) -> Result<u64, StoreError> {
-        let mut transaction = self.pool.begin().await?;
-        let quarantined = waiting::quarantine_expired(&mut transaction, at).await?;
-        transaction.commit().await?;
-        Ok(quarantined)
+        let work = async {
+            let mut transaction = self.pool.begin().await?;
+            let quarantined = waiting::quarantine_expired(&mut transaction, at).await?;
+            transaction.commit().await?;
+            Ok(quarantined)
+        };
+        self.patience.long(work).await
     }
 
     fn is_shared(&self) -> bool {
@@ -287,23 +318,29 @@ impl Store for PostgresStore {
     }
 
     async fn join(&self, process: Uuid, until: Timestamp) -> Result<(), StoreError> {
-        if *self.process.get_or_init(|| process) != process {
-            return Err(StoreError::Inconsistent("a store works for one process".to_owned()));
-        }
-        process::join(&self.pool, process, until).await
+        let work = async {
+            if *self.process.get_or_init(|| process) != process {
+                return Err(StoreError::Inconsistent("a store works for one process".to_owned()));
+            }
+            process::join(&self.pool, process, until).await
+        };
+        self.patience.soon(work).await
     }
 
     async fn bury(&self, ended: Timestamp, at: Timestamp) -> Result<u64, StoreError> {
-        process::bury(&self.pool, self.process(), ended, at).await
+        self.patience.long(process::bury(&self.pool, self.process(), ended, at)).await
     }
 
     async fn let_go(&self, held: &Held, at: Timestamp) -> Result<u64, StoreError> {
-        let Some(process) = self.process() else { return Ok(0) };
-        process::let_go(&self.pool, process, held, at).await
+        let work = async {
+            let Some(process) = self.process() else { return Ok(0) };
+            process::let_go(&self.pool, process, held, at).await
+        };
+        self.patience.soon(work).await
     }
 
     async fn leave(&self, at: Timestamp) -> Result<u64, StoreError> {
-        process::leave(&self.pool, self.process(), at).await
+        self.patience.soon(process::leave(&self.pool, self.process(), at)).await
     }
 
     fn signals(&self) -> broadcast::Receiver<Signal> {
@@ -311,18 +348,21 @@ impl Store for PostgresStore {
     }
 
     async fn signal(&self, signal: Signal) -> Result<(), StoreError> {
-        signal::tell(&self.pool, signal).await
+        self.patience.soon(signal::tell(&self.pool, signal)).await
     }
 
     async fn held_records(&self, connection: &Connection, partner: &Partner) -> Result<Vec<HeldRecord>, StoreError> {
-        let mut transaction = self.look().await?;
-        let held = held::records(&mut transaction, connection, partner).await?;
-        transaction.commit().await?;
-        Ok(held)
+        let work = async {
+            let mut transaction = self.look().await?;
+            let held = held::records(&mut transaction, connection, partner).await?;
+            transaction.commit().await?;
+            Ok(held)
+        };
+        self.patience.long(work).await
     }
 
     async fn gone(&self, connection: &Connection, partner: &Partner) -> Result<Vec<Gone>, StoreError> {
-        gone::of(&self.pool, connection, partner).await
+        self.patience.long(gone::of(&self.pool, connection, partner)).await
     }
 
     async fn bodies(
@@ -332,7 +372,7 @@ impl Store for PostgresStore {
         of: RecordTypeId,
         records: &[RecordId],
     ) -> Result<Vec<Vec<u8>>, StoreError> {
-        held::bodies(&self.pool, connection, partner, of, records).await
+        self.patience.long(held::bodies(&self.pool, connection, partner, of, records)).await
     }
 
     async fn values(
@@ -342,7 +382,7 @@ impl Store for PostgresStore {
         of: RecordTypeId,
         members: &[String],
     ) -> Result<Values, StoreError> {
-        held::values(&self.pool, connection, partner, of, members).await
+        self.patience.long(held::values(&self.pool, connection, partner, of, members)).await
     }
 
     async fn contributions(
@@ -351,10 +391,13 @@ impl Store for PostgresStore {
         partner: &Partner,
         records: &[(RecordTypeId, RecordId)],
     ) -> Result<Vec<Vec<u8>>, StoreError> {
-        let mut transaction = self.look().await?;
-        let contributions = held::contributions(&mut transaction, connection, partner, records).await?;
-        transaction.commit().await?;
-        Ok(contributions)
+        let work = async {
+            let mut transaction = self.look().await?;
+            let contributions = held::contributions(&mut transaction, connection, partner, records).await?;
+            transaction.commit().await?;
+            Ok(contributions)
+        };
+        self.patience.long(work).await
     }
 
     async fn held_entities(
@@ -363,13 +406,16 @@ impl Store for PostgresStore {
         canonical: &Canonical,
         entities: &[(KindId, Uuid)],
     ) -> Result<Vec<Option<HeldEntity>>, StoreError> {
-        if connection.generation == 0 {
-            return Ok(vec![None; entities.len()]); // nothing was ever committed
-        }
-        let mut transaction = self.look().await?;
-        let held = held::entities(&mut transaction, connection, canonical, entities).await?;
-        transaction.commit().await?;
-        Ok(held)
+        let work = async {
+            if connection.generation == 0 {
+                return Ok(vec![None; entities.len()]); // nothing was ever committed
+            }
+            let mut transaction = self.look().await?;
+            let held = held::entities(&mut transaction, connection, canonical, entities).await?;
+            transaction.commit().await?;
+            Ok(held)
+        };
+        self.patience.long(work).await
     }
 
     async fn records_by_key(
@@ -379,7 +425,7 @@ impl Store for PostgresStore {
         of: RecordTypeId,
         keys: &[String],
     ) -> Result<Vec<Option<HeldRecord>>, StoreError> {
-        held::by_key(&self.pool, connection, partner, of, keys).await
+        self.patience.long(held::by_key(&self.pool, connection, partner, of, keys)).await
     }
 
     async fn records_by_id(
@@ -388,10 +434,13 @@ impl Store for PostgresStore {
         partner: &Partner,
         records: &[RecordId],
     ) -> Result<Vec<HeldRecord>, StoreError> {
-        let mut transaction = self.look().await?;
-        let held = held::by_id(&mut transaction, connection, partner, records).await?;
-        transaction.commit().await?;
-        Ok(held)
+        let work = async {
+            let mut transaction = self.look().await?;
+            let held = held::by_id(&mut transaction, connection, partner, records).await?;
+            transaction.commit().await?;
+            Ok(held)
+        };
+        self.patience.long(work).await
     }
 
     async fn records_matching(
@@ -401,7 +450,7 @@ impl Store for PostgresStore {
         of: RecordTypeId,
         matching: &Matching,
     ) -> Result<Vec<HeldRecord>, StoreError> {
-        matching::records(&self.pool, connection, partner, of, matching).await
+        self.patience.long(matching::records(&self.pool, connection, partner, of, matching)).await
     }
 
     async fn selected(
@@ -412,9 +461,12 @@ impl Store for PostgresStore {
         given: &[(usize, serde_json::Value)],
         options: &serde_json::Value,
     ) -> Result<Option<HeldRecord>, StoreError> {
-        let whose = Whose { tenant: Some(connection.tenant_id), connection: connection.id };
-        let wanted = Wanted { partner, dialect: &Postgres, whose, selection, given, sort: &[], options };
-        select::first(&self.pool, &wanted).await
+        let work = async {
+            let whose = Whose { tenant: Some(connection.tenant_id), connection: connection.id };
+            let wanted = Wanted { partner, dialect: &Postgres, whose, selection, given, sort: &[], options };
+            select::first(&self.pool, &wanted).await
+        };
+        self.patience.soon(work).await
     }
 
     async fn largest(
@@ -425,30 +477,43 @@ impl Store for PostgresStore {
         member: &str,
         matching: &Matching,
     ) -> Result<Option<i64>, StoreError> {
-        matching::largest(&self.pool, connection, partner, of, member, matching).await
+        self.patience.soon(matching::largest(&self.pool, connection, partner, of, member, matching)).await
     }
 
     async fn numbers(&self, connection: &Connection, of: &[String]) -> Result<Vec<i64>, StoreError> {
-        number::last(&self.pool, connection, of).await
+        self.patience.soon(number::last(&self.pool, connection, of)).await
     }
 
     async fn claim_sends(&self, claim: &SendClaim<'_>) -> Result<Vec<DueSend>, StoreError> {
-        claim::sends(&self.pool, self.process(), claim).await
+        self.patience.soon(claim::sends(&self.pool, self.process(), claim)).await
     }
 
     async fn next_send_at(&self, after: Option<Timestamp>) -> Result<Option<Timestamp>, StoreError> {
-        send::next_at(&self.pool, after).await
+        self.patience.soon(send::next_at(&self.pool, after)).await
     }
 
     async fn note_attempt(&self, send: Uuid, attempt: &Attempt, outcome: SendOutcome) -> Result<(), StoreError> {
-        let mut transaction = self.pool.begin().await?;
-        send::note_attempt(&mut transaction, self.process(), send, attempt, outcome).await?;
-        Ok(transaction.commit().await?)
+        let work = async {
+            let mut transaction = self.pool.begin().await?;
+            send::note_attempt(&mut transaction, self.process(), send, attempt, outcome).await?;
+            Ok(transaction.commit().await?)
+        };
+        self.patience.soon(work).await
     }
 
     /// Whatever was committed has been waited for.
     async fn probe(&self) -> Result<(), StoreError> {
-        process::probe(&self.pool, self.process()).await
+        let probed = self.patience.sign(process::probe(&self.pool, self.process())).await;
+        match probed {
+            // Of a pool that has no connection nobody learns why.
+            Err(StoreError::Unavailable { trouble: Trouble::Busy, .. }) => {
+                let connect = self.pool.connect_options();
+                let connecting = async { Ok(PgConnection::connect_with(&connect).await?.close().await?) };
+                self.patience.sign::<(), StoreError>(connecting).await?;
+                probed
+            }
+            probed => probed,
+        }
     }
 
     async fn synced(&self) -> Result<(), StoreError> {
@@ -456,12 +521,15 @@ impl Store for PostgresStore {
     }
 
     async fn commit(&self, canonical: &Canonical, partner: &Partner, commit: Commit<'_>) -> Result<i64, StoreError> {
-        let mut transaction = match commit.connection.hold.take() {
-            Some(transaction) => transaction,
-            None => self.pool.begin().await?,
+        let work = async {
+            let mut transaction = match commit.connection.hold.take() {
+                Some(transaction) => transaction,
+                None => self.pool.begin().await?,
+            };
+            let end = commit::apply(&mut transaction, canonical, partner, self.process(), &commit).await?;
+            transaction.commit().await?;
+            Ok(end)
         };
-        let end = commit::apply(&mut transaction, canonical, partner, self.process(), &commit).await?;
-        transaction.commit().await?;
-        Ok(end)
+        self.patience.long(work).await
     }
 }

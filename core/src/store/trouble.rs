@@ -60,7 +60,8 @@ impl Trouble {
     fn of_sqlx(error: &sqlx::Error) -> Option<Self> {
         match error {
             sqlx::Error::PoolTimedOut => Some(Self::Busy),
-            sqlx::Error::Io(_) | sqlx::Error::Tls(_) => Some(Self::Unreachable),
+            // Who hangs up in the middle of a greeting says what makes no sense.
+            sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) => Some(Self::Unreachable),
             sqlx::Error::Database(said) => match said.try_downcast_ref::<PgDatabaseError>() {
                 Some(said) => Self::of_sqlstate(said.code()),
                 None => Self::of_result_code(&said.try_downcast_ref::<SqliteError>()?.code()?),

@@ -1,7 +1,7 @@
 //! Connections by their names, made when they are first asked for.
 
 use sqlx::Row as _;
-use sqlx::postgres::{PgPool, PgRow};
+use sqlx::postgres::{PgExecutor, PgPool, PgRow};
 
 use super::rows::storable;
 use crate::delivery::Applied;
@@ -53,12 +53,19 @@ pub(super) async fn hold(pool: &PgPool, connection: &Connection) -> Result<Conne
         .bind(connection.id)
         .execute(&mut *transaction)
         .await?;
-    let fresh = named(pool, &connection.tenant, &connection.name, &connection.partner).await?;
+    // By the same connection to the database: who waits for a second one while all wait so would wait in vain.
+    let fresh = found(&mut *transaction, &connection.tenant, &connection.name, &connection.partner).await?;
+    let fresh = fresh.ok_or_else(|| damaged("a connection that was there"))?;
     Ok(Connection { hold: Hold::of(transaction), ..fresh })
 }
 
-async fn found(pool: &PgPool, tenant: &str, name: &str, partner: &str) -> Result<Option<Connection>, StoreError> {
-    let row = sqlx::query(CONNECTION).bind(storable(tenant)).bind(storable(name)).fetch_optional(pool).await?;
+async fn found(
+    database: impl PgExecutor<'_>,
+    tenant: &str,
+    name: &str,
+    partner: &str,
+) -> Result<Option<Connection>, StoreError> {
+    let row = sqlx::query(CONNECTION).bind(storable(tenant)).bind(storable(name)).fetch_optional(database).await?;
     let Some(row) = row else {
         return Ok(None);
     };

@@ -21,23 +21,23 @@ impl Keeper for PostgresStore {
         what: Prune,
         rows_max: u32,
     ) -> Result<u64, StoreError> {
-        prune::step(&self.pool, canonical, connection, what, rows_max).await
+        self.patience.long(prune::step(&self.pool, canonical, connection, what, rows_max)).await
     }
 
     async fn begin_erasure(&self, erasure: &Erasure) -> Result<(), StoreError> {
-        erase::begin(&self.pool, erasure).await
+        self.patience.soon(erase::begin(&self.pool, erasure)).await
     }
 
     async fn end_erasure(&self, id: Uuid, at: Timestamp) -> Result<(), StoreError> {
-        erase::end(&self.pool, id, at).await
+        self.patience.soon(erase::end(&self.pool, id, at)).await
     }
 
     async fn erasures(&self) -> Result<Vec<Erasure>, StoreError> {
-        erase::all(&self.pool).await
+        self.patience.soon(erase::all(&self.pool)).await
     }
 
     async fn kept_bodies(&self, connection: &Connection, after: i64, limit: u32) -> Result<Vec<KeptBody>, StoreError> {
-        erase::bodies(&self.pool, connection, after, limit).await
+        self.patience.long(erase::bodies(&self.pool, connection, after, limit)).await
     }
 
     async fn rewrite_body(
@@ -47,9 +47,12 @@ impl Keeper for PostgresStore {
         bytes: Option<&[u8]>,
         at: Timestamp,
     ) -> Result<(), StoreError> {
-        let mut transaction = self.pool.begin().await?;
-        erase::rewrite_body(&mut transaction, connection, body, bytes, at).await?;
-        Ok(transaction.commit().await?)
+        let work = async {
+            let mut transaction = self.pool.begin().await?;
+            erase::rewrite_body(&mut transaction, connection, body, bytes, at).await?;
+            Ok(transaction.commit().await?)
+        };
+        self.patience.long(work).await
     }
 
     async fn told(
@@ -58,13 +61,16 @@ impl Keeper for PostgresStore {
         after: Option<Uuid>,
         limit: u32,
     ) -> Result<Vec<(Uuid, Told)>, StoreError> {
-        erase::told(&self.pool, connection, after, limit).await
+        self.patience.long(erase::told(&self.pool, connection, after, limit)).await
     }
 
     async fn retell(&self, delivery: Uuid, told: &Told) -> Result<(), StoreError> {
-        let mut transaction = self.pool.begin().await?;
-        erase::retell(&mut transaction, delivery, told).await?;
-        Ok(transaction.commit().await?)
+        let work = async {
+            let mut transaction = self.pool.begin().await?;
+            erase::retell(&mut transaction, delivery, told).await?;
+            Ok(transaction.commit().await?)
+        };
+        self.patience.long(work).await
     }
 
     async fn ancestors(
@@ -74,7 +80,7 @@ impl Keeper for PostgresStore {
         of: RecordTypeId,
         records: &[RecordId],
     ) -> Result<Vec<Vec<u8>>, StoreError> {
-        erase::ancestors(&self.pool, connection, partner, of, records).await
+        self.patience.long(erase::ancestors(&self.pool, connection, partner, of, records)).await
     }
 
     async fn entity_ids(
@@ -82,7 +88,7 @@ impl Keeper for PostgresStore {
         connection: &Connection,
         canonical: &Canonical,
     ) -> Result<Vec<(KindId, Uuid)>, StoreError> {
-        erase::entity_ids(&self.pool, connection, canonical).await
+        self.patience.long(erase::entity_ids(&self.pool, connection, canonical)).await
     }
 
     async fn blank_entities(
@@ -91,24 +97,30 @@ impl Keeper for PostgresStore {
         canonical: &Canonical,
         entities: &[Uuid],
     ) -> Result<u64, StoreError> {
-        let mut transaction = self.pool.begin().await?;
-        let blanked = erase::blank_entities(&mut transaction, connection, canonical, entities).await?;
-        transaction.commit().await?;
-        Ok(blanked)
+        let work = async {
+            let mut transaction = self.pool.begin().await?;
+            let blanked = erase::blank_entities(&mut transaction, connection, canonical, entities).await?;
+            transaction.commit().await?;
+            Ok(blanked)
+        };
+        self.patience.long(work).await
     }
 
     async fn kept_sends(&self, connection: &Connection, after: i64, limit: u32) -> Result<Vec<KeptSend>, StoreError> {
-        erase::sends(&self.pool, connection, after, limit).await
+        self.patience.long(erase::sends(&self.pool, connection, after, limit)).await
     }
 
     async fn forget_sends(&self, connection: &Connection, sends: &[i64]) -> Result<(), StoreError> {
-        let mut transaction = self.pool.begin().await?;
-        erase::forget_sends(&mut transaction, connection, sends).await?;
-        Ok(transaction.commit().await?)
+        let work = async {
+            let mut transaction = self.pool.begin().await?;
+            erase::forget_sends(&mut transaction, connection, sends).await?;
+            Ok(transaction.commit().await?)
+        };
+        self.patience.long(work).await
     }
 
     async fn forget_gone(&self, connection: &Connection, record: &str, key: &str) -> Result<(), StoreError> {
-        erase::forget_gone(&self.pool, connection, record, key).await
+        self.patience.soon(erase::forget_gone(&self.pool, connection, record, key)).await
     }
 
     async fn scrub(&self) -> Result<(), StoreError> {

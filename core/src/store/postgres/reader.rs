@@ -36,7 +36,7 @@ macro_rules! deliveries {
 #[async_trait]
 impl Reader for PostgresStore {
     async fn entities(&self, canonical: &Canonical, query: &EntityQuery) -> Result<Entities, QueryError> {
-        question::entities(self, canonical, query).await
+        self.patience.soon(question::entities(self, canonical, query)).await
     }
 
     async fn entity(
@@ -46,7 +46,7 @@ impl Reader for PostgresStore {
         kind: KindId,
         sourced_id: Uuid,
     ) -> Result<Option<Map<String, Value>>, StoreError> {
-        question::entity(&self.pool, canonical, tenant, kind, sourced_id).await
+        self.patience.soon(question::entity(&self.pool, canonical, tenant, kind, sourced_id)).await
     }
 
     async fn provenance(
@@ -56,42 +56,45 @@ impl Reader for PostgresStore {
         kind: KindId,
         sourced_id: Uuid,
     ) -> Result<Option<Vec<Source>>, StoreError> {
-        let mut transaction = self.look().await?;
-        let row = statement(sql::contributors(&Postgres, &canonical.kind(kind).table))
-            .bind(storable(tenant))
-            .bind(sourced_id)
-            .fetch_optional(&mut *transaction)
-            .await?;
-        let Some(row) = row else {
-            return Ok(None);
-        };
-        let origin = Origin {
-            name: row.try_get(1)?,
-            partner: row.try_get(2)?,
-            source_id: row.try_get(3)?,
-            contributors: decode(row.try_get(4)?, row.try_get(5)?)?,
-        };
-        let (connection, of): (i64, i64) = (row.try_get(0)?, row.try_get(6)?);
-        let ids: Vec<_> = origin.contributors.iter().map(|id| id.0).collect();
-        let tables = sqlx::query("select name, type from stored_table where holds = 'record' and partner = $1")
-            .bind(&origin.partner)
-            .fetch_all(&mut *transaction)
-            .await?;
-        let mut sources = Vec::with_capacity(ids.len());
-        for table in &tables {
-            let rows = statement(sql::sources(&Postgres, table.try_get(0)?))
-                .bind(connection)
-                .bind(of)
-                .bind(&ids)
+        let work = async {
+            let mut transaction = self.look().await?;
+            let row = statement(sql::contributors(&Postgres, &canonical.kind(kind).table))
+                .bind(storable(tenant))
+                .bind(sourced_id)
+                .fetch_optional(&mut *transaction)
+                .await?;
+            let Some(row) = row else {
+                return Ok(None);
+            };
+            let origin = Origin {
+                name: row.try_get(1)?,
+                partner: row.try_get(2)?,
+                source_id: row.try_get(3)?,
+                contributors: decode(row.try_get(4)?, row.try_get(5)?)?,
+            };
+            let (connection, of): (i64, i64) = (row.try_get(0)?, row.try_get(6)?);
+            let ids: Vec<_> = origin.contributors.iter().map(|id| id.0).collect();
+            let tables = sqlx::query("select name, type from stored_table where holds = 'record' and partner = $1")
+                .bind(&origin.partner)
                 .fetch_all(&mut *transaction)
                 .await?;
-            for row in &rows {
-                sources.push(origin.source(table.try_get(1)?, row)?);
+            let mut sources = Vec::with_capacity(ids.len());
+            for table in &tables {
+                let rows = statement(sql::sources(&Postgres, table.try_get(0)?))
+                    .bind(connection)
+                    .bind(of)
+                    .bind(&ids)
+                    .fetch_all(&mut *transaction)
+                    .await?;
+                for row in &rows {
+                    sources.push(origin.source(table.try_get(1)?, row)?);
+                }
             }
-        }
-        transaction.commit().await?;
-        sources.sort_by_key(|(nth, _)| *nth);
-        Ok(Some(sources.into_iter().map(|(_, source)| source).collect()))
+            transaction.commit().await?;
+            sources.sort_by_key(|(nth, _)| *nth);
+            Ok(Some(sources.into_iter().map(|(_, source)| source).collect()))
+        };
+        self.patience.soon(work).await
     }
 
     async fn changes(
@@ -101,21 +104,27 @@ impl Reader for PostgresStore {
         after: i64,
         limit: u32,
     ) -> Result<Vec<Change>, StoreError> {
-        if canonical.kinds().is_empty() {
-            return Ok(Vec::new());
-        }
-        let rows = statement(sql::changes(&Postgres, canonical))
-            .bind(storable(tenant))
-            .bind(after)
-            .bind(i64::from(limit))
-            .fetch_all(&self.pool)
-            .await?;
-        rows.iter().map(|row| change(canonical, row)).collect()
+        let work = async {
+            if canonical.kinds().is_empty() {
+                return Ok(Vec::new());
+            }
+            let rows = statement(sql::changes(&Postgres, canonical))
+                .bind(storable(tenant))
+                .bind(after)
+                .bind(i64::from(limit))
+                .fetch_all(&self.pool)
+                .await?;
+            rows.iter().map(|row| change(canonical, row)).collect()
+        };
+        self.patience.soon(work).await
     }
 
     async fn horizon(&self, tenant: &str) -> Result<i64, StoreError> {
-        let horizon = sqlx::query_scalar("select horizon from tenant where name = $1").bind(tenant.to_owned());
-        Ok(horizon.fetch_optional(&self.pool).await?.unwrap_or_default())
+        let work = async {
+            let horizon = sqlx::query_scalar("select horizon from tenant where name = $1").bind(tenant.to_owned());
+            Ok(horizon.fetch_optional(&self.pool).await?.unwrap_or_default())
+        };
+        self.patience.soon(work).await
     }
 
     async fn deliveries(
@@ -125,36 +134,48 @@ impl Reader for PostgresStore {
         before: Option<Uuid>,
         limit: u32,
     ) -> Result<Vec<Delivery>, StoreError> {
-        let rows =
-            sqlx::query(deliveries!("($2::text is null or c.name = $2) and d.id < $3 order by d.id desc limit $4"))
-                .bind(storable(tenant))
-                .bind(connection.map(storable))
-                .bind(before.unwrap_or(Uuid::max()))
-                .bind(i64::from(limit))
-                .fetch_all(&self.pool)
-                .await?;
-        rows.iter().map(delivery).collect()
+        let work = async {
+            let rows =
+                sqlx::query(deliveries!("($2::text is null or c.name = $2) and d.id < $3 order by d.id desc limit $4"))
+                    .bind(storable(tenant))
+                    .bind(connection.map(storable))
+                    .bind(before.unwrap_or(Uuid::max()))
+                    .bind(i64::from(limit))
+                    .fetch_all(&self.pool)
+                    .await?;
+            rows.iter().map(delivery).collect()
+        };
+        self.patience.soon(work).await
     }
 
     async fn delivery(&self, tenant: &str, id: Uuid) -> Result<Option<Delivery>, StoreError> {
-        let row =
-            sqlx::query(deliveries!("d.id = $2")).bind(storable(tenant)).bind(id).fetch_optional(&self.pool).await?;
-        row.as_ref().map(delivery).transpose()
+        let work = async {
+            let row = sqlx::query(deliveries!("d.id = $2"))
+                .bind(storable(tenant))
+                .bind(id)
+                .fetch_optional(&self.pool)
+                .await?;
+            row.as_ref().map(delivery).transpose()
+        };
+        self.patience.soon(work).await
     }
 
     async fn records(&self, partner: &Partner, query: &RecordQuery) -> Result<Records, StoreError> {
-        select::records(self, partner, query).await
+        self.patience.soon(select::records(self, partner, query)).await
     }
 
     async fn select(&self, partner: &Partner, query: &SelectQuery<'_>) -> Result<SelectedRecords, StoreError> {
-        select::select(self, partner, query).await
+        self.patience.soon(select::select(self, partner, query)).await
     }
 
     async fn sends(&self, query: &SendQuery<'_>) -> Result<Sends, StoreError> {
-        let mut transaction = self.look().await?;
-        let sends = send::of(&mut transaction, query).await?;
-        transaction.commit().await?;
-        Ok(sends)
+        let work = async {
+            let mut transaction = self.look().await?;
+            let sends = send::of(&mut transaction, query).await?;
+            transaction.commit().await?;
+            Ok(sends)
+        };
+        self.patience.soon(work).await
     }
 
     async fn log(
@@ -165,65 +186,74 @@ impl Reader for PostgresStore {
         limit: u64,
         offset: u64,
     ) -> Result<Option<Log>, StoreError> {
-        let mut transaction = self.look().await?;
-        let told = sqlx::query(
-            "select d.sent, d.errors, d.finished_at is not null, d.report, d.tenant, d.connection from delivery d \
-             join connection c on c.tenant = d.tenant and c.id = d.connection \
-             where d.tenant = (select id from tenant where name = $1) and c.name = $2 and d.id = $3",
-        )
-        .bind(storable(tenant))
-        .bind(storable(connection))
-        .bind(delivery)
-        .fetch_optional(&mut *transaction)
-        .await?;
-        let Some(told) = told else {
-            return Ok(None);
+        let work = async {
+            let mut transaction = self.look().await?;
+            let told = sqlx::query(
+                "select d.sent, d.errors, d.finished_at is not null, d.report, d.tenant, d.connection from delivery d \
+                 join connection c on c.tenant = d.tenant and c.id = d.connection \
+                 where d.tenant = (select id from tenant where name = $1) and c.name = $2 and d.id = $3",
+            )
+            .bind(storable(tenant))
+            .bind(storable(connection))
+            .bind(delivery)
+            .fetch_optional(&mut *transaction)
+            .await?;
+            let Some(told) = told else {
+                return Ok(None);
+            };
+            let rows = sqlx::query(
+                "select pointer, record, key, outcome, notes from entry where tenant = $1 and connection = $2 \
+                 and delivery = $3 and nth >= $4 order by nth limit $5",
+            )
+            .bind(told.try_get::<i64, _>(4)?)
+            .bind(told.try_get::<i64, _>(5)?)
+            .bind(delivery)
+            .bind(integer(offset))
+            .bind(integer(limit))
+            .fetch_all(&mut *transaction)
+            .await?;
+            transaction.commit().await?;
+            Ok(Some(Log {
+                sent: unsigned(told.try_get(0)?),
+                errors: unsigned(told.try_get(1)?),
+                finished: told.try_get(2)?,
+                report: report(told.try_get(3)?)?,
+                entries: rows.iter().map(entry).collect::<Result<_, _>>()?,
+            }))
         };
-        let rows = sqlx::query(
-            "select pointer, record, key, outcome, notes from entry where tenant = $1 and connection = $2 \
-             and delivery = $3 and nth >= $4 order by nth limit $5",
-        )
-        .bind(told.try_get::<i64, _>(4)?)
-        .bind(told.try_get::<i64, _>(5)?)
-        .bind(delivery)
-        .bind(integer(offset))
-        .bind(integer(limit))
-        .fetch_all(&mut *transaction)
-        .await?;
-        transaction.commit().await?;
-        Ok(Some(Log {
-            sent: unsigned(told.try_get(0)?),
-            errors: unsigned(told.try_get(1)?),
-            finished: told.try_get(2)?,
-            report: report(told.try_get(3)?)?,
-            entries: rows.iter().map(entry).collect::<Result<_, _>>()?,
-        }))
+        self.patience.soon(work).await
     }
 
     async fn body(&self, tenant: &str, id: Uuid) -> Result<Option<StoredBody>, StoreError> {
-        let row = sqlx::query(
-            "select b.zstd, b.size, d.content_encoding from delivery d \
-             join body b on b.tenant = d.tenant and b.connection = d.connection and b.sha256 = d.body \
-             where d.tenant = (select id from tenant where name = $1) and d.id = $2",
-        )
-        .bind(storable(tenant))
-        .bind(id)
-        .fetch_optional(&self.pool)
-        .await?;
-        let Some(row) = row else {
-            return Ok(None);
+        let work = async {
+            let row = sqlx::query(
+                "select b.zstd, b.size, d.content_encoding from delivery d \
+                 join body b on b.tenant = d.tenant and b.connection = d.connection and b.sha256 = d.body \
+                 where d.tenant = (select id from tenant where name = $1) and d.id = $2",
+            )
+            .bind(storable(tenant))
+            .bind(id)
+            .fetch_optional(&self.pool)
+            .await?;
+            let Some(row) = row else {
+                return Ok(None);
+            };
+            let bytes = unpack(row.try_get(0)?, row.try_get(1)?)?;
+            Ok(Some(StoredBody { bytes, content_encoding: row.try_get(2)? }))
         };
-        let bytes = unpack(row.try_get(0)?, row.try_get(1)?)?;
-        Ok(Some(StoredBody { bytes, content_encoding: row.try_get(2)? }))
+        self.patience.soon(work).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        sqlx::query("select 1 from tenant limit 1").fetch_optional(&self.pool).await?;
-        Ok(())
+        let work = async {
+            sqlx::query("select 1 from tenant limit 1").fetch_optional(&self.pool).await?;
+            Ok(())
+        };
+        self.patience.sign(work).await
     }
 
     async fn backlog(&self) -> Result<Backlog, StoreError> {
-        backlog::of(&self.pool).await
+        self.patience.soon(backlog::of(&self.pool)).await
     }
 
     fn usage(&self) -> Usage {

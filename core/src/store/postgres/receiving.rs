@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::PostgresOptions;
 use super::delivery::{answered_by, status};
+use super::patience::Patience;
 use crate::delivery::Received;
 use crate::store::inbox::{self, Arrivals, GroupMax, Inbox, Letter};
 use crate::store::packed::pack;
@@ -47,12 +48,12 @@ struct Kept {
 pub(super) struct Receiving(Inbox<Kept>);
 
 impl Receiving {
-    pub(super) fn start(pool: &PgPool, options: &PostgresOptions) -> Self {
+    pub(super) fn start(pool: &PgPool, patience: Patience, options: &PostgresOptions) -> Self {
         let max = GroupMax { deliveries: options.commit_deliveries_max, bytes: options.commit_bytes_max };
         let (inbox, arrivals) = inbox::open(max);
         let arrivals = Arc::new(Mutex::new(arrivals));
         for _ in 0..GROUPS_MAX {
-            tokio::spawn(run(pool.clone(), Arc::clone(&arrivals)));
+            tokio::spawn(run(pool.clone(), patience, Arc::clone(&arrivals)));
         }
         Self(inbox)
     }
@@ -72,17 +73,17 @@ impl Receiving {
     }
 }
 
-async fn run(pool: PgPool, arrivals: Arc<Mutex<Arrivals<Kept>>>) {
+async fn run(pool: PgPool, patience: Patience, arrivals: Arc<Mutex<Arrivals<Kept>>>) {
     loop {
         let group = arrivals.lock().await.next().await;
         if group.is_empty() {
             return;
         }
-        match keep(&pool, &group).await {
-            // What is wrong with one costs no other: each by itself.
-            Err(error) if error.shared().is_none() && group.len() > 1 => {
+        match patience.soon(keep(&pool, &group)).await {
+            // What is wrong with one costs no other: each by itself. A body that was pruned at that very moment is written anew.
+            Err(error) if error.shared().is_none() => {
                 for letter in group {
-                    let kept = keep(&pool, std::slice::from_ref(&letter)).await;
+                    let kept = patience.soon(keep(&pool, std::slice::from_ref(&letter))).await;
                     drop(letter.told.send(kept));
                 }
             }
