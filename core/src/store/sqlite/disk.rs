@@ -4,6 +4,8 @@
 //! here before saying so to anybody; the pages of all commits up to then are in the write-ahead log, and one wait brings
 //! all of them to the disk.
 //!
+//! A wait that fails is told to who waited, and the log is written again before any other is believed: see [`super::log`].
+//!
 //! A few threads wait beside each other: who comes while a wait goes on need not wait for its end first, and disks serve
 //! several at a time in little more than the time of one.
 
@@ -16,6 +18,8 @@ use std::thread::Builder;
 
 use tokio::sync::oneshot;
 
+use super::log::{log_of, write_again};
+use super::writer::{Inner, lock};
 use crate::store::StoreError;
 use crate::store::inbox::Told;
 
@@ -26,6 +30,16 @@ const WAITS_MAX: usize = 4;
 #[derive(Debug, Clone)]
 pub(super) struct Disk {
     asks: Sender<Waiting>,
+}
+
+/// What is waited for.
+#[derive(Debug)]
+struct Log {
+    path: PathBuf,
+    /// Who writes to it.
+    writer: Arc<Mutex<Inner>>,
+    /// Whether a wait has failed, and the log has not been written again since: nothing is told to be on the disk then.
+    is_doubtful: Mutex<bool>,
 }
 
 /// Who waits for it.
@@ -39,15 +53,22 @@ enum Waiting {
 
 impl Disk {
     /// Starts the threads for the database at `path`, whose write-ahead log is there already.
-    pub(super) fn start(path: &Path) -> Result<Self, StoreError> {
-        let log = Arc::new(File::open(log_of(path))?);
+    pub(super) fn start(path: &Path, writer: Arc<Mutex<Inner>>) -> Result<Self, StoreError> {
         // That there is a log at all is an entry of its folder.
         File::open(folder_of(path))?.sync_all()?;
+        let path = log_of(path);
+        // A failure is told once to each file that was opened: each thread has to hear of it.
+        let files = (0..WAITS_MAX).map(|_| File::open(&path)).collect::<io::Result<_>>()?;
+        Self::waiting(files, Log { path, writer, is_doubtful: Mutex::new(false) })
+    }
+
+    /// Starts a thread for each of these files, which are one.
+    fn waiting(files: Vec<File>, log: Log) -> Result<Self, StoreError> {
         let (asks, asked) = channel();
-        let asked = Arc::new(Mutex::new(asked));
-        for _ in 0..WAITS_MAX {
+        let (asked, log) = (Arc::new(Mutex::new(asked)), Arc::new(log));
+        for file in files {
             let (log, asked) = (Arc::clone(&log), Arc::clone(&asked));
-            Builder::new().name("disk".to_owned()).spawn(move || run(&log, &asked))?;
+            Builder::new().name("disk".to_owned()).spawn(move || run(&file, &log, &asked))?;
         }
         Ok(Self { asks })
     }
@@ -92,13 +113,6 @@ fn ended() -> StoreError {
     StoreError::Inconsistent("the threads that wait for the disk have ended".to_owned())
 }
 
-/// Where SQLite keeps the write-ahead log of a database.
-fn log_of(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push("-wal");
-    PathBuf::from(name)
-}
-
 /// The folder that a file stands in.
 fn folder_of(path: &Path) -> &Path {
     match path.parent() {
@@ -107,16 +121,82 @@ fn folder_of(path: &Path) -> &Path {
     }
 }
 
-fn run(log: &File, asked: &Mutex<Receiver<Waiting>>) {
+fn run(file: &File, log: &Log, asked: &Mutex<Receiver<Waiting>>) {
     loop {
         let waiting: Vec<_> = {
             let asked = asked.lock().unwrap_or_else(PoisonError::into_inner);
             let Ok(first) = asked.recv() else { return };
             std::iter::once(first).chain(asked.try_iter()).collect()
         };
-        let synced = log.sync_data();
+        let synced = log.sync(file);
         for waiting in waiting {
             waiting.told(&synced);
         }
+    }
+}
+
+impl Log {
+    /// Waits until all of it is on the disk. After a wait that failed no other one is believed until all of it was written
+    /// once more, see [`log`](super::log).
+    fn sync(&self, file: &File) -> io::Result<()> {
+        let synced = file.sync_data();
+        let mut is_doubtful = self.is_doubtful.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err(error) = synced {
+            tracing::warn!(%error, "the write-ahead log may not be on the disk, and is written again");
+            *is_doubtful = true;
+        }
+        if *is_doubtful {
+            self.write_again()?;
+            *is_doubtful = false;
+        }
+        Ok(())
+    }
+
+    fn write_again(&self) -> io::Result<()> {
+        let writer = lock(&self.writer);
+        let frames = writer.frames().map_err(io::Error::other)?;
+        write_again(&self.path, frames)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::sync::Mutex;
+
+    use super::{Disk, Log, log_of};
+    use crate::store::sqlite::writer::Writer;
+    use crate::store::sqlite::{Durability, SqliteOptions};
+
+    /// Nothing can be waited for there.
+    const NOWHERE: &str = "/dev/null";
+
+    #[test]
+    fn after_a_wait_that_failed_the_log_is_written_again_before_anything_is_told_to_be_safe() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("hub.db");
+        let options = SqliteOptions { durability: Durability::Normal, ..SqliteOptions::default() };
+        let database = rusqlite::Connection::open(&path).unwrap();
+        database.execute_batch("pragma journal_mode = wal; create table book (shelf integer)").unwrap();
+        let writer = Writer::open(&path, &options).unwrap();
+        let write = || writer.write(Durability::Normal, |it| Ok(it.execute_batch("insert into book values (1)")?));
+        write().unwrap();
+        let log =
+            |name: &str| Log { path: folder.path().join(name), writer: writer.inner(), is_doubtful: Mutex::new(false) };
+        let nowhere = || vec![File::open(NOWHERE).unwrap()];
+        assert!(nowhere()[0].sync_data().is_err(), "it can be waited for");
+
+        let lost = Disk::waiting(nowhere(), log("gone")).unwrap();
+        for _ in 0..2 {
+            lost.wait().expect_err("what cannot be read back is not safe");
+        }
+        let held = Disk::waiting(nowhere(), log("hub.db-wal")).unwrap();
+        assert_eq!(log_of(&path), folder.path().join("hub.db-wal"));
+        for _ in 0..2 {
+            write().unwrap();
+            held.wait().unwrap();
+        }
+        let real = Disk::start(&path, writer.inner()).unwrap();
+        real.wait().unwrap();
     }
 }

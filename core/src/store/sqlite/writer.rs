@@ -73,7 +73,8 @@ impl Writer {
         let inner = Inner { connection, looked_at: 0, analysed: Arc::clone(&analysed) };
         let inner = Arc::new(Mutex::new(inner));
         let checkpointer = Checkpointer::start(path, Arc::clone(&inner))?;
-        let disk = (options.durability == Durability::Full).then(|| Disk::start(path)).transpose()?;
+        let disk =
+            (options.durability == Durability::Full).then(|| Disk::start(path, Arc::clone(&inner))).transpose()?;
         Ok(Self { disk, inner, checkpointer, analysed })
     }
 
@@ -147,6 +148,11 @@ impl Writer {
     fn lock(&self) -> MutexGuard<'_, Inner> {
         lock(&self.inner)
     }
+
+    #[cfg(test)]
+    pub(super) fn inner(&self) -> Arc<Mutex<Inner>> {
+        Arc::clone(&self.inner)
+    }
 }
 
 /// A panic while the lock was held has rolled its transaction back, so the connection is as good as before.
@@ -155,6 +161,13 @@ pub(super) fn lock(inner: &Mutex<Inner>) -> MutexGuard<'_, Inner> {
 }
 
 impl Inner {
+    /// How many frames of the write-ahead log count.
+    pub(super) fn frames(&self) -> rusqlite::Result<u64> {
+        // A log that was not used yet has none, and says that it has less than that.
+        let frames: i64 = self.connection.query_row("pragma wal_checkpoint(noop)", [], |row| row.get(1))?;
+        Ok(u64::try_from(frames).unwrap_or_default())
+    }
+
     /// Looks at the tables, if much has changed since the last time.
     pub(super) fn look_again(&mut self) -> rusqlite::Result<()> {
         let changed = self.connection.total_changes() - self.looked_at;
