@@ -307,6 +307,83 @@ fn a_person_who_was_made_call_by_call_goes_with_what_was_said_in_each_call() {
 }
 
 #[test]
+fn a_tutor_goes_with_each_contract_that_names_them_and_whoever_is_in_others_stays() {
+    let mut site = Site::new(env!("CARGO_BIN_EXE_rollcall"), env!("CARGO_TARGET_TMPDIR"), "campus-skills");
+    for (tenant, connection) in [("north", "school"), ("north", "annex"), ("south", "school")] {
+        site.config["tenants"][tenant]["connections"][connection]["options"] = json!({"name": "CFA", "sandbox": true});
+    }
+    let server = site.start();
+    let contract = |number: u64, learner: u64, tutor: &str| {
+        let mut contract = json!({
+            "dateDebut": "01/09/2025", "dateFin": "31/08/2026", "nomEntreprise": "Fournil d'Or", "codeGroupe": "G1",
+            "nomGroupe": "BTS 1", "codeSite": "LYO", "nomSite": "Lyon", "codePeriode": "2025", "nomPeriode": "2025/2026",
+            "codeAnnee": "1", "nomAnnee": "1re année", "codeFormation": "MCO", "nomFormation": "BTS MCO",
+            "codeMarque": "CV", "nomMarque": "Campus Vert", "rncp": "RNCP38362",
+        });
+        contract["codeContrat"] = json!(format!("C-{number}"));
+        for (role, code) in [("Apprenant", format!("A-{learner}")), ("Personnel", "P-1".to_owned())] {
+            contract[format!("code{role}")] = json!(code);
+            contract[format!("nom{role}")] = json!(format!("Nom {code}"));
+            contract[format!("prenom{role}")] = json!("Léa");
+            contract[format!("email{role}")] = json!(format!("{code}@cfa.example"));
+        }
+        contract["codeMaitreApprentissage"] = json!(format!("M-{tutor}"));
+        contract["nomMaitreApprentissage"] = json!(tutor);
+        contract["prenomMaitreApprentissage"] = json!("Paul");
+        contract["emailMaitreApprentissage"] = json!(format!("{tutor}@fournil.example"));
+        contract
+    };
+    let all = json!({"contrats": [contract(1, 1, MARKER), contract(2, 1, "Roux"), contract(3, 2, MARKER)]});
+    let headers = [("authorization", "Bearer north-school"), ("content-type", "application/json")];
+    let answer = server.post("/campus-skills/api/sync/v1/contrats", &headers, all.to_string().as_bytes());
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let ids = marked(&server);
+    assert_eq!(ids.len(), 1);
+    let active = |kind| entities(&server, "north-reader", kind, "status=active").len();
+    assert_eq!((active("contract"), active("user")), (3, 5));
+
+    let done = erased(&server, &user(&ids[0]), false);
+    assert_eq!((&done["recordsRemoved"], &done["recordsChanged"]), (&json!({"Contrat": 2}), &json!({})), "{done}");
+    assert_eq!((active("contract"), active("user")), (1, 3), "the learner and both tutors of the second contract");
+    assert_eq!(done["bodiesRewritten"].as_array().unwrap().len(), 1, "{done}");
+    let kept: Vec<_> = bodies(&server).into_values().flatten().collect();
+    assert!(kept.iter().any(|body| body.contains("C-2")) && !kept.concat().contains("A-2"), "{kept:?}");
+    assert_eq!((marked(&server), files_with_marker(&site)), (Vec::new(), Vec::new()));
+}
+
+#[test]
+fn erasures_are_done_again_on_request() {
+    let site = site();
+    let server = site.start();
+    let again = |body: &str| {
+        let headers = [("authorization", "Bearer operator"), ("content-type", "application/json")];
+        server.post("/admin/v1/erasures", &headers, body.as_bytes())
+    };
+    assert_eq!(again("").json(), json!({"connections": []}), "there are none");
+    sent(&server, &school([&[1001, 1002], &[1003]]));
+    let ids = marked(&server);
+    erased(&server, &user(&ids[0]), false);
+    let listed = server.get_json("/admin/v1/erasures", "operator");
+    sent(&server, &school([&[1001, 1002], &[1003]]));
+    assert_eq!(marked(&server), ids);
+
+    for (body, removed) in [("".to_owned(), json!({"Section": 1})), (listed.to_string(), json!({}))] {
+        let answer = again(&body);
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        let done = &answer.json()["connections"][0];
+        assert_eq!((&done["connection"], &done["erasures"]), (&json!("school"), &json!(1)), "{done}");
+        assert_eq!(done["erased"]["recordsChanged"], removed, "{done}");
+        assert_eq!((marked(&server), files_with_marker(&site)), (Vec::new(), Vec::new()));
+    }
+    let mut odd = listed.clone();
+    odd["erasures"][0]["digest"] = json!(MARKER);
+    for wrong in [odd.to_string(), "{".to_owned(), json!({"erasures": MARKER}).to_string()] {
+        let answer = again(&wrong);
+        assert!(answer.status == 422 && !answer.text().contains(MARKER), "{}", answer.text());
+    }
+}
+
+#[test]
 fn only_operators_erase_and_are_told_what_is_wrong() {
     let site = site();
     let server = site.start();

@@ -24,6 +24,7 @@ conformance!(
     a_failing_subscription_has_one_place_over_all_processes,
     what_one_says_all_hear,
     who_holds_a_connection_is_overtaken_by_nobody,
+    who_works_on_what_is_erased_cannot_end_it,
 );
 
 /// Seconds of a lease.
@@ -194,6 +195,26 @@ async fn who_leaves_leaves_nothing(database: &dyn Database) {
     assert_eq!((status(&other, answered).await, status(&other, others).await), (Status::Interrupted, Status::Received));
     assert_eq!(claim(&other, 1).await.unwrap(), "school");
     assert_eq!(next(&other).await, Some(id));
+}
+
+async fn who_works_on_what_is_erased_cannot_end_it(database: &dyn Database) {
+    let (one, other) = (process(database, 1).await, process(database, 2).await);
+    let queued = enqueue(&one, "school", 10).await;
+    claim(&one, 0).await.unwrap();
+    let connection = one.connection("demo", "school").await;
+    let answered = one.receive(&connection, "[\"Ada\"]").await;
+    let keeper = other.store.keeper();
+    for body in keeper.kept_bodies(&connection, i64::MIN, 9).await.unwrap() {
+        keeper.rewrite_body(&connection, body.id, Some(b"[]"), second(0)).await.unwrap();
+    }
+    for delivery in [queued, answered] {
+        assert!(apply(&one, delivery).await.is_err(), "what it says of whoever is erased would be there again");
+    }
+    assert_eq!((next(&one).await, claim(&other, 1).await.unwrap()), (None, "school".to_owned()));
+    assert_eq!(other.store.next_queued("demo", "school").await.unwrap().unwrap().body, b"[]");
+    apply(&other, queued).await.unwrap();
+    assert_eq!(other.store.bury(second(0), second(1)).await.unwrap(), 1);
+    assert_eq!(status(&other, answered).await, Status::Interrupted);
 }
 
 async fn what_nobody_is_at_is_let_go_of(database: &dyn Database) {

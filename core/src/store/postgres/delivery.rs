@@ -96,7 +96,7 @@ async fn keep_again(
     Ok(())
 }
 
-/// Keeps a delivery, its body only where it is not there yet.
+/// Keeps a delivery, its body only where it is not there yet. Where that is pruned at that very moment, all is done anew.
 pub(super) async fn keep(
     database: &mut PgConnection,
     process: Option<Uuid>,
@@ -104,7 +104,7 @@ pub(super) async fn keep(
     received: &Received,
 ) -> Result<(), StoreError> {
     let packed = received.body.as_deref().map(pack).transpose()?;
-    sqlx::query(KEEP)
+    let kept = sqlx::query(KEEP)
         .bind(connection.tenant_id)
         .bind(connection.id)
         .bind(received.id)
@@ -117,8 +117,11 @@ pub(super) async fn keep(
         .bind(received.at.as_millisecond())
         .bind(answered_by(process, received))
         .execute(database)
-        .await?;
-    Ok(())
+        .await;
+    match kept {
+        Err(sqlx::Error::Database(error)) if error.is_foreign_key_violation() => Err(StoreError::Stale),
+        kept => Ok(kept.map(drop)?),
+    }
 }
 
 /// Nobody answers what is queued.
@@ -130,8 +133,8 @@ pub(super) fn status(received: &Received) -> &'static str {
     if received.queued { Status::Queued.word() } else { Status::Received.word() }
 }
 
-/// Ends a delivery that changes nothing. This does not wait for the disk: after a power cut the delivery would count as
-/// interrupted, which is as true, for it changed nothing; a queued one would be worked on again, to the same end.
+/// Ends a delivery that changes nothing. What says nothing new does not wait for the disk: after a power cut it would count
+/// as interrupted, which is as true, for it changed nothing. What was refused was told so, and stays refused.
 pub(super) async fn settle(
     pool: &PgPool,
     process: Option<Uuid>,
@@ -142,8 +145,9 @@ pub(super) async fn settle(
 ) -> Result<(), StoreError> {
     const QUICK: &str =
         finish!("with quick as (select set_config('synchronous_commit', 'off', true) as set) ", " from quick");
+    let sql = if report.status == Status::Unchanged { QUICK } else { finish!("", "") };
     let mut transaction = pool.begin().await?;
-    end(&mut transaction, QUICK, (delivery, process), at, report, entries).await?;
+    end(&mut transaction, sql, (delivery, process), at, report, entries).await?;
     Ok(transaction.commit().await?)
 }
 

@@ -114,6 +114,7 @@ pub(super) async fn rewrite_body(
     let old = sqlx::query_scalar("select sha256 from body where tenant = $1 and connection = $2 and id = $3");
     let old: Option<Vec<u8>> = old.bind(tenant).bind(own).bind(body).fetch_optional(&mut *database).await?;
     let Some(old) = old else { return Ok(()) };
+    take_away(database, connection, &old).await?;
     let new = bytes.map(sha256);
     if let (Some(bytes), Some(new)) = (bytes, new) {
         sqlx::query(
@@ -142,6 +143,19 @@ pub(super) async fn rewrite_body(
     .execute(&mut *database)
     .await?;
     prune::drop_unused(database, connection, &[old]).await
+}
+
+/// Takes a body from whoever works on what it said: they cannot end that any more, so that it is worked on anew, or was
+/// never answered.
+async fn take_away(database: &mut PgConnection, connection: &Connection, sha256: &[u8]) -> Result<(), StoreError> {
+    for sql in [
+        "update claim set process = null where tenant = $1 and connection = $2 and exists (select 1 from delivery \
+         where tenant = $1 and connection = $2 and body = $3 and status = 'queued')",
+        "update delivery set process = null where tenant = $1 and connection = $2 and body = $3 and status = 'received'",
+    ] {
+        sqlx::query(sql).bind(connection.tenant_id).bind(connection.id).bind(sha256).execute(&mut *database).await?;
+    }
+    Ok(())
 }
 
 fn sha256(bytes: &[u8]) -> [u8; 32] {

@@ -107,6 +107,7 @@ pub(super) fn rewrite_body(
     bytes: Option<&[u8]>,
     at: Timestamp,
 ) -> Result<(), StoreError> {
+    take_away(transaction, connection, body)?;
     let Some(bytes) = bytes else {
         transaction.prepare_cached("update delivery set body = null where body = ?1")?.execute([body])?;
         return drop_unused(transaction, body);
@@ -125,6 +126,19 @@ pub(super) fn rewrite_body(
     let mut statement = transaction
         .prepare_cached("update body set sha256 = ?2, size = ?3, zstd = ?4, erased_at = ?5 where id = ?1")?;
     statement.execute(params![body, sha256, integer(bytes.len()), compressed, at.as_millisecond()])?;
+    Ok(())
+}
+
+/// Takes a body from whoever works on what it said: they cannot end that any more, so that it is worked on anew, or was
+/// never answered.
+fn take_away(transaction: &Transaction<'_>, connection: &Connection, body: i64) -> Result<(), StoreError> {
+    for sql in [
+        "update claim set process = null where connection = ?1 and exists (select 1 from delivery where body = ?2 \
+         and status = 'queued')",
+        "update delivery set process = null where connection = ?1 and body = ?2 and status = 'received'",
+    ] {
+        transaction.prepare_cached(sql)?.execute([connection.id, body])?;
+    }
     Ok(())
 }
 
