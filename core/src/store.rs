@@ -356,6 +356,10 @@ pub trait Store: Send + Sync {
     /// Counts, durably, that a queued delivery is begun: who brings the process down each time is found out so.
     async fn begin(&self, delivery: Uuid) -> Result<(), StoreError>;
 
+    /// Takes back that a queued delivery was begun, if it still is this process's: the machine kept it from being worked
+    /// on, and not what it says.
+    async fn unbegin(&self, delivery: Uuid) -> Result<(), StoreError>;
+
     /// Says how far a queued delivery is: how many records it holds, and how many of these are known to be bad.
     async fn progress(&self, delivery: Uuid, sent: u64, errors: u64) -> Result<(), StoreError>;
 

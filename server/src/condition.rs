@@ -29,8 +29,16 @@ impl Condition {
         *self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Learns from what the store said.
+    /// Learns from what the store said to somebody. Where there is trouble already it stays what it is: who suffers from it
+    /// does so in different ways, and only a trial finds out which it is.
     pub fn learn(&self, error: &StoreError) {
+        if self.trouble().is_none() {
+            self.find(error);
+        }
+    }
+
+    /// Learns from what the store said to a trial.
+    fn find(&self, error: &StoreError) {
         if let StoreError::Unavailable { trouble, source } = error
             && self.set(Some(*trouble))
         {
@@ -81,7 +89,7 @@ pub(crate) async fn watch(app: Arc<App>) {
                     app.condition.recover();
                     app.bell.notify_one();
                 }
-                Ok(Err(error)) => app.condition.learn(&error),
+                Ok(Err(error)) => app.condition.find(&error),
                 Err(problem) => problem.log(),
             }
         }

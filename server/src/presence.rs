@@ -91,7 +91,7 @@ pub async fn keep(app: Arc<App>, mut stop: watch::Receiver<bool>) {
         let signed = blocking(async move { sign(&signing, may_bury).await });
         match signed.await {
             Ok(Ok(())) => last = Instant::now(),
-            Ok(Err(error)) => tracing::error!(error = &error as &dyn std::error::Error, "the lease cannot be renewed"),
+            Ok(Err(error)) => app.condition.suffer(&error, "the lease cannot be renewed"),
             Err(message) => tracing::error!("renewing the lease panicked: {message}"),
         }
     }
@@ -143,7 +143,7 @@ async fn tell_others(app: Arc<App>) {
         app.signals.bell.notified().await;
         for signal in app.signals.take() {
             if let Err(error) = app.ingest.store.signal(signal).await {
-                tracing::warn!(error = &error as &dyn std::error::Error, "the other processes look by themselves");
+                app.condition.suffer(&error, "the other processes look by themselves");
             }
         }
         sleep(GATHER).await;

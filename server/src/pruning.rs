@@ -37,9 +37,7 @@ pub async fn prune(app: &Arc<App>, stop: &watch::Receiver<bool>) {
                     rows,
                     "pruned"
                 ),
-                Err(error) => {
-                    tracing::error!(error = &*error, what = what.word(), "nothing could be pruned");
-                }
+                Err(error) => app.condition.suffer(&error, "nothing could be pruned"),
             }
         }
     }
@@ -51,12 +49,13 @@ async fn prune_one(
     connection: &Arc<Connection>,
     what: Prune,
     stop: &watch::Receiver<bool>,
-) -> Result<u64, Box<dyn std::error::Error + Send + Sync>> {
+) -> Result<u64, StoreError> {
     let mut rows = 0;
     while !is_over(stop) {
         let start = Instant::now();
         let (app, connection) = (Arc::clone(app), Arc::clone(connection));
-        let went = blocking(async move { step(&app, &connection, what).await }).await??;
+        let went = blocking(async move { step(&app, &connection, what).await });
+        let went = went.await.map_err(StoreError::Inconsistent)??;
         if went == 0 {
             break;
         }

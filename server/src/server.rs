@@ -26,6 +26,8 @@ pub async fn serve(
     listener: TcpListener,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
+    #[cfg(unix)]
+    outlive_file_limits();
     let sampling = metrics::watch::watch(Arc::clone(&app), app.sample);
     let aside = [tokio::spawn(sampling), tokio::spawn(condition::watch(Arc::clone(&app)))];
     let (ending, ended) = watch::channel(false);
@@ -62,6 +64,15 @@ pub async fn serve(
     leaving.send_replace(true);
     timeout(FAREWELL, presence).await.unwrap_or(Ok(())).map_err(io::Error::other)?;
     finished.unwrap_or(Ok(())).map_err(io::Error::other)
+}
+
+/// Has it fail to write to a file that may not grow any more (`ulimit -f`), as on a full disk. Who does not listen to that
+/// signal is ended by it.
+#[cfg(unix)]
+fn outlive_file_limits() {
+    const SIGXFSZ: i32 = 25;
+    // Listening goes on without anybody who hears it.
+    drop(tokio::signal::unix::signal(tokio::signal::unix::SignalKind::from_raw(SIGXFSZ)));
 }
 
 /// Done when the process is asked to end, by Ctrl-C or SIGTERM.

@@ -132,7 +132,7 @@ async fn serve(app: Arc<App>, queues: Queues, place: OwnedSemaphorePermit, stop:
         place = empty(&app, &queues, &name, place, stop.clone()).await;
         let (store, (tenant, connection)) = (Arc::clone(&app.ingest.store), name.clone());
         if let Ok(Err(error)) = blocking(async move { store.give_back(&tenant, &connection).await }).await {
-            tracing::error!(error = &error as &dyn std::error::Error, "giving back a queue");
+            app.condition.suffer(&error, "giving back a queue");
         }
         app.hands.leave_queue(&name);
         if place.is_none() {
@@ -164,19 +164,24 @@ async fn empty(
 ) -> Option<OwnedSemaphorePermit> {
     let limits = &app.ingest.limits;
     let (start, turn) = (Instant::now(), Duration::from_secs(limits.queue_turn_seconds));
+    let mut in_a_row = 0; // of failures, whether they count as attempts or not
     while !is_over(&stop) {
         if place.is_none() {
             place = Arc::clone(&queues.places).acquire_owned().await.ok();
         }
         let attempts = match step(app, name).await {
-            Step::Ended if start.elapsed() < turn => continue,
+            Step::Ended if start.elapsed() < turn => {
+                in_a_row = 0;
+                continue;
+            }
             Step::Ended | Step::Empty => return place,
             Step::Stuck => {
                 queues.stuck().insert(name.clone());
                 return place;
             }
-            Step::Again(attempts) => attempts,
+            Step::Again(attempts) => attempts.max(in_a_row),
         };
+        in_a_row += 1;
         place = None;
         app.bell.notify_one();
         let longest = Duration::from_secs(limits.queued_retry_seconds_max);
@@ -220,8 +225,7 @@ async fn step(app: &Arc<App>, name: &ConnectionName) -> Step {
         Ok(Ok(step)) => step,
         Ok(Err(error)) => {
             let passes = matches!(error, StoreError::Unavailable { .. } | StoreError::Database(_));
-            let error = &error as &dyn std::error::Error;
-            tracing::error!(tenant, connection, error, "the queue cannot be worked on");
+            app.condition.suffer(&error, "the queue cannot be worked on");
             if passes { Step::Again(0) } else { Step::Stuck }
         }
         Err(message) => {
@@ -277,6 +281,11 @@ impl First {
                 Ok(Step::Again(attempts))
             }
             Ok(Ok(Ingested { report, .. })) => self.fail(&queued, report).await,
+            Ok(Err(IngestError::Store(error @ StoreError::Unavailable { .. }))) => {
+                self.app.condition.learn(&error);
+                self.app.ingest.store.unbegin(queued.delivery).await?;
+                Ok(Step::Again(attempts))
+            }
             Ok(Err(error)) => {
                 tracing::error!(attempts, error = &error as &dyn std::error::Error, "it is begun again");
                 Ok(Step::Again(attempts))
@@ -336,7 +345,7 @@ async fn expire(app: &Arc<App>) {
     match blocking(async move { ingest.store.quarantine_expired(ingest.clock.now()).await }).await {
         Ok(Ok(0)) => {}
         Ok(Ok(records)) => tracing::warn!(records, "waited too long for what they refer to, and are quarantined"),
-        Ok(Err(error)) => tracing::error!(error = &error as &dyn std::error::Error, "nothing could be quarantined"),
+        Ok(Err(error)) => app.condition.suffer(&error, "nothing could be quarantined"),
         Err(message) => tracing::error!("quarantining panicked: {message}"),
     }
 }

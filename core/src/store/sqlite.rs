@@ -22,6 +22,7 @@ mod erase;
 mod gone;
 mod held;
 mod keep;
+mod log;
 mod lookup;
 mod number;
 mod prepare;
@@ -307,6 +308,10 @@ impl Store for SqliteStore {
 
     async fn begin(&self, delivery: Uuid) -> Result<(), StoreError> {
         self.writer.write(Durability::Full, |transaction| queue::begin(transaction, self.process(), delivery))
+    }
+
+    async fn unbegin(&self, delivery: Uuid) -> Result<(), StoreError> {
+        self.writer.write(Durability::Normal, |transaction| queue::unbegin(transaction, self.process(), delivery))
     }
 
     async fn progress(&self, delivery: Uuid, sent: u64, errors: u64) -> Result<(), StoreError> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ::metrics::{Gauge, gauge, histogram};
 use jiff::Timestamp;
-use rollcall_core::store::{Backlog, StoreError, Usage, Waiting};
+use rollcall_core::store::{Backlog, Usage, Waiting};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use super::catalogue::{
@@ -31,15 +31,18 @@ pub async fn watch(app: Arc<App>, every: Duration) {
         let start = Instant::now();
         let looked = timeout(every, app.reader.backlog()).await;
         histogram!(DATABASE_SECONDS.name).record(start.elapsed());
-        let late = |_| Err(StoreError::Inconsistent("the database took too long".to_owned()));
-        match looked.unwrap_or_else(late) {
-            Ok(backlog) => {
+        match looked {
+            Ok(Ok(backlog)) => {
                 gauge!(DATABASE_UP.name).set(1);
                 seen.tell(&backlog, app.ingest.clock.now());
             }
-            Err(error) => {
+            Ok(Err(error)) => {
                 gauge!(DATABASE_UP.name).set(0);
-                tracing::warn!(error = &error as &dyn std::error::Error, "what waits is not known");
+                app.condition.suffer(&error, "what waits is not known");
+            }
+            Err(_) => {
+                gauge!(DATABASE_UP.name).set(0);
+                tracing::warn!("the database takes too long to say what waits");
             }
         }
     }

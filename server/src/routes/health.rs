@@ -6,6 +6,7 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
+use rollcall_core::store::Trouble;
 
 use crate::app::App;
 use crate::problem::Problem;
@@ -28,8 +29,8 @@ pub(super) async fn readyz(State(app): State<Arc<App>>) -> Result<&'static str, 
         return Err(Problem::unavailable("behind", "a version that was decided on cannot be loaded; the log says why"));
     }
     app.reader.ping().await.map_err(|error| {
-        tracing::warn!(%error, "the database does not answer");
-        Problem::unavailable("database", "the database does not answer")
+        app.condition.suffer(&error, "the database does not answer");
+        Problem::unavailable("database", app.condition.trouble().map_or("the database does not answer", Trouble::told))
     })?;
     Ok("ready\n")
 }

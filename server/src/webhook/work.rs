@@ -34,7 +34,7 @@ pub async fn work(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     let mut under_way = UnderWay::default();
     while !is_over(&stop) {
         let wait = under_way.begin(&app).await.unwrap_or_else(|error| {
-            tracing::error!(error = &error as &dyn std::error::Error, "what is to be sent");
+            app.condition.suffer(&error, "what is to be sent");
             PAUSE
         });
         tokio::select! {
@@ -165,7 +165,7 @@ async fn carry(app: Arc<App>, send: DueSend) -> Stage {
     let tried = match AssertUnwindSafe(attempt(&app, &send, at.as_second())).catch_unwind().await {
         Ok(Ok(tried)) => tried,
         Ok(Err(error)) => {
-            tracing::error!(error = &error as &dyn std::error::Error, "a subscription");
+            app.condition.suffer(&error, "a subscription");
             Tried::without("the subscription could not be read", false)
         }
         Err(payload) => {
@@ -273,7 +273,7 @@ async fn note(app: &Arc<App>, send: Uuid, attempt: Attempt, outcome: SendOutcome
             Ok(Err(error)) => error,
             Err(message) => StoreError::Inconsistent(message),
         };
-        tracing::error!(%send, error = &error as &dyn std::error::Error, "an attempt cannot be noted");
+        app.condition.suffer(&error, "an attempt cannot be noted");
         if matches!(error, StoreError::Inconsistent(_)) {
             return;
         }

@@ -12,6 +12,7 @@ conformance!(
     the_queue_that_has_waited_longest_comes_first,
     what_is_queued_outlives_the_process,
     each_beginning_is_counted,
+    a_beginning_can_be_taken_back,
     what_is_queued_ends_once_however_it_ends,
     progress_is_told_until_the_end,
     a_body_that_is_gone_holds_up_nothing,
@@ -105,6 +106,22 @@ async fn each_beginning_is_counted(database: &dyn Database) {
     for not_queued in [id, world.receive(&connection, "{}").await, Uuid::from_u128(1)] {
         assert!(matches!(world.store.begin(not_queued).await, Err(StoreError::Inconsistent(_))));
     }
+}
+
+async fn a_beginning_can_be_taken_back(database: &dyn Database) {
+    let world = World::new(database).await;
+    let connection = world.connection("demo", "school").await;
+    let id = enqueue(&world, &connection, "{}").await;
+    let attempts = async || world.store.next_queued("demo", "school").await.unwrap().unwrap().attempts;
+    world.store.unbegin(id).await.unwrap();
+    assert_eq!(attempts().await, 0);
+    for _ in 0..2 {
+        world.store.begin(id).await.unwrap();
+    }
+    world.store.unbegin(id).await.unwrap();
+    assert_eq!(attempts().await, 1);
+    world.store.settle(id, world.received("").at, &Report::new(Status::Failed), &[]).await.unwrap();
+    world.store.unbegin(id).await.unwrap();
 }
 
 async fn what_is_queued_ends_once_however_it_ends(database: &dyn Database) {

@@ -82,6 +82,20 @@ pub(super) async fn begin(pool: &PgPool, process: Option<Uuid>, delivery: Uuid) 
     }
 }
 
+/// Takes one beginning back.
+pub(super) async fn unbegin(pool: &PgPool, process: Option<Uuid>, delivery: Uuid) -> Result<(), StoreError> {
+    sqlx::query(
+        "update delivery d set attempts = d.attempts - 1 where d.id = $1 and d.status = 'queued' and d.attempts > 0 \
+         and (select k.process from claim k where k.tenant = d.tenant and k.connection = d.connection) \
+         is not distinct from $2",
+    )
+    .bind(delivery)
+    .bind(process)
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
 /// Says how far a delivery is; nothing, if it has ended meanwhile. This does not wait for the disk.
 pub(super) async fn progress(pool: &PgPool, delivery: Uuid, sent: u64, errors: u64) -> Result<(), StoreError> {
     sqlx::query(

@@ -78,6 +78,16 @@ pub(super) fn begin(transaction: &Transaction<'_>, process: Option<Uuid>, delive
     }
 }
 
+/// Takes one beginning back.
+pub(super) fn unbegin(transaction: &Transaction<'_>, process: Option<Uuid>, delivery: Uuid) -> Result<(), StoreError> {
+    let mut statement = transaction.prepare_cached(
+        "update delivery set attempts = attempts - 1 where id = ?1 and status = 'queued' and attempts > 0 \
+         and (select process from claim where connection = delivery.connection) is ?2",
+    )?;
+    statement.execute(params![delivery.as_bytes(), process.as_ref().map(Uuid::as_bytes)])?;
+    Ok(())
+}
+
 /// Says how far a delivery is; nothing, if it has ended meanwhile.
 pub(super) fn progress(
     transaction: &Transaction<'_>,

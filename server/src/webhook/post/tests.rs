@@ -25,8 +25,8 @@ use crate::webhook::tls;
 /// Longer than anything here takes.
 const PLENTY: Duration = Duration::from_secs(30);
 
-/// Shorter than somebody waits who never answers.
-const SHORT: Duration = Duration::from_millis(100);
+/// Shorter than somebody waits who never answers, and longer than a busy machine takes for an answer.
+const SHORT: Duration = Duration::from_secs(2);
 
 /// What a subscriber does with a connection.
 #[derive(Clone)]
