@@ -185,7 +185,8 @@ fn an_acknowledged_message_is_worked_on_once_whenever_the_process_dies(kind: Kin
         server.kill();
         server = site.start();
     }
-    assert!(caught > KILLS / 2, "only {caught} of {KILLS} times it died before the work was done");
+    // The first ones at least, though the machine be several times as fast as when it was measured.
+    assert!(caught > KILLS / 4, "only {caught} of {KILLS} times it died before the work was done");
     let log = finished(&server, &id);
     assert!(log == expected_log, "the log is not that of an uninterrupted run");
     assert!(timeless(&server) == expected, "the entities are not those of an uninterrupted run");

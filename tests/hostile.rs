@@ -44,7 +44,7 @@ fn a_hostile_partner_does_not_delay_another() {
     let mut site = site_with_attackers();
     // Enough fuel to loop until the deadline.
     site.config["limits"] = json!({
-        "mapper": { "fuel_base": 1_u64 << 42, "fuel_per_delivery_max": 1_u64 << 50, "deadline_ms": 8_000 }
+        "mapper": { "fuel_base": 1_u64 << 42, "fuel_per_delivery_max": 1_u64 << 50, "deadline_ms": 15_000 }
     });
     let server = site.start();
     let loops: Vec<_> = (0..4).map(|id| (id, "loop")).collect();

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::sql::{Dialect, Whose};
 use crate::canonical::Canonical;
 use crate::description::formula::{Formula, Part};
-use crate::description::{Expression, Listed, Partner, RecordType, Selection, SortWord, Verb};
+use crate::description::{Expression, Listed, Operation, Partner, RecordType, Selection, SortWord, Verb};
 use crate::store::read::{Cursor, SelectPart};
 use crate::store::sql::{Question, Wanted, items};
 use crate::table::{Column, ColumnForm};
@@ -260,21 +260,32 @@ fn exempt(condition: &Expression, record: &RecordType) -> Option<&'static str> {
     }
 }
 
+/// Has the tables of a partner's records filled before they have indexes: that takes a tenth of the time.
+fn fill(partner: &mut Partner, prepare: &dyn Fn(&Partner), fill: impl FnOnce(&Partner)) {
+    let indexes: Vec<_> = partner.records.iter_mut().map(|record| std::mem::take(&mut record.indexes)).collect();
+    prepare(partner);
+    fill(partner);
+    for (record, indexes) in partner.records.iter_mut().zip(indexes) {
+        record.indexes = indexes;
+    }
+    prepare(partner);
+}
+
 /// Asks for each list of each shipped description, and compares what is said of them with the files whose names end so.
-fn compare(ending: &str, database: impl Fn(&Partner) -> Box<dyn Planner>) {
+fn compare(ending: &str, database: impl Fn(&mut Partner) -> Box<dyn Planner>) {
     let bless = std::env::var_os("BLESS").is_some();
     let mut differing = Vec::new();
-    for partner in shipped() {
+    for mut partner in shipped() {
+        let lists = |operation: &Operation| matches!(&operation.verb, Verb::List(Listed::Selected(_)));
+        if !partner.operations.iter().any(lists) {
+            continue;
+        }
+        let database = database(&mut partner);
         let mut said = HEAD.to_owned();
         let selected = partner.operations.iter().filter_map(|operation| match &operation.verb {
             Verb::List(Listed::Selected(selection)) => Some((&operation.id, &**selection)),
             _ => None,
         });
-        let selected: Vec<_> = selected.collect();
-        if selected.is_empty() {
-            continue;
-        }
-        let database = database(&partner);
         for (id, selection) in selected {
             said.push_str(&Asker { partner: &partner, selection, database: &*database }.say(id));
         }

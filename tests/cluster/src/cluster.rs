@@ -25,11 +25,13 @@ pub struct Settings {
     pub connections_max: u32,
     /// More lines for `postgresql.conf`.
     pub lines: Vec<String>,
+    /// Files beside it, by name: keys and certificates.
+    pub files: Vec<(String, String)>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { fsync: true, connections_max: 200, lines: Vec::new() }
+        Self { fsync: true, connections_max: 200, lines: Vec::new(), files: Vec::new() }
     }
 }
 
@@ -145,6 +147,13 @@ impl Cluster {
             "wal_retrieve_retry_interval = 100ms".to_owned(),
         ];
         lines.extend(settings.lines.iter().cloned());
+        for (name, contents) in &settings.files {
+            let path = self.data().join(name);
+            private(&path)?.write_all(contents.as_bytes())?;
+            if let Some(user) = self.programs.user {
+                user.owns(&path)?;
+            }
+        }
         self.add_settings(&lines)
     }
 
@@ -206,7 +215,7 @@ impl Cluster {
 
     /// A fresh, empty database in it.
     pub fn database(&self) -> io::Result<Database> {
-        Database::made(self.url("postgres"), |name| self.url(name))
+        Database::made(self.url("postgres"), "", |name| self.url(name))
     }
 
     /// The URL of one of its databases; `postgres` is there from the beginning.

@@ -67,19 +67,32 @@ impl Database {
     ///
     /// Where there is no server to make it in.
     pub fn fresh() -> Self {
+        Self::fresh_with("")
+    }
+
+    /// Makes one whose texts are ordered as ICU orders them, where nothing says otherwise, and not by their bytes.
+    ///
+    /// # Panics
+    ///
+    /// Where there is no server to make it in.
+    pub fn fresh_in_natural_order() -> Self {
+        Self::fresh_with("locale_provider icu icu_locale 'und' locale 'C' encoding 'UTF8'")
+    }
+
+    fn fresh_with(options: &str) -> Self {
         let server = Server::shared();
-        match Self::made(server.url(None), |name| server.url(Some(name))) {
+        match Self::made(server.url(None), options, |name| server.url(Some(name))) {
             Ok(database) => database,
             Err(error) => panic!("no database for a test: {error}"),
         }
     }
 
     /// Makes one where `maintenance` leads to.
-    pub(crate) fn made(maintenance: String, url: impl FnOnce(&str) -> String) -> io::Result<Self> {
+    pub(crate) fn made(maintenance: String, options: &str, url: impl FnOnce(&str) -> String) -> io::Result<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         static RUN: LazyLock<u64> = LazyLock::new(|| fastrand::u64(..));
         let name = format!("rollcall_test_{:x}_{}", *RUN, COUNT.fetch_add(1, Ordering::Relaxed));
-        execute(maintenance.clone(), format!("create database {name} template template0"))?;
+        execute(maintenance.clone(), format!("create database {name} template template0 {options}"))?;
         Ok(Self { maintenance, url: url(&name), name })
     }
 

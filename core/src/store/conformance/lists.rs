@@ -10,13 +10,21 @@ use serde_json::{Map, Value, json};
 
 use super::sample::{Plan, World, branch};
 use super::selections::{ALL, COURSE, COURSE_MEMBERS, ENROLMENT, ENROLMENT_MEMBERS, cells, partner, selection};
-use super::{Database, conformance};
+use super::{Database, PostgresDatabase, conformance};
 use crate::description::{RecordTypeId, Selection, VALUE};
 use crate::store::read::{Cursor, SelectPart, SelectQuery, SelectedRecords};
 use crate::store::{RecordRow, RecordStep};
 use crate::table::ColumnForm;
 
 conformance!(lists_are_what_one_gets_who_looks_at_each_record);
+
+#[tokio::test]
+async fn lists_are_the_same_whatever_order_a_database_prefers() {
+    let database = PostgresDatabase(rollcall_test_cluster::Database::fresh_in_natural_order());
+    let order = "select string_agg(t, '' order by t) from unnest(array['a', 'B']) t";
+    assert_eq!(database.0.texts(order).unwrap(), ["aB"], "by their bytes");
+    lists_are_what_one_gets_who_looks_at_each_record(&database).await;
+}
 
 /// How many random lists are looked at.
 const CASES: usize = 100;

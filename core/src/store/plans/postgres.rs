@@ -7,7 +7,7 @@ use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, Row as _};
 use tokio::runtime::Runtime;
 
-use super::{Line, Planner, RECORDS, Says, compare, filled};
+use super::{Line, Planner, RECORDS, Says, compare, fill, filled};
 use crate::description::Partner;
 use crate::store::Store as _;
 use crate::store::postgres::{PostgresOptions, PostgresStore, asked, connect_options};
@@ -23,29 +23,32 @@ struct Filled {
 }
 
 impl Filled {
-    fn new(partner: &Partner) -> Self {
+    fn new(partner: &mut Partner) -> Self {
         let (database, runtime) = (rollcall_test_cluster::Database::fresh(), Runtime::new().unwrap());
-        let connection = runtime.block_on(async {
-            let store = PostgresStore::open(&database.url(), &PostgresOptions::default()).await.unwrap();
-            store.prepare_partner(partner).await.unwrap();
-            let options = connect_options(&database.url(), &PostgresOptions::default()).unwrap();
-            let mut connection = PgConnection::connect_with(&options).await.unwrap();
+        let options = PostgresOptions::default();
+        let store = runtime.block_on(PostgresStore::open(&database.url(), &options)).unwrap();
+        let connect = connect_options(&database.url(), &options).unwrap();
+        let connection = RefCell::new(runtime.block_on(PgConnection::connect_with(&connect)).unwrap());
+        let execute = |statement: String| {
+            let mut connection = connection.borrow_mut();
+            runtime.block_on(connection.execute(AssertSqlSafe(statement))).unwrap();
+        };
+        let prepare = |partner: &Partner| runtime.block_on(store.prepare_partner(partner)).unwrap();
+        fill(partner, &prepare, |partner| {
             for record in &partner.records {
                 let (table, (columns, values)) = (&record.table.name, filled(record, LIST_OF));
-                let statement = format!(
+                execute(format!(
                     "insert into \"{table}\" (_tenant, _connection, _id, _key, _delivery, _ancestors{columns}) \
                      select 1, 1, n, '[' || n || ']', '00000000-0000-0000-0000-000000000000', '{{}}'{values} \
                      from generate_series(1, {RECORDS}) n"
-                );
-                connection.execute(AssertSqlSafe(statement)).await.unwrap();
+                ));
             }
-            // It looks at each row, so that what it finds out is always the same.
-            connection.execute("set default_statistics_target = 200").await.unwrap();
-            connection.execute("vacuum analyze").await.unwrap();
-            store.close().await;
-            connection
         });
-        Self { connection: RefCell::new(connection), runtime, _database: database }
+        // It looks at each row, so that what it finds out is always the same.
+        execute("set default_statistics_target = 200".to_owned());
+        execute("vacuum analyze".to_owned());
+        runtime.block_on(store.close());
+        Self { connection, runtime, _database: database }
     }
 }
 

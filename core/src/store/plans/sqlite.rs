@@ -6,7 +6,7 @@ use rusqlite::{Connection, params_from_iter};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use super::{Line, Planner, RECORDS, Says, compare, filled};
+use super::{Line, Planner, RECORDS, Says, compare, fill, filled};
 use crate::description::Partner;
 use crate::store::Store as _;
 use crate::store::sql::{Dialect, Question, Sqlite, Whose};
@@ -21,24 +21,30 @@ struct Filled {
 }
 
 impl Filled {
-    fn new(partner: &Partner) -> Self {
+    fn new(partner: &mut Partner) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("hub.db");
-        Runtime::new().unwrap().block_on(async {
-            let store = SqliteStore::open(&path, &SqliteOptions::default()).await.unwrap();
-            store.prepare_partner(partner).await.unwrap();
+        let runtime = Runtime::new().unwrap();
+        let prepare = |partner: &Partner| {
+            runtime.block_on(async {
+                let store = SqliteStore::open(&path, &SqliteOptions::default()).await.unwrap();
+                store.prepare_partner(partner).await.unwrap();
+            });
+        };
+        fill(partner, &prepare, |partner| {
+            let database = Connection::open(&path).unwrap();
+            database.execute_batch("pragma synchronous = off").unwrap();
+            for record in &partner.records {
+                let (table, (columns, values)) = (&record.table.name, filled(record, LIST_OF));
+                let statement = format!(
+                    "with recursive numbered(n) as (select 1 union all select n + 1 from numbered where n < {RECORDS}) \
+                     insert into \"{table}\" (_connection, _id, _key, _delivery, _ancestors{columns}) \
+                     select 1, n, '[' || n || ']', x'', '{{}}'{values} from numbered"
+                );
+                database.execute_batch(&statement).unwrap();
+            }
         });
         let database = Connection::open(&path).unwrap();
-        database.execute_batch("pragma synchronous = off").unwrap();
-        for record in &partner.records {
-            let (table, (columns, values)) = (&record.table.name, filled(record, LIST_OF));
-            let statement = format!(
-                "with recursive numbered(n) as (select 1 union all select n + 1 from numbered where n < {RECORDS}) \
-                 insert into \"{table}\" (_connection, _id, _key, _delivery, _ancestors{columns}) \
-                 select 1, n, '[' || n || ']', x'', '{{}}'{values} from numbered"
-            );
-            database.execute_batch(&statement).unwrap();
-        }
         database.execute_batch("analyze; delete from sqlite_stat4").unwrap();
         drop(database);
         Self { database: Connection::open(&path).unwrap(), _folder: folder }
