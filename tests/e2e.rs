@@ -53,6 +53,7 @@ mod state;
 mod stories;
 #[cfg(test)]
 mod upgrades;
+mod trouble;
 #[cfg(test)]
 mod webhooks;
 

@@ -5,6 +5,7 @@ pub mod client;
 pub mod database;
 pub mod jusoor;
 pub mod process;
+pub mod proxy;
 pub mod school;
 pub mod site;
 pub mod soak;

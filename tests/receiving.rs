@@ -18,7 +18,7 @@ use serde_json::json;
 use crate::state::{deliveries, rows, text};
 
 /// Whose messages are answered before they are worked on.
-const PARTNER: &str = "educacional";
+pub(crate) const PARTNER: &str = "educacional";
 
 /// The server, and where its compiled mappers are kept.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_rollcall");
@@ -222,12 +222,12 @@ fn who_is_told_to_stop_finishes_what_was_asked_or_gives_it_back() {
     }
 }
 
-fn site() -> Site {
+pub(crate) fn site() -> Site {
     with_options(Site::new(PROGRAM, CACHE, PARTNER))
 }
 
 /// The same, with the options that its connections need.
-fn with_options(mut site: Site) -> Site {
+pub(crate) fn with_options(mut site: Site) -> Site {
     for tenant in ["north", "south"] {
         let connections = site.config["tenants"][tenant]["connections"].as_object_mut().unwrap();
         for connection in connections.values_mut() {
@@ -260,7 +260,7 @@ fn try_send(client: &Client, number: u64, bytes: usize) -> Result<Answer, impl s
     client.try_post(&path(), &headers("north-school"), &message(number, bytes))
 }
 
-fn send(client: &Client, number: u64, bytes: usize) -> Answer {
+pub(crate) fn send(client: &Client, number: u64, bytes: usize) -> Answer {
     try_send(client, number, bytes).unwrap_or_else(|error| panic!("{error}"))
 }
 
