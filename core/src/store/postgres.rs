@@ -229,16 +229,22 @@ impl Store for PostgresStore {
     }
 
     async fn tidy_partner(&self, versions: &[&Partner]) -> Result<(), StoreError> {
-        let mut transaction = self.pool.begin().await?;
-        prepare::tidy(&mut transaction, versions).await?;
-        Ok(transaction.commit().await?)
+        let work = async {
+            let mut transaction = self.pool.begin().await?;
+            prepare::tidy(&mut transaction, versions).await?;
+            Ok(transaction.commit().await?)
+        };
+        self.patience.long(work).await
     }
 
     async fn stored_columns(&self, partner: &Partner) -> Result<Vec<Option<Vec<Column>>>, StoreError> {
-        let mut transaction = self.look().await?;
-        let columns = prepare::columns(&mut transaction, partner).await?;
-        transaction.commit().await?;
-        Ok(columns)
+        let work = async {
+            let mut transaction = self.look().await?;
+            let columns = prepare::columns(&mut transaction, partner).await?;
+            transaction.commit().await?;
+            Ok(columns)
+        };
+        self.patience.soon(work).await
     }
 
     async fn connection(&self, tenant: &str, name: &str, partner: &str) -> Result<Connection, StoreError> {
