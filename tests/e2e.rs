@@ -51,9 +51,9 @@ mod skipping;
 mod state;
 #[cfg(test)]
 mod stories;
+mod trouble;
 #[cfg(test)]
 mod upgrades;
-mod trouble;
 #[cfg(test)]
 mod webhooks;
 
