@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rollcall_core::bundle::Bundle;
+use rollcall_core::limits::BundleLimits;
 use rollcall_tests::client::{Answer, Client};
 use rollcall_tests::database::Kind;
 use rollcall_tests::jusoor::{BRANCHES, PARTNER, headers};
@@ -22,8 +24,11 @@ on_every_database!(
     what_was_decided_outlives_the_server_and_is_refused_to_who_knows_less,
 );
 
-/// How often is upgraded and rolled back.
+/// How often is upgraded and rolled back, unless [`ROUNDS_VARIABLE`] says so.
 const ROUNDS: usize = 4;
+
+/// The environment variable that makes the load go on for longer.
+const ROUNDS_VARIABLE: &str = "ROLLCALL_TEST_UPGRADES";
 
 /// How long a process may take to follow another one.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -95,6 +100,7 @@ fn until(what: &str, mut is_so: impl FnMut() -> bool) {
 fn no_call_fails_and_none_is_answered_by_two_versions_while_they_are_switched(kind: Kind) {
     let mut site = site_on(kind);
     site.copy_schemas();
+    let rounds = std::env::var(ROUNDS_VARIABLE).ok().map_or(ROUNDS, |rounds| rounds.parse().unwrap());
     let mut servers = vec![site.start()];
     if kind == Kind::Postgres {
         servers.push(site.start_another("another"));
@@ -136,7 +142,7 @@ fn no_call_fails_and_none_is_answered_by_two_versions_while_they_are_switched(ki
                 }
             });
         }
-        for round in 0..ROUNDS {
+        for round in 0..rounds {
             for decision in [json!({"action": "apply", "version": to}), json!({"action": "rollback"})] {
                 let seen = answered.load(Ordering::SeqCst);
                 epoch.fetch_add(1, Ordering::SeqCst);
@@ -148,7 +154,7 @@ fn no_call_fails_and_none_is_answered_by_two_versions_while_they_are_switched(ki
         over.store(true, Ordering::SeqCst);
     });
     let history = servers[0].get_json(&format!("/admin/v1/partners/{PARTNER}/activations"), "operator");
-    assert_eq!(history["activations"].as_array().unwrap().len(), 2 * ROUNDS + 1);
+    assert_eq!(history["activations"].as_array().unwrap().len(), 2 * rounds + 1);
     for server in &servers {
         until("every process follows", || version(server) == first);
     }
@@ -233,6 +239,85 @@ fn bad_bundles_are_refused_with_every_reason_and_nothing_else_happens() {
     refused(&failing, &["examples/small-school.json comes to something else at /entities/"]);
     fs::write(&example, expected).unwrap();
     upload(&server, &sign(&build(&site, "good-again.rcb")));
+}
+
+/// A component that wants a function from outside.
+const IMPORTING: &[u8] = b"\0asm\x0d\0\x01\0\x07\x05\x01\x40\0\x01\0\x0a\x06\x01\0\x01a\x01\0";
+
+/// What a bundle is when something of it is otherwise: the description's text, and the component.
+fn changed(bundle: &Bundle, change: impl FnOnce(&mut String, &mut Vec<u8>)) -> Vec<u8> {
+    let (manifest, mut files, mut mapper) =
+        (bundle.manifest(), bundle.files().by_name.clone(), bundle.mapper().to_vec());
+    let description = files.get_mut("openapi.yaml").unwrap();
+    let mut text = String::from_utf8(description.clone()).unwrap();
+    change(&mut text, &mut mapper);
+    *description = text.into_bytes();
+    let limits = BundleLimits::default();
+    Bundle::pack(&manifest.partner, &manifest.version, files, mapper, &limits).unwrap().to_bytes()
+}
+
+fn replaced(text: &mut String, from: &str, to: &str) {
+    assert!(text.contains(from), "there is no `{from}` in the description");
+    *text = text.replacen(from, to, 1);
+}
+
+#[test]
+fn a_version_that_does_not_fit_is_refused_with_every_reason_and_nothing_else_happens() {
+    const NAME: &str = "name: {type: string}\n        sections:";
+    let mut site = site();
+    site.copy_schemas();
+    let server = site.start();
+    let before = version(&server);
+    let bytes = fs::read(build(&site, "good.rcb")).unwrap();
+    let good = Bundle::open(&bytes, &BundleLimits::default()).unwrap();
+    let mut digests = zstd::decode_all(bytes.as_slice()).unwrap();
+    let at = digests.windows(14).position(|bytes| bytes == b"openapi: 3.1.0").unwrap();
+    digests[at + 13] = b'1';
+    let bad: [(&str, Vec<u8>, &[&str]); 5] = [
+        (
+            "the description and the component are broken",
+            changed(&good, |text, mapper| {
+                replaced(text, "accept: all", "acept: all");
+                replaced(text, "key: [parent.id, id]", "key: [parent.id, ident]");
+                IMPORTING.clone_into(mapper);
+            }),
+            &["jusoor/openapi.yaml:", "acept", "ident", "must not import anything"],
+        ),
+        (
+            "a column would hold something else",
+            changed(&good, |text, _| {
+                replaced(text, NAME, "name: {type: integer, format: int64}\n        sections:");
+            }),
+            &["would change from text to integer", "comes to something else"],
+        ),
+        (
+            "the component was built against another contract",
+            changed(&good, |_, mapper| {
+                let (from, to) = (b"rollcall:mapper/mapping@1.", b"rollcall:mapper/mapping@7.");
+                while let Some(at) = mapper.windows(from.len()).position(|bytes| bytes == from) {
+                    mapper[at..at + to.len()].copy_from_slice(to);
+                }
+            }),
+            &["version 7."],
+        ),
+        ("there is no component", changed(&good, |_, mapper| mapper.clear()), &["not a WebAssembly component"]),
+        (
+            "a file is not what the manifest says",
+            zstd::bulk::compress(&digests, 3).unwrap(),
+            &["`openapi.yaml` has another digest"],
+        ),
+    ];
+    for (name, bundle, reasons) in bad {
+        let answer = post(&server, "/admin/v1/bundles", &bundle);
+        assert_eq!(answer.status, 422, "{name}: {}", answer.text());
+        for reason in reasons {
+            assert!(answer.text().contains(reason), "{name}: no `{reason}` in {}", answer.text());
+        }
+        assert_eq!(version(&server), before, "{name}");
+    }
+    let answer = server.post(BRANCHES, &headers("north-school"), &Payload::of(Size::SMALL).to_bytes());
+    assert_eq!((answer.status, answer.header("rollcall-version")), (200, &*before));
+    assert_eq!(upload(&server, &bytes)[..12], before[9..]);
 }
 
 #[test]

@@ -88,7 +88,7 @@ impl Bundles {
                 println!("signed by {}", key.public());
                 Ok(Outcome::Done)
             }
-            Action::Verify { file, keys } => verify(&open(&file)?, &keys),
+            Action::Verify { file, keys } => Ok(verify(&open(&file)?, &keys)),
         }
     }
 }
@@ -147,22 +147,24 @@ fn key(file: &Path) -> anyhow::Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-fn verify(bundle: &Bundle, keys: &[PublicKey]) -> anyhow::Result<Outcome> {
+fn verify(bundle: &Bundle, keys: &[PublicKey]) -> Outcome {
     println!("{}/{} {}", bundle.manifest().partner, bundle.manifest().version, bundle.id());
     if keys.is_empty() {
         for signature in bundle.signatures() {
             println!("signed by {}", signature.key);
         }
-        return Ok(Outcome::Done);
+        return Outcome::Done;
     }
     match bundle.signer(keys) {
-        Ok(key) => println!("signed by {key}"),
+        Ok(key) => {
+            println!("signed by {key}");
+            Outcome::Done
+        }
         Err(untrusted) => {
             println!("{untrusted}");
-            return Ok(Outcome::Problems);
+            Outcome::Problems
         }
     }
-    Ok(Outcome::Done)
 }
 
 fn open(file: &Path) -> anyhow::Result<Bundle> {
