@@ -367,7 +367,7 @@ fn erasures_are_done_again_on_request() {
     sent(&server, &school([&[1001, 1002], &[1003]]));
     assert_eq!(marked(&server), ids);
 
-    for (body, removed) in [("".to_owned(), json!({"Section": 1})), (listed.to_string(), json!({}))] {
+    for (body, removed) in [(String::new(), json!({"Section": 1})), (listed.to_string(), json!({}))] {
         let answer = again(&body);
         assert_eq!(answer.status, 200, "{}", answer.text());
         let done = &answer.json()["connections"][0];

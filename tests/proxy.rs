@@ -96,15 +96,15 @@ impl Line {
         *mode.unwrap_or_else(PoisonError::into_inner) == Mode::Passing
     }
 
-    fn connect(self: &Arc<Self>, caller: TcpStream) -> io::Result<()> {
+    fn connect(self: &Arc<Self>, near: TcpStream) -> io::Result<()> {
         if *self.mode.lock().unwrap_or_else(PoisonError::into_inner) == Mode::Cut {
             return Ok(());
         }
-        let called = TcpStream::connect(self.target)?;
-        for stream in [&caller, &called] {
+        let far = TcpStream::connect(self.target)?;
+        for stream in [&near, &far] {
             self.streams.lock().unwrap_or_else(PoisonError::into_inner).push(stream.try_clone()?);
         }
-        for (from, to) in [(caller.try_clone()?, called.try_clone()?), (called, caller)] {
+        for (from, to) in [(near.try_clone()?, far.try_clone()?), (far, near)] {
             let line = Arc::clone(self);
             thread::spawn(move || line.pump(from, to));
         }

@@ -233,7 +233,8 @@ fn a_database_may_be_reached_over_tls_alone() {
 /// Bytes as files of certificates and keys hold them.
 fn pem(what: &str, bytes: &[u8]) -> String {
     let digits = STANDARD.encode(bytes);
-    let lines: Vec<_> = digits.as_bytes().chunks(64).map(|line| str::from_utf8(line).unwrap()).collect();
+    let lines: Vec<_> =
+        digits.as_bytes().chunks(64).map(|line| str::from_utf8(line).expect("digits are text")).collect();
     format!("-----BEGIN {what}-----\n{}\n-----END {what}-----\n", lines.join("\n"))
 }
 
@@ -257,7 +258,7 @@ impl<'l> Lock<'l> {
         let sessions = format!(
             "select {what} from pg_stat_activity where datname = current_database() and application_name = 'keeper'"
         );
-        self.database.texts(&sessions).unwrap()
+        self.database.texts(&sessions).expect("the statement is right")
     }
 
     fn release(self) {
