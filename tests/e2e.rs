@@ -30,6 +30,8 @@ mod isolation;
 #[cfg(test)]
 mod keeping;
 #[cfg(test)]
+mod large;
+#[cfg(test)]
 mod markers;
 #[cfg(test)]
 mod mirror;

@@ -1,6 +1,7 @@
 //! What the end-to-end tests and the benchmark start from: a school to send, a server process to send it to, and a client.
 #![expect(clippy::missing_panics_doc, reason = "a test that cannot go on panics: that is its answer")]
 
+pub mod campus;
 pub mod client;
 pub mod database;
 pub mod jusoor;

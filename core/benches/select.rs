@@ -129,6 +129,7 @@ impl School {
             waits: Vec::new(),
             entries: &[],
             entities: Vec::new(),
+            pieces: None,
             report: &report,
             received: Some(&received),
             numbers: Vec::new(),

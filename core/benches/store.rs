@@ -287,6 +287,7 @@ impl School {
             waits: Vec::new(),
             entries: &[],
             entities: entities.map(|(nth, entity)| EntityStep::Put(self.entity(nth, entity, new))).collect(),
+            pieces: None,
             report,
             received: None,
             numbers: Vec::new(),
@@ -311,7 +312,7 @@ impl School {
         EntityRow {
             link: EntityLink { kind: *kind, sourced_id: *id, uniform: true, contributors: vec![contributor] },
             new,
-            source_id,
+            source_id: source_id.into(),
             digest: Digest::of(source_id.as_bytes()),
             cells,
         }

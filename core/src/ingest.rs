@@ -8,10 +8,12 @@
 //! To add a stage: give it a module of its own above this one, and call it from [`Work`].
 
 mod erase;
+mod held;
 mod known;
 mod logic;
 mod mapping;
 mod payload;
+mod pieces;
 mod resource;
 mod trial;
 mod webhook;
@@ -72,10 +74,10 @@ pub struct Ingested {
     pub entries: Vec<Entry>,
     /// The outcome of each entry, without looking at whom its record waits for.
     pub changes: Vec<Outcome>,
-    /// What each entry's record says: as it was sent, its new state where it was accepted.
-    pub bodies: Vec<Value>,
-    /// What the records said that a snapshot or a clearing removed.
-    pub removed: Vec<Value>,
+    /// What each entry's record says, canonical JSON: as it was sent, its new state where it was accepted.
+    pub bodies: Vec<Vec<u8>>,
+    /// What the records said that a snapshot or a clearing removed, canonical JSON.
+    pub removed: Vec<Vec<u8>>,
 }
 
 impl Ingested {

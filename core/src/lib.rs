@@ -40,6 +40,8 @@ pub mod reference;
 
 pub mod fold;
 
+pub mod said;
+
 pub mod state;
 
 pub mod reconcile;

@@ -40,6 +40,9 @@ pub struct Limits {
     pub page_rows_max: u32,
     /// Bytes of records that are handed to one mapper instance at a time.
     pub batch_bytes: usize,
+    /// Bytes of records that are mapped, and whose entities are written, as one piece. A larger delivery is worked on piece
+    /// by piece: what its records say takes forty times its bytes in memory.
+    pub piece_bytes: usize,
     /// Network connections that are served at the same time; further ones wait until one of these ends.
     pub sockets_max: usize,
     /// Seconds that a client may take to send the head of its next request, after which its network connection is closed.
@@ -176,6 +179,7 @@ impl Default for Limits {
             warnings_max: 100,
             page_rows_max: 10_000,
             batch_bytes: 128 << 10,
+            piece_bytes: 1 << 20,
             sockets_max: 4_096,
             head_read_seconds_max: 60,
             call_seconds_max: 300,

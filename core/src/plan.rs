@@ -6,29 +6,38 @@
 //!
 //! An entity that a record speaks of in the same words as before is not even looked at. One on which all records agree
 //! is not read again either: another record that says the same, or one fewer, cannot change it.
+//!
+//! What happens to each entity is decided by digests. The rows are made when they are asked for, a piece of the delivery at
+//! a time ([`Plan::steps`]), so that no more of them need be in memory.
 
+mod row;
 #[cfg(test)]
 mod tests;
+mod touched;
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::ops::Range;
 
-use foldhash::{HashMap, HashMapExt as _, HashSet};
+use foldhash::HashMap;
 use rayon::prelude::*;
-use uuid::Uuid;
 
-use crate::canonical::{Canonical, Form, KindId, NestedReference};
+use self::row::Vocabulary;
+pub use self::touched::{Held, Touched, touch};
+use self::touched::{Touch, mark, narrow};
+use crate::canonical::{Canonical, KindId};
 use crate::delivery::Counts;
-use crate::fold::{Claim, Folded, Rank, Statement, fold, is_stated};
+use crate::digest::Digest;
+use crate::fold::{Rank, Statement, fold};
 use crate::identity::Namespace;
-use crate::map::Value;
-use crate::reference;
-use crate::store::{EntityLink, EntityRow, EntityStep, HeldEntity, RecordId};
-use crate::table::Cell;
+use crate::map::DecodeError;
+use crate::said::{Mark, Said};
+use crate::store::{HeldEntity, RecordId};
 
 /// Entities that are planned one after the other; beside them, others are.
 const PLANNED_TOGETHER: usize = 512;
+
+/// Statements whose entities make up a piece where they belong to no piece of the delivery.
+const STATEMENTS_PER_PIECE: usize = 16_384;
 
 /// What one record said when it was last taken, and what it says now.
 #[derive(Debug)]
@@ -37,48 +46,27 @@ pub struct Turn<'c> {
     pub record: RecordId,
     /// Its place among the records that speak of one entity.
     pub rank: Rank<'c>,
-    /// What it said.
-    pub before: Cow<'c, [Statement]>,
-    /// What it says; empty when it is gone.
-    pub after: Cow<'c, [Statement]>,
+    /// Of whom it spoke.
+    pub before: Vec<Mark>,
+    /// What it says; nothing when it is gone.
+    pub after: Option<&'c Said>,
+    /// The piece of the delivery that it belongs to.
+    pub piece: u32,
 }
 
-/// An entity as the partner names it.
-pub type Name<'c> = (KindId, &'c str);
-
-/// The entities that a set of turns may change.
-#[derive(Debug)]
-pub struct Touched<'c> {
-    /// In the order in which the turns speak of them.
-    entities: Vec<Touch<'c>>,
-    /// Where in `entities` each stands.
-    places: HashMap<Name<'c>, usize>,
-    /// Their places by kind and `sourcedId`: the order of the steps and of the feed.
-    order: Vec<usize>,
-}
-
-/// What the turns do to one entity.
-#[derive(Debug)]
-struct Touch<'c> {
-    name: Name<'c>,
-    sourced_id: Uuid,
-    /// The records whose words about it have changed.
-    turned: Vec<RecordId>,
-    /// What these say now.
-    claims: Vec<Claim<'c>>,
-}
-
-/// What is held of the touched entities, in the order of [`Touched::entities`]; `None` for one that was never stored.
-pub type Held = Vec<Option<HeldEntity>>;
-
-/// Statements of records that have no turn, but speak of a touched entity.
-pub type Others = HashMap<RecordId, Vec<Statement>>;
+/// Statements of records that have no turn, but speak of a touched entity, each with its mark.
+pub type Others = HashMap<RecordId, Vec<(Mark, Statement)>>;
 
 /// The steps, and what they amount to.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Plan<'c> {
-    /// What to do, in the order of the feed.
-    pub entities: Vec<EntityStep<'c>>,
+    situation: Situation<'c>,
+    turns: HashMap<RecordId, usize>,
+    /// In the order of the pieces; in each, in that of the feed.
+    steps: Vec<Outline>,
+    pieces: Vec<Range<usize>>,
+    /// How many places in the feed they take.
+    pub changes: usize,
     /// Per kind, by name.
     pub counts: BTreeMap<String, Counts>,
     /// Active entities per kind afterwards, by name.
@@ -87,157 +75,26 @@ pub struct Plan<'c> {
     pub disputes: Vec<(RecordId, KindId, u16)>,
 }
 
-/// Finds the entities about which the words of some record have changed.
-pub fn touch<'c>(turns: &'c [Turn<'c>], canonical: &Canonical, namespace: Namespace) -> Touched<'c> {
-    let most = turns.iter().map(|turn| turn.before.len().max(turn.after.len())).sum();
-    let mut touched =
-        Touched { entities: Vec::with_capacity(most), places: HashMap::with_capacity(most), order: Vec::new() };
-    for turn in turns {
-        let same = unchanged(turn);
-        let differs = |statement: &&'c Statement| same.is_empty() || !same.contains(&name(statement));
-        for statement in turn.before.iter().filter(differs) {
-            touched.entity(name(statement)).turned_by(turn.record);
-        }
-        for statement in turn.after.iter().filter(differs) {
-            let touch = touched.entity(name(statement));
-            touch.turned_by(turn.record);
-            touch.claims.push(Claim { record: turn.record, rank: turn.rank, statement });
-        }
-    }
-    touched.entities.par_iter_mut().for_each(|touch| {
-        let (kind, source_id) = touch.name;
-        touch.sourced_id = namespace.sourced_id(&canonical.kind(kind).name, source_id);
-    });
-    touched.order = (0..touched.entities.len()).collect();
-    let entities = &touched.entities;
-    touched.order.par_sort_unstable_by_key(|at| (entities[*at].name.0, entities[*at].sourced_id));
-    touched
+/// What happens to an entity, without the words.
+#[derive(Debug, Clone, Copy)]
+struct Outline {
+    /// Its place among the touched ones.
+    entity: u32,
+    /// Its place in the feed among all that change, if it does.
+    place: u32,
+    step: Step,
 }
 
-fn name(statement: &Statement) -> Name<'_> {
-    (statement.contribution.kind, &statement.contribution.source_id)
-}
-
-/// The entities about which a record says just what it said before.
-fn unchanged<'c>(turn: &'c Turn<'_>) -> BTreeSet<Name<'c>> {
-    if turn.before.is_empty() || turn.after.is_empty() {
-        return BTreeSet::new();
-    }
-    let mut words: BTreeMap<Name<'c>, (Vec<_>, Vec<_>)> = BTreeMap::new();
-    for statement in turn.before.iter() {
-        words.entry(name(statement)).or_default().0.push(statement.digest);
-    }
-    for statement in turn.after.iter() {
-        words.entry(name(statement)).or_default().1.push(statement.digest);
-    }
-    let same = words.into_iter().filter_map(|(name, (mut before, mut after))| {
-        before.sort_unstable();
-        after.sort_unstable();
-        (before == after).then_some(name)
-    });
-    same.collect()
-}
-
-impl Touch<'_> {
-    fn turned_by(&mut self, record: RecordId) {
-        if self.turned.last() != Some(&record) {
-            self.turned.push(record);
-        }
-    }
-
-    /// The records without a change of words that also speak of it.
-    fn others<'h>(&'h self, held: Option<&'h HeldEntity>) -> impl Iterator<Item = RecordId> + 'h {
-        let contributors = held.map_or(&[][..], |held| &held.contributors);
-        contributors.iter().copied().filter(|record| !self.turned.contains(record))
-    }
-
-    /// Whether it will be there afterwards.
-    fn will_be_active(&self, held: Option<&HeldEntity>) -> bool {
-        let stays = || held.is_some_and(|held| held.active) && self.others(held).next().is_some();
-        is_stated(&self.claims) || stays()
-    }
-
-    /// Whether what is held already says what would come out, so that nobody else need be asked.
-    fn settled_by(&self, held: Option<&HeldEntity>) -> bool {
-        held.is_some_and(|held| {
-            held.active
-                && held.uniform
-                && self.claims.iter().all(|claim| claim.statement.digest == held.digest)
-                && self.will_be_active(Some(held))
-        })
-    }
-}
-
-impl<'c> Touched<'c> {
-    fn entity(&mut self, name: Name<'c>) -> &mut Touch<'c> {
-        let place = *self.places.entry(name).or_insert_with(|| {
-            let (turned, claims) = (Vec::new(), Vec::with_capacity(1));
-            self.entities.push(Touch { name, sourced_id: Uuid::nil(), turned, claims });
-            self.entities.len() - 1
-        });
-        &mut self.entities[place]
-    }
-
-    /// The touched entities with their ids.
-    pub fn entities(&self) -> impl ExactSizeIterator<Item = (Name<'c>, Uuid)> {
-        self.entities.iter().map(|touch| (touch.name, touch.sourced_id))
-    }
-
-    /// The records without a turn whose statements are needed to fold the touched entities.
-    pub fn needs(&self, held: &Held) -> BTreeSet<RecordId> {
-        let with_held = self.entities.iter().zip(held).map(|(touch, held)| (touch, held.as_ref()));
-        let open = with_held.filter(|(touch, held)| !touch.settled_by(*held));
-        open.flat_map(|(touch, held)| touch.others(held)).collect()
-    }
-
-    /// The entities that the turns refer to and do not touch: whether they are there has to be asked.
-    pub fn references(&self, turns: &[Turn<'_>], canonical: &Canonical) -> BTreeSet<(KindId, String)> {
-        let elsewhere = |turn: &Turn<'_>| {
-            let mut references = BTreeSet::new();
-            let mut seen = reference::Seen::default();
-            for statement in turn.after.iter() {
-                seen.each_new(&statement.contribution, canonical, &mut |kind, source_id| {
-                    if !self.places.contains_key(&(kind, source_id)) {
-                        references.insert((kind, source_id.to_owned()));
-                    }
-                });
-            }
-            references
-        };
-        turns.par_iter().flat_map_iter(elsewhere).collect()
-    }
-
-    /// The records that refer to an entity that will not be there, or only add to one, with the kind they wait for.
-    /// `absent` are those that [`references`](Self::references) found and nobody holds.
-    pub fn dangling(
-        &self,
-        turns: &[Turn<'_>],
-        canonical: &Canonical,
-        absent: &BTreeSet<(KindId, String)>,
-        held: &Held,
-    ) -> BTreeMap<RecordId, KindId> {
-        let going = self.entities.iter().zip(held).filter(|(touch, held)| !touch.will_be_active(held.as_ref()));
-        let elsewhere = absent.iter().map(|(kind, source_id)| (*kind, source_id.as_str()));
-        let missing: HashSet<_> = going.map(|(touch, _)| touch.name).chain(elsewhere).collect();
-        let mut dangling = BTreeMap::new();
-        if missing.is_empty() {
-            return dangling;
-        }
-        for turn in turns {
-            let mut seen = reference::Seen::default();
-            for statement in turn.after.iter() {
-                if !statement.whole && missing.contains(&name(statement)) {
-                    dangling.entry(turn.record).or_insert(statement.contribution.kind);
-                }
-                seen.each_new(&statement.contribution, canonical, &mut |kind, source_id| {
-                    if missing.contains(&(kind, source_id)) {
-                        dangling.entry(turn.record).or_insert(kind);
-                    }
-                });
-            }
-        }
-        dangling
-    }
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// It is written.
+    Put,
+    /// Others speak of it.
+    Relink,
+    /// Nobody speaks of it any more.
+    Retire,
+    /// Nobody states it any more, but some add to it.
+    RetireAndRelink,
 }
 
 /// Everything that [`plan`] looks at.
@@ -250,7 +107,7 @@ pub struct Situation<'c> {
     /// The turns that `touched` came from.
     pub turns: &'c [Turn<'c>],
     /// The entities they may change.
-    pub touched: &'c Touched<'c>,
+    pub touched: &'c Touched,
     /// What is held of these.
     pub held: &'c Held,
     /// What the other records say, as far as [`Touched::needs`] asked for it.
@@ -261,54 +118,105 @@ pub struct Situation<'c> {
     pub active: &'c BTreeMap<String, u64>,
 }
 
+/// That a record speaks of the entity that is being planned.
+#[derive(Debug, Clone, Copy)]
+struct Voice<'c> {
+    record: RecordId,
+    rank: Rank<'c>,
+    digest: Digest,
+    whole: bool,
+    words: At<'c>,
+}
+
+/// Where words are.
+#[derive(Debug, Clone, Copy)]
+enum At<'c> {
+    /// The turn, and the statement in it.
+    Turn(usize, usize),
+    /// With a record that has no turn.
+    Other(&'c Statement),
+}
+
 /// Plans the steps.
-pub fn plan<'c>(situation: &Situation<'c>) -> Plan<'c> {
-    let turns = situation.turns.iter().map(|turn| (turn.record, turn)).collect();
-    let parts = situation.touched.order.par_chunks(PLANNED_TOGETHER).map(|places| {
-        let mut planner =
-            Planner { situation: *situation, turns: &turns, part: Part::default(), resolved: HashMap::new() };
-        for &place in places {
-            let held = situation.held.get(place).and_then(Option::as_ref);
-            planner.entity(&situation.touched.entities[place], held);
-        }
-        planner.part
-    });
-    let parts: Vec<_> = parts.collect();
-    Plan::of(parts, situation)
+pub fn plan<'c>(situation: &Situation<'c>) -> Result<Plan<'c>, DecodeError> {
+    let turns = situation.turns.iter().enumerate().map(|(at, turn)| (turn.record, at)).collect();
+    let planner = Planner { situation, turns: &turns };
+    let parts = (0..situation.touched.len()).into_par_iter().chunks(PLANNED_TOGETHER);
+    let parts = parts.map(|entities| planner.part(&entities)).collect::<Result<Vec<_>, _>>()?;
+    Ok(Plan::of(parts, *situation, turns))
 }
 
 impl<'c> Plan<'c> {
     /// The parts, in their order, as one plan.
-    fn of(parts: Vec<Part<'c>>, situation: &Situation<'c>) -> Self {
-        let mut plan = Self { active: situation.active.clone(), ..Self::default() };
-        plan.entities.reserve(parts.iter().map(|part| part.entities.len()).sum());
+    fn of(parts: Vec<Part>, situation: Situation<'c>, turns: HashMap<RecordId, usize>) -> Self {
+        let (mut counts, mut active, mut disputes) = (BTreeMap::new(), situation.active.clone(), Vec::new());
         let mut tallies: BTreeMap<KindId, Tally> = BTreeMap::new();
+        let mut steps: Vec<(u32, Outline)> = Vec::with_capacity(parts.iter().map(|part| part.steps.len()).sum());
+        let mut places = 0;
         for part in parts {
-            plan.entities.extend(part.entities);
-            plan.disputes.extend(part.disputes);
+            for (piece, mut outline) in part.steps {
+                outline.place = places;
+                places += u32::from(outline.step != Step::Relink);
+                steps.push((piece, outline));
+            }
+            disputes.extend(part.disputes);
             for (kind, tally) in part.tallies {
                 tallies.entry(kind).or_default().add(&tally);
             }
         }
         for (kind, tally) in tallies {
             let name = &situation.canonical.kind(kind).name;
-            let active = plan.active.entry(name.clone()).or_default();
+            let active: &mut u64 = active.entry(name.clone()).or_default();
             *active = active.saturating_add_signed(tally.gained);
-            plan.counts.insert(name.clone(), tally.counts);
+            counts.insert(name.clone(), tally.counts);
         }
         // Whatever is active afterwards and was neither created nor updated is as it was.
-        for (kind, active) in &plan.active {
-            let counts = plan.counts.entry(kind.clone()).or_default();
+        for (kind, active) in &active {
+            let counts: &mut Counts = counts.entry(kind.clone()).or_default();
             counts.unchanged = active.saturating_sub(counts.created + counts.updated);
         }
-        plan
+        steps.sort_by_key(|(piece, _)| *piece);
+        let pieces = cut(&steps, situation.touched);
+        let steps = steps.into_iter().map(|(_, outline)| outline).collect();
+        Self { situation, turns, steps, pieces, changes: places as usize, counts, active, disputes }
     }
+
+    /// In how many pieces the steps are made.
+    pub fn pieces(&self) -> usize {
+        self.pieces.len()
+    }
+
+    /// Whether nothing changes that a reader sees.
+    pub fn is_quiet(&self) -> bool {
+        self.changes == 0
+    }
+}
+
+/// Which steps belong together: those of one piece of the delivery, and of the others as many as go into one.
+fn cut(steps: &[(u32, Outline)], touched: &Touched) -> Vec<Range<usize>> {
+    let mut pieces = Vec::new();
+    let mut start = 0;
+    let mut statements = 0;
+    for (at, (piece, outline)) in steps.iter().enumerate() {
+        let is_new = at > start && (*piece != steps[start].0 || statements > STATEMENTS_PER_PIECE);
+        if is_new {
+            pieces.push(start..at);
+            (start, statements) = (at, 0);
+        }
+        if *piece == Planner::ELSEWHERE {
+            statements += touched.at(outline.entity as usize).len();
+        }
+    }
+    if start < steps.len() {
+        pieces.push(start..steps.len());
+    }
+    pieces
 }
 
 /// What becomes of some of the entities.
 #[derive(Default)]
-struct Part<'c> {
-    entities: Vec<EntityStep<'c>>,
+struct Part {
+    steps: Vec<(u32, Outline)>,
     tallies: BTreeMap<KindId, Tally>,
     disputes: Vec<(RecordId, KindId, u16)>,
 }
@@ -330,98 +238,135 @@ impl Tally {
     }
 }
 
-/// Plans some of the entities: what becomes of one follows from nothing that becomes of another.
+/// Plans entities: what becomes of one follows from nothing that becomes of another.
 struct Planner<'p, 'c> {
-    situation: Situation<'c>,
-    turns: &'p HashMap<RecordId, &'c Turn<'c>>,
-    part: Part<'c>,
-    /// Nested values with their references resolved, by what they were.
-    resolved: HashMap<(KindId, u16, Arc<str>), Arc<str>>,
+    situation: &'p Situation<'c>,
+    turns: &'p HashMap<RecordId, usize>,
+}
+
+/// An entity on which records disagree, or that is settled.
+enum Look {
+    Decided,
+    Mixed,
 }
 
 impl<'c> Planner<'_, 'c> {
-    fn entity(&mut self, touch: &'c Touch<'c>, held: Option<&HeldEntity>) {
-        if let (true, Some(held)) = (touch.settled_by(held), held) {
-            self.relink(touch, held);
-            return;
-        }
-        let kind = touch.name.0;
-        let mut claims = touch.claims.clone();
-        for record in touch.others(held) {
-            self.claims_of(record, touch.name, &mut claims);
-        }
-        if !is_stated(&claims) {
-            self.retire(touch, held, &claims);
-            return;
-        }
-        let folded = fold(self.situation.canonical.kind(kind), &mut claims);
-        if let Some(&leader) = folded.contributors.first() {
-            self.part.disputes.extend(folded.disputed.iter().map(|field| (leader, kind, *field)));
-        }
-        match held {
-            Some(held) if held.active && held.digest == folded.digest => {
-                if held.uniform != folded.uniform || held.contributors != folded.contributors {
-                    self.part.entities.push(EntityStep::Relink(link(touch, folded.uniform, folded.contributors)));
-                }
+    /// The piece of steps whose words stand in several pieces, or that need none.
+    const ELSEWHERE: u32 = u32::MAX;
+
+    fn part(&self, entities: &[usize]) -> Result<Part, DecodeError> {
+        let mut part = Part::default();
+        let mut mixed = Vec::new();
+        for &at in entities {
+            let voices = self.voices(at);
+            match self.entity(at, &voices, &mut part) {
+                Look::Decided => {}
+                Look::Mixed => mixed.push((at, voices)),
             }
-            held => self.put(touch, held, folded),
         }
+        if mixed.is_empty() {
+            return Ok(part);
+        }
+        let vocabulary = Vocabulary::of(self.situation, mixed.iter().flat_map(|(_, voices)| voices))?;
+        for (at, voices) in &mixed {
+            self.mixed(*at, voices, &vocabulary, &mut part);
+        }
+        part.steps.sort_by_key(|(_, outline)| outline.entity);
+        Ok(part)
     }
 
-    /// Nobody states it any more. Who still adds to it is kept with it, for when it comes back.
-    fn retire(&mut self, touch: &Touch<'c>, held: Option<&HeldEntity>, claims: &[Claim<'c>]) {
-        if !held.is_some_and(|held| held.active) {
+    fn held(&self, at: usize) -> Option<&'c HeldEntity> {
+        self.situation.held.get(at)
+    }
+
+    /// Who speaks of an entity, by rank; those who do so as before only where it has to be known.
+    fn voices(&self, at: usize) -> Vec<Voice<'c>> {
+        let Situation { turns, touched, .. } = *self.situation;
+        let (touch, held) = (touched.at(at), self.held(at));
+        let mut voices: Vec<_> = touch.new_words().filter_map(|(turn, nth)| self.voice(turn, nth)).collect();
+        if !touch.settled_by(turns, held) {
+            for record in touch.others(turns, held) {
+                self.voices_of(record, touch, &mut voices);
+            }
+        }
+        voices.sort_by(|one, other| (one.rank, one.digest).cmp(&(other.rank, other.digest)));
+        voices
+    }
+
+    fn voice(&self, turn: usize, nth: usize) -> Option<Voice<'c>> {
+        let turns = self.situation.turns;
+        let Mark { digest, whole, .. } = *mark(turns, turn, nth)?;
+        let of = &turns[turn];
+        Some(Voice { record: of.record, rank: of.rank, digest, whole, words: At::Turn(turn, nth) })
+    }
+
+    /// What a record says of an entity that did not change its words about it.
+    fn voices_of(&self, record: RecordId, touch: Touch<'_>, voices: &mut Vec<Voice<'c>>) {
+        if let Some(turn) = self.turns.get(&record) {
+            voices.extend(touch.same_words(*turn).filter_map(|(turn, nth)| self.voice(turn, nth)));
             return;
         }
-        let kind = touch.name.0;
-        self.part.entities.push(EntityStep::Retire(kind, touch.sourced_id));
-        if !claims.is_empty() {
-            let adding: BTreeSet<_> = claims.iter().map(|claim| (claim.rank, claim.record)).collect();
-            let contributors = adding.into_iter().map(|(_, record)| record).collect();
-            self.part.entities.push(EntityStep::Relink(link(touch, false, contributors)));
+        let rank = self.situation.ranks.get(&record).copied();
+        let (Some(rank), Some(statements)) = (rank, self.situation.others.get(&record)) else { return };
+        let name = (touch.kind(), touch.sourced_id());
+        let about = statements.iter().filter(|(mark, _)| (mark.kind, mark.sourced_id) == name);
+        voices.extend(about.map(|(mark, statement)| {
+            let Mark { digest, whole, .. } = *mark;
+            Voice { record, rank, digest, whole, words: At::Other(statement) }
+        }));
+    }
+
+    /// Decides what becomes of an entity, as far as that can be done without the words.
+    fn entity(&self, at: usize, voices: &[Voice<'c>], part: &mut Part) -> Look {
+        let (touch, held) = (self.situation.touched.at(at), self.held(at));
+        if touch.settled_by(self.situation.turns, held) {
+            if held.is_some_and(|held| self.linked(touch, held) != held.contributors) {
+                part.step(at, Step::Relink, Self::ELSEWHERE);
+            }
+            return Look::Decided;
         }
-        let tally = self.tally(kind);
-        tally.counts.removed += 1;
-        tally.gained -= 1;
-    }
-
-    /// It says what it said; only who says it may have changed.
-    fn relink(&mut self, touch: &Touch<'c>, held: &HeldEntity) {
-        let rank = |record: &RecordId| {
-            self.turns.get(record).map(|turn| turn.rank).or_else(|| self.situation.ranks.get(record).copied())
-        };
-        let speaking = touch.claims.iter().map(|claim| claim.record);
-        let mut contributors: Vec<_> = touch.others(Some(held)).chain(speaking).collect();
-        contributors.sort_by_key(rank);
-        contributors.dedup();
-        if contributors != held.contributors {
-            self.part.entities.push(EntityStep::Relink(link(touch, true, contributors)));
+        if !voices.iter().any(|voice| voice.whole) {
+            if held.is_some_and(|held| held.active) {
+                let step = if voices.is_empty() { Step::Retire } else { Step::RetireAndRelink };
+                part.step(at, step, Self::ELSEWHERE);
+                let tally = part.tallies.entry(touch.kind()).or_default();
+                tally.counts.removed += 1;
+                tally.gained -= 1;
+            }
+            return Look::Decided;
         }
+        if voices.iter().any(|voice| voice.digest != voices[0].digest) {
+            return Look::Mixed;
+        }
+        let of_turn = voices.iter().filter_map(|voice| match voice.words {
+            At::Turn(turn, _) => Some(self.situation.turns[turn].piece),
+            At::Other(_) => None,
+        });
+        self.stated(at, voices, voices[0].digest, of_turn.min().unwrap_or(Self::ELSEWHERE), part);
+        Look::Decided
     }
 
-    /// What a record that did not change its words about `name` says about it.
-    fn claims_of(&self, record: RecordId, name: Name<'c>, claims: &mut Vec<Claim<'c>>) {
-        let (rank, statements) = match self.turns.get(&record) {
-            Some(turn) => (Some(turn.rank), Some(turn.after.as_ref())),
-            None => (self.situation.ranks.get(&record).copied(), self.situation.others.get(&record).map(Vec::as_slice)),
-        };
-        let (Some(rank), Some(statements)) = (rank, statements) else { return };
-        let about = statements.iter().filter(|statement| self::name(statement) == name);
-        claims.extend(about.map(|statement| Claim { record, rank, statement }));
+    /// The same for one on which records disagree.
+    fn mixed(&self, at: usize, voices: &[Voice<'c>], vocabulary: &Vocabulary<'_, 'c>, part: &mut Part) {
+        let kind = self.situation.touched.at(at).kind();
+        let folded = fold(self.situation.canonical.kind(kind), &mut vocabulary.claims(voices));
+        if let Some(&leader) = folded.contributors.first() {
+            part.disputes.extend(folded.disputed.iter().map(|field| (leader, kind, *field)));
+        }
+        self.stated(at, voices, folded.digest, Self::ELSEWHERE, part);
     }
 
-    fn put(&mut self, touch: &Touch<'c>, held: Option<&HeldEntity>, folded: Folded<'c>) {
-        let (kind, source_id) = touch.name;
-        let cells = self.cells(kind, folded.fields);
-        let row = EntityRow {
-            link: link(touch, folded.uniform, folded.contributors),
-            new: held.is_none(),
-            source_id,
-            digest: folded.digest,
-            cells,
-        };
-        self.part.entities.push(EntityStep::Put(row));
-        let tally = self.tally(kind);
+    /// An entity that says what `digest` tells is written, unless it says that already.
+    fn stated(&self, at: usize, voices: &[Voice<'c>], digest: Digest, piece: u32, part: &mut Part) {
+        let held = self.held(at);
+        if let Some(held) = held.filter(|held| held.active && held.digest == digest) {
+            if held.uniform != is_uniform(voices) || held.contributors != contributors(voices) {
+                part.step(at, Step::Relink, Self::ELSEWHERE);
+            }
+            return;
+        }
+        part.step(at, Step::Put, piece);
+        let tally = part.tallies.entry(self.situation.touched.at(at).kind()).or_default();
         if held.is_none() {
             tally.counts.created += 1;
         } else {
@@ -430,69 +375,40 @@ impl<'c> Planner<'_, 'c> {
         tally.gained += i64::from(held.is_none_or(|held| !held.active));
     }
 
-    /// One cell per field of the kind; references become ids.
-    fn cells(&mut self, kind: KindId, fields: Cow<'c, [(u16, Value)]>) -> Vec<Cell<'c>> {
-        let count = self.situation.canonical.kind(kind).fields.len();
-        let mut cells: Vec<Cell<'c>> = Vec::with_capacity(count);
-        cells.resize_with(count, || Cell::Null);
-        let mut place = |field: u16, value: Cow<'c, Value>| {
-            if let Some(place) = cells.get_mut(usize::from(field)) {
-                *place = self.cell(kind, field, value);
-            }
+    /// Who speaks of an entity that says what it said.
+    fn linked(&self, touch: Touch<'_>, held: &HeldEntity) -> Vec<RecordId> {
+        let turns = self.situation.turns;
+        let rank = |record: &RecordId| {
+            self.turns.get(record).map(|turn| turns[*turn].rank).or_else(|| self.situation.ranks.get(record).copied())
         };
-        match fields {
-            Cow::Borrowed(fields) => fields.iter().for_each(|(field, value)| place(*field, Cow::Borrowed(value))),
-            Cow::Owned(fields) => fields.into_iter().for_each(|(field, value)| place(field, Cow::Owned(value))),
-        }
-        cells
-    }
-
-    fn cell(&mut self, kind: KindId, field: u16, value: Cow<'c, Value>) -> Cell<'c> {
-        let form = self.situation.canonical.kind(kind).fields.get(usize::from(field)).map(|field| &field.form);
-        match (value.as_ref(), form) {
-            (Value::Reference(source_id), Some(Form::Reference(to))) => {
-                return Cell::Id(self.sourced_id(*to, source_id));
-            }
-            (Value::Nested(json), Some(Form::Nested(_, references))) if !references.is_empty() => {
-                return Cell::Text(self.resolved(kind, field, json, references).to_string().into());
-            }
-            _ => {}
-        }
-        match value {
-            Cow::Borrowed(Value::Text(text) | Value::Number(text) | Value::Reference(text)) => Cell::Text(text.into()),
-            Cow::Owned(Value::Text(text) | Value::Number(text) | Value::Reference(text)) => Cell::Text(text.into()),
-            Cow::Borrowed(Value::Nested(json)) => Cell::Text(Cow::Borrowed(json)),
-            Cow::Owned(Value::Nested(json)) => Cell::Text(json.to_string().into()),
-            Cow::Borrowed(&Value::Integer(integer)) | Cow::Owned(Value::Integer(integer)) => Cell::Integer(integer),
-            Cow::Borrowed(&Value::Boolean(boolean)) | Cow::Owned(Value::Boolean(boolean)) => Cell::Boolean(boolean),
-        }
-    }
-
-    /// A nested value with ids for its references; thousands of entities share a handful of them.
-    fn resolved(&mut self, kind: KindId, field: u16, json: &Arc<str>, references: &[NestedReference]) -> Arc<str> {
-        let key = (kind, field, Arc::clone(json));
-        if let Some(resolved) = self.resolved.get(&key) {
-            return Arc::clone(resolved);
-        }
-        let resolved: Arc<str> = reference::resolve(json, references, &|to, id| self.sourced_id(to, id)).into();
-        self.resolved.insert(key, Arc::clone(&resolved));
-        resolved
-    }
-
-    fn sourced_id(&self, kind: KindId, source_id: &str) -> Uuid {
-        let Situation { canonical, namespace, touched, .. } = self.situation;
-        let place = touched.places.get(&(kind, source_id));
-        place.map_or_else(
-            || namespace.sourced_id(&canonical.kind(kind).name, source_id),
-            |place| touched.entities[*place].sourced_id,
-        )
-    }
-
-    fn tally(&mut self, kind: KindId) -> &mut Tally {
-        self.part.tallies.entry(kind).or_default()
+        let speaking = touch.new_words().map(|(turn, _)| turns[turn].record);
+        let mut contributors: Vec<_> = touch.others(turns, Some(held)).into_iter().chain(speaking).collect();
+        contributors.sort_by_key(rank);
+        contributors.dedup();
+        contributors
     }
 }
 
-fn link(touch: &Touch<'_>, uniform: bool, contributors: Vec<RecordId>) -> EntityLink {
-    EntityLink { kind: touch.name.0, sourced_id: touch.sourced_id, uniform, contributors }
+impl Part {
+    fn step(&mut self, entity: usize, step: Step, piece: u32) {
+        self.steps.push((piece, Outline { entity: narrow(entity), place: 0, step }));
+    }
+}
+
+/// Whether all say the same.
+fn is_uniform(voices: &[Voice<'_>]) -> bool {
+    voices.windows(2).all(|pair| pair[0].digest == pair[1].digest)
+}
+
+/// The records that speak, by rank.
+fn contributors(voices: &[Voice<'_>]) -> Vec<RecordId> {
+    let mut contributors: Vec<_> = voices.iter().map(|voice| voice.record).collect();
+    contributors.dedup();
+    contributors
+}
+
+/// The same where only some speak, each once.
+fn adding(voices: &[Voice<'_>]) -> Vec<RecordId> {
+    let adding: BTreeSet<_> = voices.iter().map(|voice| (voice.rank, voice.record)).collect();
+    adding.into_iter().map(|(_, record)| record).collect()
 }

@@ -145,6 +145,13 @@ impl Resulting {
         let pointer = self.pointer.clone().unwrap_or_default();
         Record::alone(self.of, self.key.clone(), body, pointer, digest).with_sorted(self.sorted.clone())
     }
+
+    /// The same, one of many.
+    pub(crate) fn packed_record<'r>(&'r self, of: &RecordType, setting: Digest) -> Record<'r> {
+        let digest = crate::record::digest_alone(of, &self.body, setting);
+        let pointer = self.pointer.clone().unwrap_or_default();
+        Record::alone_packed(self.of, self.key.clone(), &self.body, pointer, digest).with_sorted(self.sorted.clone())
+    }
 }
 
 /// A record by type and key.

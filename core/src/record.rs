@@ -27,10 +27,11 @@ pub struct Record<'a> {
     pub key: String,
     /// Where it stands in the payload.
     pub pointer: Pointer,
-    /// Its own members, without the records nested in it; lists without order are sorted.
-    pub body: Json<'a>,
-    /// `body` in canonical form: what the mapper is given.
-    pub bytes: Vec<u8>,
+    /// Its own members, without the records nested in it, in canonical form; lists without order are sorted. This is what
+    /// the mapper is given.
+    pub bytes: Cow<'a, [u8]>,
+    /// The same as a tree; `None` where it is one of so many that each is read again when it is needed.
+    tree: Option<Json<'a>>,
     /// The keys of its ancestors and what the description lets travel with it, nested from the nearest outward:
     /// `{"id":1,"parent":{"id":10}}`. Canonical JSON; `{}` where there are none.
     pub ancestors: Vec<u8>,
@@ -47,6 +48,15 @@ pub(crate) struct Sorted {
     was: Vec<usize>,
 }
 
+/// What is kept of the trees of records beside their bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trees {
+    /// All.
+    Kept,
+    /// None: a tree takes several times the memory of its bytes.
+    Dropped,
+}
+
 /// A payload, cut into its records.
 #[derive(Debug, Default)]
 pub struct Cut<'a> {
@@ -58,8 +68,8 @@ pub struct Cut<'a> {
 
 /// Cuts `body`, whose records stand where `shape` says. `setting` is the digest of all that mapping depends on beside
 /// the record itself: mapper, description, canonical schemas, options.
-pub fn cut<'a>(body: Json<'a>, shape: &Shape, types: &[RecordType], setting: Digest) -> Cut<'a> {
-    let mut cutter = Cutter { types, setting, places: HashMap::new(), sorted: Vec::new(), cut: Cut::default() };
+pub fn cut<'a>(body: Json<'a>, shape: &Shape, types: &[RecordType], setting: Digest, trees: Trees) -> Cut<'a> {
+    let mut cutter = Cutter::new(types, setting, trees);
     let mut pointer = Pointer::root();
     cutter.value(body, shape, &mut pointer, None);
     cutter.cut
@@ -70,8 +80,7 @@ fn sorted<'a>(record: Json<'a>, members: &[(String, Shape)], pointer: &Pointer) 
     if members.is_empty() {
         return (record, Vec::new());
     }
-    let setting = Digest::of(&[]);
-    let mut cutter = Cutter { types: &[], setting, places: HashMap::new(), sorted: Vec::new(), cut: Cut::default() };
+    let mut cutter = Cutter::new(&[], Digest::of(&[]), Trees::Kept);
     let shape = Shape::Object(members.to_vec());
     let kept = cutter.value(record, &shape, &mut pointer.clone(), None);
     (kept.unwrap_or(Json::Null), cutter.sorted)
@@ -97,8 +106,21 @@ const NO_ANCESTORS: &[u8] = b"{}";
 impl<'a> Record<'a> {
     /// A record that is nested in no other, whose canonical form is `bytes`.
     pub fn alone(of: RecordTypeId, key: String, body: Json<'a>, pointer: Pointer, digest: Digest) -> Self {
-        let bytes = body.to_bytes();
-        Self { of, key, pointer, body, bytes, ancestors: NO_ANCESTORS.to_vec(), digest, sorted: Vec::new() }
+        let bytes = body.to_bytes().into();
+        let ancestors = NO_ANCESTORS.to_vec();
+        Self { of, key, pointer, bytes, tree: Some(body), ancestors, digest, sorted: Vec::new() }
+    }
+
+    /// The same of which there are many: its canonical form, which is not read yet.
+    pub(crate) fn alone_packed(
+        of: RecordTypeId,
+        key: String,
+        bytes: &'a [u8],
+        pointer: Pointer,
+        digest: Digest,
+    ) -> Self {
+        let ancestors = NO_ANCESTORS.to_vec();
+        Self { of, key, pointer, bytes: bytes.into(), tree: None, ancestors, digest, sorted: Vec::new() }
     }
 
     /// A record with ancestors, as it is to be stored.
@@ -112,7 +134,8 @@ impl<'a> Record<'a> {
     ) -> Self {
         let bytes = body.to_bytes();
         let digest = Digest::of_parts([setting.as_bytes(), of.name.as_bytes(), &bytes, &ancestors]);
-        Self { of: id, key, pointer: Pointer::root(), body, bytes, ancestors, digest, sorted: Vec::new() }
+        let (pointer, bytes, tree) = (Pointer::root(), bytes.into(), Some(body));
+        Self { of: id, key, pointer, bytes, tree, ancestors, digest, sorted: Vec::new() }
     }
 
     /// The same, whose lists were sorted on the way.
@@ -134,30 +157,47 @@ impl Record<'_> {
         })
     }
 
+    /// What it says, as a tree.
+    pub fn body(&self) -> Cow<'_, Json<'_>> {
+        // How deep it is was checked when it came.
+        let read = || Json::parse(&self.bytes, u32::MAX).unwrap_or(Json::Null);
+        self.tree.as_ref().map_or_else(|| Cow::Owned(read()), Cow::Borrowed)
+    }
+
     /// The record's row: one cell per column of its table, and the members that have none as a JSON object.
     pub fn row<'r>(&'r self, of: &RecordType) -> (Vec<Cell<'r>>, Option<String>) {
-        let Json::Object(body) = &self.body else { return (Vec::new(), None) };
-        let mut columned = 0;
-        let cells = of.table.columns.iter().map(|column| {
-            let cell = body.get(&column.property).and_then(|json| cell(json, column.form));
-            columned += usize::from(cell.is_some());
-            cell.unwrap_or(Cell::Null)
-        });
-        let cells: Vec<_> = cells.collect();
-        if columned == body.len() {
-            return (cells, None);
+        match (&self.tree, self.body().as_ref()) {
+            (Some(Json::Object(body)), _) => row(body, of),
+            (None, Json::Object(body)) => {
+                let (cells, unknown) = row(body, of);
+                (cells.into_iter().map(Cell::into_owned).collect(), unknown)
+            }
+            _ => (Vec::new(), None),
         }
-        let fits = |name: &str, json: &Json<'_>| {
-            let column = of.table.columns.iter().find(|column| column.property == name);
-            column.is_some_and(|column| cell(json, column.form).is_some())
-        };
-        let rest: Object<'_> = body
-            .iter()
-            .filter(|(name, json)| !fits(name, json))
-            .map(|(name, json)| (Cow::Borrowed(name), json.clone()))
-            .collect();
-        (cells, String::from_utf8(Json::Object(rest).to_bytes()).ok())
     }
+}
+
+fn row<'r>(body: &'r Object<'_>, of: &RecordType) -> (Vec<Cell<'r>>, Option<String>) {
+    let mut columned = 0;
+    let cells = of.table.columns.iter().map(|column| {
+        let cell = body.get(&column.property).and_then(|json| cell(json, column.form));
+        columned += usize::from(cell.is_some());
+        cell.unwrap_or(Cell::Null)
+    });
+    let cells: Vec<_> = cells.collect();
+    if columned == body.len() {
+        return (cells, None);
+    }
+    let fits = |name: &str, json: &Json<'_>| {
+        let column = of.table.columns.iter().find(|column| column.property == name);
+        column.is_some_and(|column| cell(json, column.form).is_some())
+    };
+    let rest: Object<'_> = body
+        .iter()
+        .filter(|(name, json)| !fits(name, json))
+        .map(|(name, json)| (Cow::Borrowed(name), json.clone()))
+        .collect();
+    (cells, String::from_utf8(Json::Object(rest).to_bytes()).ok())
 }
 
 /// `json` as a cell of a column; `None` if it does not fit, an explicit `null` among that.
@@ -195,10 +235,15 @@ struct Cutter<'t, 'a> {
     places: HashMap<(RecordTypeId, String), Pointer>,
     /// Lists sorted since the present record began.
     sorted: Vec<Sorted>,
+    trees: Trees,
     cut: Cut<'a>,
 }
 
-impl<'a> Cutter<'_, 'a> {
+impl<'t, 'a> Cutter<'t, 'a> {
+    fn new(types: &'t [RecordType], setting: Digest, trees: Trees) -> Self {
+        Self { types, setting, places: HashMap::new(), sorted: Vec::new(), trees, cut: Cut::default() }
+    }
+
     /// Cuts `json`; gives back what stays in the record around it.
     fn value(
         &mut self,
@@ -321,15 +366,17 @@ impl<'a> Cutter<'_, 'a> {
             of,
             key,
             pointer: pointer.clone(),
-            body: Json::Null,
             digest: Digest::of_parts(parts),
-            bytes,
+            bytes: bytes.into(),
+            tree: None,
             ancestors,
             sorted,
         });
         let ancestor = Ancestor { of: description, body: &body, parent };
         self.members(nested, pointer, Some(&ancestor));
-        self.cut.records[at].body = body;
+        if self.trees == Trees::Kept {
+            self.cut.records[at].tree = Some(body);
+        }
     }
 
     /// Remembers where a key stands, and rejects it where it stood before.
@@ -412,7 +459,7 @@ fn ancestors<'a>(description: &RecordType, parent: Option<&Ancestor<'_, 'a>>) ->
 mod tests {
     use proptest::prelude::*;
 
-    use super::{Cut, cut};
+    use super::{Cut, Trees, cut};
     use crate::description::{FieldPath, RecordType, RecordTypeId, Shape};
     use crate::digest::Digest;
     use crate::json::Json;
@@ -452,7 +499,7 @@ mod tests {
     }
 
     fn cut_text(text: &str) -> Cut<'_> {
-        cut(Json::parse(text.as_bytes(), 64).unwrap(), &shape(), &types(), Digest::of(b"setting"))
+        cut(Json::parse(text.as_bytes(), 64).unwrap(), &shape(), &types(), Digest::of(b"setting"), Trees::Kept)
     }
 
     fn shown(cut: &Cut<'_>) -> Vec<String> {

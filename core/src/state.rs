@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use crate::description::{RecordType, RecordTypeId};
 use crate::digest::Digest;
 use crate::fold::Rank;
-use crate::store::{Gone, HeldRecord, RecordId, RecordStep};
+use crate::store::{Gone, HeldRecord, RecordId};
 
 /// The stored records of a connection: all of them, or those that a call looked at.
 #[derive(Debug, Clone)]
@@ -94,37 +94,15 @@ impl State {
         Digest::of_parts(parts)
     }
 
-    /// Whether a record that `steps` leaves alone has still to be mapped.
-    pub fn has_open_records(&self, steps: &[RecordStep<'_>]) -> bool {
-        let stepped: BTreeSet<_> = steps.iter().map(RecordStep::id).collect();
-        self.records.iter().any(|held| held.digest.is_none() && !stepped.contains(&held.id))
+    /// Whether a record has still to be mapped that is not one of `changed`.
+    pub fn has_open_records(&self, changed: &BTreeSet<RecordId>) -> bool {
+        self.records.iter().any(|held| held.digest.is_none() && !changed.contains(&held.id))
     }
 
-    /// What the records are after `steps`.
+    /// What the records are when those that are `changed` are `put`, or gone.
     #[must_use]
-    pub fn after(&self, steps: &[RecordStep<'_>]) -> Self {
-        let stepped: BTreeSet<_> = steps.iter().map(RecordStep::id).collect();
-        let kept = self.records.iter().filter(|held| !stepped.contains(&held.id)).cloned();
-        let put = steps.iter().filter_map(|step| match step {
-            RecordStep::Put(row) => Some(HeldRecord {
-                id: row.id,
-                of: row.of,
-                key: row.key.to_owned(),
-                digest: row.digest,
-                waits: false,
-                as_of: row.as_of,
-            }),
-            RecordStep::Remove(..) => None,
-        });
+    pub fn after(&self, changed: &BTreeSet<RecordId>, put: Vec<HeldRecord>) -> Self {
+        let kept = self.records.iter().filter(|held| !changed.contains(&held.id)).cloned();
         Self::of(kept.chain(put).collect(), self.names.clone())
-    }
-}
-
-impl RecordStep<'_> {
-    fn id(&self) -> RecordId {
-        match self {
-            Self::Put(row) => row.id,
-            Self::Remove(_, id) => *id,
-        }
     }
 }

@@ -30,7 +30,9 @@ pub mod sqlite;
 mod stored;
 mod trouble;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -227,6 +229,27 @@ pub enum EntityStep<'a> {
     Retire(KindId, Uuid),
 }
 
+/// A step, and its place in the feed among all that a commit changes there, from 0.
+pub type Placed<'a> = (i64, EntityStep<'a>);
+
+/// What happens to records and entities, made piece by piece while it is written.
+pub trait Pieces: fmt::Debug + Send + Sync {
+    /// How many pieces of records there are.
+    fn records_count(&self) -> usize;
+
+    /// What happens to the records of a piece, none of which is removed.
+    fn records(&self, piece: usize) -> Result<Vec<RecordStep<'_>>, StoreError>;
+
+    /// How many pieces of entities there are.
+    fn entities_count(&self) -> usize;
+
+    /// What happens to the entities of a piece.
+    fn entities(&self, piece: usize) -> Result<Vec<Placed<'_>>, StoreError>;
+
+    /// How many places in the feed they take in all.
+    fn changes(&self) -> i64;
+}
+
 /// Who contributes to an entity.
 #[derive(Debug)]
 pub struct EntityLink {
@@ -248,7 +271,7 @@ pub struct EntityRow<'a> {
     /// Whether there is no row of it yet.
     pub new: bool,
     /// The partner's own id.
-    pub source_id: &'a str,
+    pub source_id: Cow<'a, str>,
     /// Digest of the folded fields.
     pub digest: Digest,
     /// One per field of its kind.
@@ -278,8 +301,10 @@ pub struct Commit<'a> {
     pub waits: Vec<WaitStep>,
     /// The delivery's log, one line per record sent; empty where the partner keeps none.
     pub entries: &'a [Entry],
-    /// What happens to canonical entities.
+    /// What happens to canonical entities, in the order of the feed.
     pub entities: Vec<EntityStep<'a>>,
+    /// What happens beside to more records and entities than should be in memory together.
+    pub pieces: Option<&'a dyn Pieces>,
     /// What the delivery's report says.
     pub report: &'a Report,
     /// The delivery itself, where it is kept in this very transaction and not before.

@@ -62,6 +62,19 @@ pub enum Cell<'a> {
     Id(Uuid),
 }
 
+impl Cell<'_> {
+    /// The same, on its own.
+    pub fn into_owned(self) -> Cell<'static> {
+        match self {
+            Self::Null => Cell::Null,
+            Self::Text(text) => Cell::Text(Cow::Owned(text.into_owned())),
+            Self::Integer(integer) => Cell::Integer(integer),
+            Self::Boolean(boolean) => Cell::Boolean(boolean),
+            Self::Id(id) => Cell::Id(id),
+        }
+    }
+}
+
 /// Longest name of a column, in bytes: PostgreSQL cuts at 63.
 const NAME_BYTES_MAX: usize = 60;
 

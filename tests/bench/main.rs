@@ -25,10 +25,11 @@ use self::figures::Figures;
 const MARKS: (&str, &str) = ("<!-- figures: begin -->\n", "<!-- figures: end -->");
 
 /// Benchmarks of single stages: what they measure, and what they are called.
-const STAGES: [(&str, &str); 3] = [
+const STAGES: [(&str, &str); 4] = [
     ("B4: mapping in the sandbox and natively", "mapping"),
     ("B7: storing", "store"),
     ("B11: more processes", "processes"),
+    ("Large payloads", "large"),
 ];
 
 /// How often everything is measured.

@@ -16,7 +16,7 @@ use super::expression::{Member, Type};
 use super::findings::Findings;
 use super::outline::Outline;
 use super::scope::compile;
-use crate::json::Pointer;
+use crate::json::{Pointer, write_text};
 use crate::language::schema::{properties, type_names};
 use crate::language::{Diagnostic, Document};
 
@@ -96,6 +96,27 @@ impl Template {
         }
     }
 
+    /// The response as JSON, of a context that nobody needs any more. A list that [is shown as it
+    /// is](Self::shows_as_it_is) need not be in there: `lists` gives its items, each a piece of JSON, which are copied and
+    /// never read.
+    pub fn write_with<'l>(&self, context: Value, lists: &dyn Fn(&str) -> Option<Vec<&'l [u8]>>) -> Vec<u8> {
+        let mut out = Vec::new();
+        match &self.0 {
+            Node::Row(_) | Node::Rows(..) => write_value(&self.fill_with(context), &mut out),
+            node => {
+                if !node.write(&context, lists, &mut out) {
+                    write_value(&Value::Null, &mut out);
+                }
+            }
+        }
+        out
+    }
+
+    /// Whether all that it does with what has this name, if anything, is to show it as it is.
+    pub fn shows_as_it_is(&self, name: &str) -> bool {
+        self.0.shows_as_it_is(name)
+    }
+
     /// Whether it speaks of this name, which then has to be in its context.
     pub fn speaks_of(&self, name: &str) -> bool {
         self.0.speaks_of(name)
@@ -136,6 +157,56 @@ impl Node {
         }
     }
 
+    fn shows_as_it_is(&self, name: &str) -> bool {
+        match self {
+            Self::Computed(expression) => expression.name() == Some(name) || !expression.speaks_of(name),
+            Self::Object(members) => members.iter().all(|(_, node)| node.shows_as_it_is(name)),
+            node => !node.speaks_of(name),
+        }
+    }
+
+    /// Writes what it is filled in with; says whether there is anything.
+    fn write<'l>(&self, context: &Value, lists: &dyn Fn(&str) -> Option<Vec<&'l [u8]>>, out: &mut Vec<u8>) -> bool {
+        if let Self::Object(members) = self {
+            out.push(b'{');
+            let mut is_first = true;
+            for (name, node) in members {
+                let before = out.len();
+                if !is_first {
+                    out.push(b',');
+                }
+                write_text(name, out);
+                out.push(b':');
+                if node.write(context, lists, out) {
+                    is_first = false;
+                } else {
+                    out.truncate(before);
+                }
+            }
+            out.push(b'}');
+            return true;
+        }
+        if let Self::Computed(expression) = self
+            && let Some(items) = expression.name().and_then(lists)
+        {
+            out.reserve(items.iter().map(|item| item.len() + 1).sum::<usize>() + 2);
+            out.push(b'[');
+            for (nth, item) in items.into_iter().enumerate() {
+                if nth > 0 {
+                    out.push(b',');
+                }
+                out.extend_from_slice(item);
+            }
+            out.push(b']');
+            return true;
+        }
+        match self.fill(context) {
+            Some(value) => write_value(&value, out),
+            None => return false,
+        }
+        true
+    }
+
     fn fill(&self, context: &Value) -> Option<Value> {
         match self {
             Self::Constant(value) => Some(value.clone()),
@@ -166,6 +237,10 @@ impl Node {
             },
         }
     }
+}
+
+fn write_value(value: &Value, out: &mut Vec<u8>) {
+    out.extend_from_slice(value.to_string().as_bytes());
 }
 
 struct Compiler<'a, 'f> {

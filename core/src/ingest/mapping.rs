@@ -1,7 +1,7 @@
 //! Finds the records that have to be mapped, maps them, and says what that means for each.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Range;
 
 use rayon::prelude::*;
 
@@ -10,19 +10,22 @@ use crate::canonical::Canonical;
 use crate::costs::Rows;
 use crate::delivery::{Entry, Outcome, Report, Status};
 use crate::description::{Keying, Partner, ProblemClass, RecordTypeId};
+use crate::digest::Digest;
 use crate::fold::{Rank, Statement};
+use crate::identity::Namespace;
 use crate::json::Pointer;
-use crate::state::State;
-
-use crate::map::{self, Budget, Contribution, Diagnostic, Input, MapError, Severity, decode, encode};
+use crate::map::{self, Budget, Contribution, Diagnostic, Input, MapError, Severity, decode};
 use crate::note::{Note, shown};
 use crate::plan::Turn;
 use crate::reconcile::{Reconciled, Resulting};
 use crate::record::{Cut, Record};
 use crate::resource;
-use crate::store::{
-    Commit, Connection, EntityStep, Gone, HeldRecord, RecordId, RecordRow, RecordStep, StoreError, WaitStep,
-};
+use crate::said::{Said, marks};
+use crate::state::State;
+use crate::store::{Commit, Connection, Gone, HeldRecord, RecordId, RecordRow, RecordStep, StoreError, WaitStep};
+
+/// Records of which what they said is read together.
+const RECORDS_READ_TOGETHER: usize = 4_096;
 
 /// The records of a payload that are not as they were, and those that are no longer there.
 pub(super) struct Changed<'r, 'a> {
@@ -54,17 +57,21 @@ pub(super) struct BeforeAndAfter<'c> {
 }
 
 /// What mapping came to, in the order of the changed records.
-pub(super) struct Outcomes(Vec<Mapped>);
+pub(super) struct Outcomes {
+    all: Vec<Mapped>,
+    /// Which of them were mapped, and are written, together.
+    pieces: Vec<Range<usize>>,
+}
 
 struct Mapped {
     id: RecordId,
-    said: Said,
+    ended: Ended,
     diagnostics: Vec<Diagnostic>,
 }
 
-enum Said {
-    /// What the record says, and the same encoded.
-    Well(Vec<Statement>, Vec<u8>),
+/// How mapping a record ended.
+enum Ended {
+    Well(Said),
     Refused,
     Fault(String),
 }
@@ -156,7 +163,7 @@ impl<'r, 'a> Changed<'r, 'a> {
         entries: &mut [Entry],
     ) -> Vec<WaitStep> {
         let mut steps = Vec::new();
-        for (changed, mapped) in self.records.iter().zip(&outcomes.0) {
+        for (changed, mapped) in self.records.iter().zip(&outcomes.all) {
             let Some(resulting) = changed.resulting else { continue };
             let entry = resulting.entry.and_then(|entry| entries.get_mut(entry));
             let waits = match (&resulting.waits, parked.get(&changed.id)) {
@@ -164,11 +171,11 @@ impl<'r, 'a> Changed<'r, 'a> {
                 (None, Some(kind)) => Some((kind.clone(), None)),
                 (None, None) => None,
             };
-            let outcome = match &mapped.said {
-                Said::Well(..) if waits.is_some() => Outcome::Parked,
-                Said::Well(..) => Outcome::Created,
-                Said::Refused => Outcome::Refused,
-                Said::Fault(_) => Outcome::Fault,
+            let outcome = match &mapped.ended {
+                Ended::Well(..) if waits.is_some() => Outcome::Parked,
+                Ended::Well(..) => Outcome::Created,
+                Ended::Refused => Outcome::Refused,
+                Ended::Fault(_) => Outcome::Fault,
             };
             if let Some(entry) = entry.filter(|_| outcome != Outcome::Created)
                 && entry.outcome != outcome
@@ -204,7 +211,7 @@ impl<'r, 'a> Changed<'r, 'a> {
         let counted = self.records.iter().filter_map(|changed| {
             let of = &self.partner.records[usize::from(changed.record.of.0)];
             let counts = of.keying == Keying::Counted || !of.counted.is_empty();
-            counts.then(|| (of, changed.record.body.to_value()))
+            counts.then(|| (of, changed.record.body().to_value()))
         });
         counted.flat_map(|(of, body)| {
             let members = body.as_object().map(|members| resource::numbers(of, members).collect::<Vec<_>>());
@@ -221,31 +228,76 @@ impl<'r, 'a> Changed<'r, 'a> {
         Rank { of: &self.partner.records[usize::from(record.of.0)].name, key: &record.key }
     }
 
-    /// What happens to the stored records. Those in `bad` keep what they said when they were last mapped well.
-    pub(super) fn steps(&self, outcomes: &'r Outcomes, bad: &BTreeSet<RecordId>) -> Vec<RecordStep<'r>> {
-        let put = self.records.iter().zip(&outcomes.0).map(|(changed, mapped)| {
+    /// Which records are mapped, and written, together: as many as have `bytes_max` bytes, or one.
+    fn pieces(&self, bytes_max: usize) -> Vec<Range<usize>> {
+        let mut pieces = Vec::new();
+        let (mut start, mut size) = (0, 0);
+        for (at, changed) in self.records.iter().enumerate() {
+            let bytes = changed.record.bytes.len() + changed.record.ancestors.len();
+            if at > start && size + bytes > bytes_max {
+                pieces.push(start..at);
+                (start, size) = (at, 0);
+            }
+            size += bytes;
+        }
+        pieces.push(start..self.records.len());
+        pieces
+    }
+
+    /// What happens to the stored records of a piece. Those in `bad` keep what they said when they were last mapped well.
+    pub(super) fn put(&self, outcomes: &'r Outcomes, bad: &BTreeSet<RecordId>, piece: usize) -> Vec<RecordStep<'_>> {
+        let range = outcomes.pieces[piece].clone();
+        let put = self.records[range.clone()].par_iter().zip(&outcomes.all[range]).map(|(changed, mapped)| {
             let record = changed.record;
             let (cells, unknown) = record.row(&self.partner.records[usize::from(record.of.0)]);
-            let waits = changed.resulting.is_some_and(|resulting| resulting.waits.is_some());
-            let good = !bad.contains(&changed.id);
             RecordStep::Put(RecordRow {
                 of: record.of,
                 id: changed.id,
                 new: changed.held.is_none(),
                 key: &record.key,
-                digest: (good && !waits).then_some(record.digest),
+                digest: changed.digest(bad),
                 ancestors: &record.ancestors,
                 cells,
                 unknown,
-                contributions: match &mapped.said {
-                    Said::Well(_, encoded) if good => Some(encoded),
+                contributions: match &mapped.ended {
+                    Ended::Well(said) if !bad.contains(&changed.id) => Some(said.as_stored()),
                     _ => None,
                 },
                 as_of: changed.resulting.and_then(|resulting| resulting.as_of),
             })
         });
-        let removed = self.removed.iter().map(|held| RecordStep::Remove(held.of, held.id));
-        put.chain(removed).collect()
+        put.collect()
+    }
+
+    /// What happens to the records that are no longer there.
+    pub(super) fn removals(&self) -> impl Iterator<Item = RecordStep<'static>> {
+        self.removed.iter().map(|held| RecordStep::Remove(held.of, held.id))
+    }
+
+    /// All records that are written or removed.
+    pub(super) fn ids(&self) -> BTreeSet<RecordId> {
+        self.records.iter().map(|changed| changed.id).chain(self.removed.iter().map(|held| held.id)).collect()
+    }
+
+    /// The records to be mapped, as they will be held.
+    pub(super) fn held_after(&self, bad: &BTreeSet<RecordId>) -> Vec<HeldRecord> {
+        let held = |changed: &ChangedRecord<'_, '_>| HeldRecord {
+            id: changed.id,
+            of: changed.record.of,
+            key: changed.record.key.clone(),
+            digest: changed.digest(bad),
+            waits: false,
+            as_of: changed.resulting.and_then(|resulting| resulting.as_of),
+        };
+        self.records.iter().map(held).collect()
+    }
+}
+
+impl ChangedRecord<'_, '_> {
+    /// What it is as it was mapped well, unless it waits or is one of the `bad`.
+    fn digest(&self, bad: &BTreeSet<RecordId>) -> Option<Digest> {
+        let waits = self.resulting.is_some_and(|resulting| resulting.waits.is_some());
+        (!waits && !bad.contains(&self.id)).then_some(self.record.digest)
     }
 }
 
@@ -259,27 +311,32 @@ fn outermost(of: RecordTypeId, partner: &Partner) -> RecordTypeId {
 }
 
 impl Outcomes {
+    /// In how many pieces the records are written.
+    pub(super) fn pieces(&self) -> usize {
+        self.pieces.len()
+    }
+
     /// The records that were refused or faulted.
     pub(super) fn bad(&self) -> impl Iterator<Item = RecordId> {
-        self.0.iter().filter(|mapped| !matches!(mapped.said, Said::Well(..))).map(|mapped| mapped.id)
+        self.all.iter().filter(|mapped| !matches!(mapped.ended, Ended::Well(..))).map(|mapped| mapped.id)
     }
 
     /// Puts refusals, faults and what the mapper had to say into the report.
     pub(super) fn tell(&self, changed: &Changed<'_, '_>, report: &mut Report) {
-        for (mapped, changed) in self.0.iter().zip(&changed.records) {
+        for (mapped, changed) in self.all.iter().zip(&changed.records) {
             let record = changed.record;
             let note = |diagnostic: &Diagnostic| {
                 Note::new(record.place(&diagnostic.pointer), diagnostic.code.clone(), diagnostic.message.clone())
             };
             let bare = |code: &str, message: &str| Note::new(record.pointer.clone(), code, message);
-            let refused = matches!(mapped.said, Said::Refused);
+            let refused = matches!(mapped.ended, Ended::Refused);
             let (why, beside): (Vec<_>, Vec<_>) =
                 mapped.diagnostics.iter().partition(|diagnostic| refused && diagnostic.severity == Severity::Error);
-            match &mapped.said {
-                Said::Well(..) => {}
-                Said::Refused if why.is_empty() => report.refusals.push(bare("refused", "the mapper declines it")),
-                Said::Refused => report.refusals.extend(why.into_iter().map(note)),
-                Said::Fault(message) => report.faults.push(bare("fault", message)),
+            match &mapped.ended {
+                Ended::Well(..) => {}
+                Ended::Refused if why.is_empty() => report.refusals.push(bare("refused", "the mapper declines it")),
+                Ended::Refused => report.refusals.extend(why.into_iter().map(note)),
+                Ended::Fault(message) => report.faults.push(bare("fault", message)),
             }
             report.warnings.extend(beside.into_iter().filter(|beside| beside.severity != Severity::Info).map(note));
         }
@@ -287,6 +344,14 @@ impl Outcomes {
 }
 
 impl Mapped {
+    /// The same in as little memory as it takes.
+    fn packed(self) -> Self {
+        match self.ended {
+            Ended::Well(said) => Self { ended: Ended::Well(said.packed()), ..self },
+            ended => Self { ended, ..self },
+        }
+    }
+
     /// What a line of the log says of a record that was not mapped well, or whose entities wait for one of `kind`.
     fn notes(&self, record: &Record<'_>, kind: Option<&String>) -> Vec<Note> {
         let key = shown(&record.key);
@@ -297,33 +362,37 @@ impl Mapped {
                 Note::new(record.place(&told.pointer), told.code.clone(), told.message.clone()).with("key", &key)
             })
             .collect();
-        match (&self.said, kind) {
-            (Said::Well(..), kind) => {
+        match (&self.ended, kind) {
+            (Ended::Well(..), kind) => {
                 let kind = kind.map_or("", String::as_str);
                 vec![bare("parked", &format!("waits for a {kind} that it refers to")).with("field", kind)]
             }
-            (Said::Refused, _) if told.is_empty() => vec![bare("refused", "the mapper declines it")],
-            (Said::Refused, _) => told,
-            (Said::Fault(message), _) => vec![bare("fault", message)],
+            (Ended::Refused, _) if told.is_empty() => vec![bare("refused", "the mapper declines it")],
+            (Ended::Refused, _) => told,
+            (Ended::Fault(message), _) => vec![bare("fault", message)],
         }
     }
 }
 
 impl Work<'_> {
-    /// Maps the changed records. Those whose type has no kinds say nothing, and say it well.
+    /// Maps the changed records, piece by piece. Those whose type has no kinds say nothing, and say it well.
     pub(super) fn map(&self, changed: &Changed<'_, '_>, report: &mut Report) -> Result<Outcomes, Box<Report>> {
-        let canonical = &self.ingest.canonical;
-        let mapped = |at: &usize| {
-            let changed = &changed.records[*at];
-            let waits = changed.resulting.is_some_and(|resulting| resulting.waits.is_some());
-            !waits && !self.kinds(changed).is_empty()
-        };
-        let at: Vec<_> = (0..changed.records.len()).filter(mapped).collect();
-        let inputs: Vec<_> = at.iter().map(|at| self.input(&changed.records[*at])).collect();
+        let pieces = changed.pieces(self.ingest.limits.piece_bytes);
         let budget = Budget::new(&self.ingest.limits);
-        let results = self.loaded.mapper.map(canonical, &self.options, &inputs, &budget);
+        let mut all = Vec::with_capacity(changed.records.len());
+        let mut done = Ok(());
+        for piece in &pieces {
+            match self.map_piece(&changed.records[piece.clone()], &budget) {
+                Ok(mapped) if pieces.len() > 1 => all.extend(mapped.into_iter().map(Mapped::packed)),
+                Ok(mapped) => all = mapped,
+                Err(error) => {
+                    done = Err(error);
+                    break;
+                }
+            }
+        }
         self.costs.used(budget.fuel_used(), budget.memory_used());
-        let results = results.map_err(|error| {
+        done.map_err(|error| {
             tracing::error!(error = &error as &dyn std::error::Error, "mapping failed");
             let mut failed = std::mem::replace(report, Report::new(Status::Failed));
             failed.status = Status::Failed;
@@ -335,20 +404,29 @@ impl Work<'_> {
             failed.faults.push(Note::new(Pointer::root(), "mapping", error.to_string()));
             Box::new(failed)
         })?;
+        Ok(Outcomes { all, pieces })
+    }
+
+    fn map_piece(&self, records: &[ChangedRecord<'_, '_>], budget: &Budget) -> Result<Vec<Mapped>, MapError> {
+        let canonical = &self.ingest.canonical;
+        let mapped = |at: &usize| {
+            let changed = &records[*at];
+            let waits = changed.resulting.is_some_and(|resulting| resulting.waits.is_some());
+            !waits && !self.kinds(changed).is_empty()
+        };
+        let at: Vec<_> = (0..records.len()).filter(mapped).collect();
+        let inputs: Vec<_> = at.iter().map(|at| self.input(&records[*at])).collect();
+        let results = self.loaded.mapper.map(canonical, &self.options, &inputs, budget)?;
         let mut by_record: BTreeMap<usize, map::Mapped> = at.into_iter().zip(results).collect();
-        let outcomes: Vec<_> = (0..changed.records.len())
-            .map(|at| (changed.records[at].id, by_record.remove(&at)))
-            .collect::<Vec<_>>()
-            .into_par_iter()
-            .map(|(id, mapped)| {
-                let (outcome, diagnostics) = mapped
-                    .map_or((map::Outcome::Contributions(Vec::new()), Vec::new()), |mapped| {
-                        (mapped.outcome, mapped.diagnostics)
-                    });
-                Mapped { id, said: said(outcome, canonical), diagnostics }
-            })
-            .collect();
-        Ok(Outcomes(outcomes))
+        let outcomes = (0..records.len()).map(|at| (records[at].id, by_record.remove(&at))).collect::<Vec<_>>();
+        let outcomes = outcomes.into_par_iter().map(|(id, mapped)| {
+            let (outcome, diagnostics) = mapped
+                .map_or((map::Outcome::Contributions(Vec::new()), Vec::new()), |mapped| {
+                    (mapped.outcome, mapped.diagnostics)
+                });
+            Mapped { id, ended: ended(outcome, canonical, self.namespace), diagnostics }
+        });
+        Ok(outcomes.collect())
     }
 
     fn kinds(&self, changed: &ChangedRecord<'_, '_>) -> &[crate::canonical::KindId] {
@@ -368,26 +446,35 @@ impl Work<'_> {
         changed: &'r Changed<'r, '_>,
         outcomes: &'r Outcomes,
     ) -> Result<Vec<Turn<'r>>, StoreError> {
-        let well = changed.records.iter().zip(&outcomes.0).filter_map(|(changed, mapped)| match &mapped.said {
-            Said::Well(statements, _) => Some((changed, statements)),
+        let well = |at: &usize| match &outcomes.all[*at].ended {
+            Ended::Well(said) => Some((&changed.records[*at], said)),
             _ => None,
-        });
-        let well: Vec<_> = well.collect();
-        let held = well.iter().filter_map(|(changed, _)| changed.held).chain(changed.removed.iter().copied());
+        };
+        let in_pieces = (0..).zip(&outcomes.pieces).flat_map(|(piece, range)| range.clone().map(move |at| (piece, at)));
+        let well: Vec<_> = in_pieces.filter_map(|(piece, at)| Some((piece, well(&at)?))).collect();
+        let held = well.iter().filter_map(|(_, (changed, _))| changed.held).chain(changed.removed.iter().copied());
         let asked: Vec<_> = held.map(|held| (held.of, held.id)).collect();
-        let mut before: HashMap<_, _> = self.statements(connection, &asked).await?.into_iter().collect();
+        let mut before = HashMap::with_capacity(asked.len());
+        for asked in asked.chunks(RECORDS_READ_TOGETHER) {
+            let read = self.statements(connection, asked).await?;
+            let marks = read
+                .into_par_iter()
+                .map(|(id, statements)| (id, marks(&statements, &self.ingest.canonical, self.namespace)));
+            before.par_extend(marks);
+        }
         let mut turns = Vec::with_capacity(well.len() + changed.removed.len());
-        for (record, after) in well {
+        for (piece, (record, said)) in well {
             turns.push(Turn {
                 record: record.id,
                 rank: changed.rank(record.record),
-                before: before.remove(&record.id).unwrap_or_default().into(),
-                after: Cow::Borrowed(after),
+                before: before.remove(&record.id).unwrap_or_default(),
+                after: Some(said),
+                piece,
             });
         }
         for held in &changed.removed {
-            let before = before.remove(&held.id).unwrap_or_default().into();
-            turns.push(Turn { record: held.id, rank: changed.state.rank(held), before, after: Cow::Borrowed(&[]) });
+            let before = before.remove(&held.id).unwrap_or_default();
+            turns.push(Turn { record: held.id, rank: changed.state.rank(held), before, after: None, piece: 0 });
         }
         Ok(turns)
     }
@@ -416,23 +503,19 @@ fn statements(contributions: Vec<Contribution>, canonical: &Canonical) -> Vec<St
     contributions.into_iter().map(|contribution| Statement::new(contribution, canonical)).collect()
 }
 
-fn said(outcome: map::Outcome, canonical: &Canonical) -> Said {
+fn ended(outcome: map::Outcome, canonical: &Canonical, namespace: Namespace) -> Ended {
     match outcome {
-        map::Outcome::Contributions(contributions) => {
-            let encoded = encode(&contributions, canonical);
-            Said::Well(statements(contributions, canonical), encoded)
-        }
-        map::Outcome::Refused => Said::Refused,
-        map::Outcome::Fault(message) => Said::Fault(message),
+        map::Outcome::Contributions(contributions) => Ended::Well(Said::new(contributions, canonical, namespace)),
+        map::Outcome::Refused => Ended::Refused,
+        map::Outcome::Fault(message) => Ended::Fault(message),
     }
 }
 
 /// How many rows of what are written.
-pub(super) fn rows(commit: &Commit<'_>) -> [(Rows, usize); Rows::ALL.len()] {
-    let put = commit.entities.iter().filter(|step| !matches!(step, EntityStep::Relink(_)));
+pub(super) fn rows(commit: &Commit<'_>, records: usize, entities: usize) -> [(Rows, usize); Rows::ALL.len()] {
     [
-        (Rows::Record, commit.records.len()),
-        (Rows::Entity, put.count()),
+        (Rows::Record, records),
+        (Rows::Entity, entities),
         (Rows::Entry, commit.entries.len()),
         (Rows::Send, commit.sends.len()),
     ]

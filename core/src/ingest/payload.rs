@@ -10,7 +10,7 @@ use crate::digest::Digest;
 use crate::json::{Json, Malformed, Pointer};
 use crate::limits::Limits;
 use crate::note::Note;
-use crate::record::{Cut, Sent, cut, sent};
+use crate::record::{Cut, Sent, Trees, cut, sent};
 use crate::validate::Violations;
 
 /// What was sent.
@@ -50,7 +50,8 @@ impl<'b> Payload<'b> {
             note_unknown(&sent, types, limits, &mut report);
             return Ok((Self::OneByOne { as_of: as_of(media, &json), sent }, report));
         }
-        let mut cut = costs.stage(Stage::Cut, || cut(json, &media.shape, types, setting));
+        let trees = if body.len() > limits.piece_bytes { Trees::Dropped } else { Trees::Kept };
+        let mut cut = costs.stage(Stage::Cut, || cut(json, &media.shape, types, setting, trees));
         if !cut.rejections.is_empty() {
             let mut report = Report::rejected(ProblemClass::Invalid, std::mem::take(&mut cut.rejections));
             report.omitted = report.rejections.len().saturating_sub(limits.violations_max);

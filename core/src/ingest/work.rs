@@ -1,15 +1,14 @@
 //! One delivery on its way through the stages.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use serde_json::Value;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use super::mapping::{Changed, Outcomes, rows};
 use super::payload::Payload;
+use super::pieces::Pieces;
 use super::{ATTEMPTS_MAX, Ingest, IngestError, Ingested, Loaded, Sender};
 use crate::canonical::KindId;
 use crate::costs::{Costs, Stage};
@@ -17,14 +16,13 @@ use crate::delivery::{Applied, Counts, Entry, Outcome, Received, Report, Status}
 use crate::description::{Accept, Media, Operation, ProblemClass, RecordTypeId, Verb};
 use crate::digest::Digest;
 use crate::identity::Namespace;
-use crate::json::Json;
 use crate::note::Note;
-use crate::plan::{self, Held, Plan, Situation, Touched, Turn};
-use crate::reconcile::{self, Needs, Reconciled, Shelf, reconcile};
+use crate::plan::{self, Plan, Situation, Touched};
+use crate::reconcile::{self, Needs, Reconciled, Resulting, Shelf, reconcile};
 use crate::record::{Record, Sent};
 use crate::rule;
 use crate::state::State;
-use crate::store::{Commit, Connection, EntityStep, NewSend, RecordId, StoreError, WaitStep};
+use crate::store::{self, Commit, Connection, NewSend, RecordId, StoreError, WaitStep};
 
 /// How often a reconciliation may ask for more; each time it knows more than before.
 const ROUNDS_MAX: usize = 32;
@@ -262,12 +260,7 @@ impl Work<'_> {
                 ..Ingested::whole(report)
             });
         }
-        let depth_max = self.ingest.limits.json_depth_max;
-        let types = &self.loaded.partner.records;
-        let records = reconciled.present.iter();
-        let records: Vec<Record<'_>> = records
-            .map(|resulting| resulting.record(&types[usize::from(resulting.of.0)], self.mapping, depth_max))
-            .collect();
+        let records = self.records(&reconciled);
         let changed = Changed::of(&reconciled, &records, state, &self.loaded.partner, connection.next_record);
         let mut warnings = warnings.clone();
         warnings.rejections = self.rejected(&entries).rejections;
@@ -275,11 +268,27 @@ impl Work<'_> {
         let (report, entries) =
             self.map_and_commit(connection, state, &changed, &warnings, entries, beside, keeping).await?;
         let removed = if sent.is_empty() || matches!(self.operation.verb, Verb::Snapshot { .. }) {
-            reconciled.gone.iter().map(|gone| self.value(&gone.body)).collect()
+            reconciled.gone.iter().map(|gone| gone.body.clone()).collect()
         } else {
             Vec::new()
         };
         Ok(Ingested { report, entries, changes: reconciled.changes, bodies: self.bodies(sent), removed })
+    }
+
+    /// The records that are there, each read already where they are few.
+    fn records<'r>(&self, reconciled: &'r Reconciled) -> Vec<Record<'r>> {
+        let bytes: usize = reconciled.present.iter().map(|resulting| resulting.body.len()).sum();
+        let (types, depth_max) = (&self.loaded.partner.records, self.ingest.limits.json_depth_max);
+        let is_large = bytes > self.ingest.limits.piece_bytes;
+        let record = |resulting: &'r Resulting| {
+            let of = &types[usize::from(resulting.of.0)];
+            if is_large {
+                resulting.packed_record(of, self.mapping)
+            } else {
+                resulting.record(of, self.mapping, depth_max)
+            }
+        };
+        reconciled.present.iter().map(record).collect()
     }
 
     async fn beside(&self, connection: &Connection, changed: &Changed<'_, '_>) -> Result<Beside, IngestError> {
@@ -361,12 +370,8 @@ impl Work<'_> {
     }
 
     /// What was sent, for the answer. Who is not waiting for one needs none.
-    fn bodies(&self, sent: &[Sent]) -> Vec<Value> {
-        if self.queued { Vec::new() } else { sent.iter().map(|sent| self.value(&sent.body)).collect() }
-    }
-
-    fn value(&self, body: &[u8]) -> Value {
-        Json::parse(body, self.ingest.limits.json_depth_max).map_or(Value::Null, |json| json.to_value())
+    fn bodies(&self, sent: &[Sent]) -> Vec<Vec<u8>> {
+        if self.queued { Vec::new() } else { sent.iter().map(|sent| sent.body.clone()).collect() }
     }
 
     /// Maps what changed, plans and commits; gives back the report and the entries.
@@ -397,7 +402,7 @@ impl Work<'_> {
         let mut turns = costs.stage_of(look, self.turns(connection, changed, &outcomes)).await?;
         let mut parked = Vec::new();
         let (touched, held) = loop {
-            let touched = costs.stage(Stage::Plan, || plan::touch(&turns, canonical, self.namespace));
+            let touched = costs.stage(Stage::Plan, || plan::touch(&turns));
             let held = costs.stage_of(look, self.held(connection, &touched)).await?;
             let dangling = costs.stage_of(look, self.dangling(connection, &turns, &touched, &held)).await?;
             if dangling.is_empty() {
@@ -408,7 +413,7 @@ impl Work<'_> {
             parked.extend(dangling);
         };
         let state = &costs.stage_of(look, self.with_contributors(connection, state, &held)).await?;
-        let others = costs.stage_of(look, self.others(connection, state, &touched, &held)).await?;
+        let others = costs.stage_of(look, self.others(connection, state, touched.needs(&turns, &held))).await?;
         let ranks = state.ranks().collect();
         let situation = Situation {
             canonical,
@@ -421,6 +426,7 @@ impl Work<'_> {
             active: &connection.active,
         };
         let planned = costs.stage(Stage::Plan, || plan::plan(&situation));
+        let planned = planned.map_err(|error| StoreError::Inconsistent(error.to_string()))?;
         self.tell(&mut report, changed, &outcomes, &parked, &planned);
         if self.operation.verb.complete().is_empty() {
             report.counts = self.counts_of(&touched, &planned);
@@ -450,32 +456,40 @@ impl Work<'_> {
         if self.dry_run {
             return Ok((report, entries));
         }
-        let records = changed.steps(outcomes, &bad);
+        let ids = changed.ids();
+        let pieces = Pieces { changed, outcomes, bad: &bad, planned: &planned };
+        let is_large = pieces.are_many();
+        let mut records: Vec<_> = changed.removals().collect();
+        let mut entities = Vec::new();
+        if !is_large {
+            (records, entities) = pieces.together(records)?;
+        }
         let is_whole = entries.is_empty() && matches!(self.operation.verb, Verb::Snapshot { .. });
-        let all_good = is_whole && bad.is_empty() && !state.has_open_records(&records);
+        let all_good = is_whole && bad.is_empty() && !state.has_open_records(&ids);
         let commit = Commit {
             connection,
             delivery: self.delivery,
             at: self.ingest.clock.now(),
             next_record: changed.next_record(),
-            active: planned.active,
+            active: planned.active.clone(),
             applied: all_good.then(|| Applied {
                 sha256: self.sha256,
                 setting: self.setting,
-                state: state.after(&records).digest(),
+                state: state.after(&ids, changed.held_after(&bad)).digest(),
             }),
             records,
             gone: changed.gone().to_vec(),
             waits,
             entries: self.log(&entries),
-            entities: planned.entities,
+            entities,
+            pieces: is_large.then_some(&pieces as &dyn store::Pieces),
             report: &report,
             received,
             numbers: changed.numbers().chain(beside.numbers).collect(),
             sends: beside.sends,
             is_synced_later: received.is_some(),
         };
-        let rows = rows(&commit);
+        let rows = rows(&commit, ids.len(), planned.changes);
         let committing = self.ingest.store.commit(&self.ingest.canonical, &self.loaded.partner, commit);
         self.costs.stage_of(Stage::Commit, committing).await?;
         for (rows, count) in rows {
@@ -485,9 +499,9 @@ impl Work<'_> {
     }
 
     /// What a body that does not say everything did: only what it touched is counted.
-    fn counts_of(&self, touched: &Touched<'_>, planned: &Plan<'_>) -> BTreeMap<String, Counts> {
+    fn counts_of(&self, touched: &Touched, planned: &Plan<'_>) -> BTreeMap<String, Counts> {
         let mut spoken: BTreeMap<&str, u64> = BTreeMap::new();
-        for ((kind, _), _) in touched.entities() {
+        for (kind, _) in touched.entities() {
             *spoken.entry(&self.ingest.canonical.kind(kind).name).or_default() += 1;
         }
         let counts = planned.counts.iter().filter_map(|(kind, counts)| {
@@ -525,64 +539,7 @@ impl Work<'_> {
         report.warnings.dedup();
         report.omitted += report.warnings.len().saturating_sub(self.ingest.limits.warnings_max);
         report.warnings.truncate(self.ingest.limits.warnings_max);
-        let quiet = planned.entities.iter().all(|step| matches!(step, EntityStep::Relink(_)));
-        report.status = if quiet { Status::Unchanged } else { Status::Applied };
-    }
-
-    async fn held(&self, connection: &Connection, touched: &Touched<'_>) -> Result<Held, StoreError> {
-        let ids: Vec<_> = touched.entities().map(|((kind, _), id)| (kind, id)).collect();
-        self.ingest.store.held_entities(connection, &self.ingest.canonical, &ids).await
-    }
-
-    /// The records that refer to entities which will not be there, with the kind they wait for. Their turns are taken
-    /// back: such a record waits, and what it said before stays.
-    async fn dangling(
-        &self,
-        connection: &Connection,
-        turns: &[Turn<'_>],
-        touched: &Touched<'_>,
-        held: &Held,
-    ) -> Result<BTreeMap<RecordId, KindId>, StoreError> {
-        let canonical = &self.ingest.canonical;
-        let mut elsewhere = touched.references(turns, canonical);
-        let id = |(kind, source_id): &(KindId, String)| {
-            (*kind, self.namespace.sourced_id(&canonical.kind(*kind).name, source_id))
-        };
-        let ids: Vec<_> = elsewhere.iter().map(id).collect();
-        let found = self.ingest.store.held_entities(connection, canonical, &ids).await?;
-        let mut there = found.iter().map(|held| held.as_ref().is_some_and(|held| held.active));
-        elsewhere.retain(|_| !there.next().unwrap_or_default());
-        Ok(touched.dangling(turns, canonical, &elsewhere, held))
-    }
-
-    /// The state with all records in it that contribute to touched entities: who writes single records has not read
-    /// them all.
-    async fn with_contributors<'s>(
-        &self,
-        connection: &Connection,
-        state: &'s State,
-        held: &Held,
-    ) -> Result<Cow<'s, State>, StoreError> {
-        let contributors = held.iter().flatten().flat_map(|held| &held.contributors).copied();
-        let unknown: BTreeSet<_> = contributors.filter(|record| state.held(*record).is_none()).collect();
-        if unknown.is_empty() {
-            return Ok(Cow::Borrowed(state));
-        }
-        let unknown: Vec<_> = unknown.into_iter().collect();
-        let more = self.ingest.store.records_by_id(connection, &self.loaded.partner, &unknown).await?;
-        Ok(Cow::Owned(state.with(more)))
-    }
-
-    /// What the records without a turn say about touched entities on which not all agree.
-    async fn others(
-        &self,
-        connection: &Connection,
-        state: &State,
-        touched: &Touched<'_>,
-        held: &Held,
-    ) -> Result<plan::Others, IngestError> {
-        let needed: Vec<_> = touched.needs(held).into_iter().filter_map(|record| state.find(record)).collect();
-        Ok(self.statements(connection, &needed).await?.into_iter().collect())
+        report.status = if planned.is_quiet() { Status::Unchanged } else { Status::Applied };
     }
 }
 

@@ -1,7 +1,6 @@
 //! The planner against a model: random states of a partner's records, one after the other, planned step by step, must
 //! end in what folding the last state from scratch gives.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
@@ -15,6 +14,7 @@ use crate::fixture;
 use crate::fold::{Claim, Rank, Statement, fold, is_stated};
 use crate::identity::Namespace;
 use crate::map::{Contribution, Value};
+use crate::said::{Said, marks};
 use crate::store::{EntityStep, HeldEntity, RecordId};
 
 /// Says nothing of a person but a role.
@@ -27,19 +27,21 @@ type State = BTreeMap<String, Vec<(String, u8)>>;
 #[derive(Debug, Default, Clone, PartialEq)]
 struct World {
     records: BTreeMap<String, (RecordId, Vec<(String, u8)>)>,
-    entities: BTreeMap<(KindId, String), HeldEntity>,
+    entities: BTreeMap<(KindId, Uuid), HeldEntity>,
     active: BTreeMap<String, u64>,
     next: i64,
 }
 
 /// An entity with what is to be written of it (a digest if it says something new); `None` retires it.
-type EntityChange = ((KindId, String), Option<(Option<Digest>, bool, Vec<RecordId>)>);
+type EntityChange = ((KindId, Uuid), Option<(Option<Digest>, bool, Vec<RecordId>)>);
 
 #[derive(Debug, Default)]
 struct Tally {
     puts: usize,
     links: usize,
     retired: usize,
+    /// All steps with their words.
+    steps: Vec<String>,
     counts: BTreeMap<String, Counts>,
 }
 
@@ -47,9 +49,9 @@ fn namespace() -> Namespace {
     Namespace::of("tenant", "connection")
 }
 
-fn statements(words: &[(String, u8)], canonical: &Canonical) -> Vec<Statement> {
+fn contributions(words: &[(String, u8)], canonical: &Canonical) -> Vec<Contribution> {
     let person = canonical.id("person").unwrap();
-    let statement = |(source_id, variant): &(String, u8)| {
+    let contribution = |(source_id, variant): &(String, u8)| {
         let roles = (fixture::field("roles"), fixture::nested(&format!("[{}]", variant % 2)));
         let mut fields = vec![
             (fixture::field("name"), Value::Text(format!("name {}", variant % 3))),
@@ -59,17 +61,30 @@ fn statements(words: &[(String, u8)], canonical: &Canonical) -> Vec<Statement> {
         if *variant == ROLE_ONLY {
             fields.drain(..2);
         }
-        Statement::new(Contribution { kind: person, source_id: source_id.clone(), fields }, canonical)
+        Contribution { kind: person, source_id: source_id.clone(), fields }
     };
-    words.iter().map(statement).collect()
+    words.iter().map(contribution).collect()
+}
+
+fn statements(words: &[(String, u8)], canonical: &Canonical) -> Vec<Statement> {
+    contributions(words, canonical).into_iter().map(|one| Statement::new(one, canonical)).collect()
+}
+
+fn said(words: &[(String, u8)], canonical: &Canonical) -> Said {
+    Said::new(contributions(words, canonical), canonical, namespace())
 }
 
 impl World {
     /// Takes the records to `state` by planning; `shuffle` turns the order in which they come.
     fn sync(&mut self, state: &State, shuffle: usize) -> Tally {
+        self.sync_in_pieces(state, shuffle, usize::MAX)
+    }
+
+    /// The same for a delivery whose pieces have so many records each, and whose words are packed if there is more than one.
+    fn sync_in_pieces(&mut self, state: &State, shuffle: usize, piece_records: usize) -> Tally {
         let canonical = fixture::canonical();
         let keys: BTreeSet<_> = self.records.keys().chain(state.keys()).cloned().collect();
-        let mut turns = Vec::new();
+        let mut said_anew = Vec::new();
         for key in &keys {
             let (before, after) = (self.records.get(key), state.get(key));
             if before.map(|(_, words)| words) == after {
@@ -77,54 +92,79 @@ impl World {
             }
             let record = before.map_or(RecordId(self.next + 1), |(record, _)| *record);
             self.next += i64::from(before.is_none());
-            let said = |words: Option<&Vec<_>>| words.map(|words| statements(words, &canonical)).unwrap_or_default();
-            let (before, after) = (said(before.map(|(_, words)| words)), said(after));
-            turns.push(Turn { record, rank: Rank { of: "Group", key }, before: before.into(), after: after.into() });
+            let before = before.map(|(_, words)| said(words, &canonical).marks().to_vec()).unwrap_or_default();
+            let after = after.map(|words| said(words, &canonical));
+            said_anew.push((record, key, before, after));
         }
-        let length = turns.len().max(1);
-        turns.rotate_left(shuffle % length);
-        let touched = touch(&turns, &canonical, namespace());
+        let length = said_anew.len().max(1);
+        said_anew.rotate_left(shuffle % length);
+        if length > piece_records {
+            for (.., after) in &mut said_anew {
+                *after = after.take().map(Said::packed);
+            }
+        }
+        let turns = said_anew.iter().enumerate().map(|(at, (record, key, before, after))| Turn {
+            record: *record,
+            rank: Rank { of: "Group", key },
+            before: before.clone(),
+            after: after.as_ref(),
+            piece: u32::try_from(at / piece_records).unwrap(),
+        });
+        let turns: Vec<_> = turns.collect();
+        let touched = touch(&turns);
         let held = self.held(&touched);
         let ranks =
             self.records.iter().map(|(key, (record, _))| (*record, Rank { of: "Group", key: key.as_str() })).collect();
-        let others = self.others(&touched.needs(&held), &canonical);
+        let others = self.others(&touched.needs(&turns, &held), &canonical);
         let (canonical, active) = (&canonical, &self.active);
         let (turns, touched, held, others, ranks) = (&turns[..], &touched, &held, &others, &ranks);
         let namespace = namespace();
-        let planned = plan(&Situation { canonical, namespace, turns, touched, held, others, ranks, active });
-        let ids: BTreeMap<Uuid, (KindId, String)> =
-            touched.entities().map(|((kind, source_id), id)| (id, (kind, source_id.to_owned()))).collect();
+        let planned = plan(&Situation { canonical, namespace, turns, touched, held, others, ranks, active }).unwrap();
         let records: Vec<_> = turns.iter().map(|turn| (turn.rank.key.to_owned(), turn.record)).collect();
-        let (tally, changes) = Self::digest(planned, &ids);
-        self.apply(changes, &tally, records, state)
+        let (tally, changes) = Self::digest(&planned);
+        self.apply(changes, tally, records, state)
     }
 
-    fn held(&self, touched: &Touched<'_>) -> Held {
-        touched.entities().map(|((kind, id), _)| self.entities.get(&(kind, id.to_owned())).cloned()).collect()
+    fn held(&self, touched: &Touched) -> Held {
+        let mut held = Held::default();
+        held.take(0, touched.entities().map(|name| self.entities.get(&name).cloned()));
+        held
     }
 
     fn others(&self, needs: &BTreeSet<RecordId>, canonical: &Canonical) -> Others {
         let needed = self.records.values().filter(|(record, _)| needs.contains(record));
-        needed.map(|(record, words)| (*record, statements(words, canonical))).collect()
+        let said = |words: &Vec<_>| {
+            let statements = statements(words, canonical);
+            marks(&statements, canonical, namespace()).into_iter().zip(statements).collect()
+        };
+        needed.map(|(record, words)| (*record, said(words))).collect()
     }
 
-    fn digest(plan: Plan<'_>, ids: &BTreeMap<Uuid, (KindId, String)>) -> (Tally, Vec<EntityChange>) {
-        let mut tally = Tally { counts: plan.counts, ..Tally::default() };
+    fn digest(plan: &Plan<'_>) -> (Tally, Vec<EntityChange>) {
+        let mut tally = Tally { counts: plan.counts.clone(), ..Tally::default() };
+        let mut steps: Vec<_> = (0..plan.pieces()).flat_map(|piece| plan.steps(piece).unwrap()).collect();
+        steps.sort_by_key(|(place, _)| *place);
+        let in_feed = steps.iter().filter(|(_, step)| !matches!(step, EntityStep::Relink(_)));
+        assert!(
+            in_feed.map(|(place, _)| *place).eq(0..i64::try_from(plan.changes).unwrap()),
+            "a place for each change"
+        );
         let mut changes = Vec::new();
-        for step in plan.entities {
+        for (_, step) in steps {
+            tally.steps.push(format!("{step:?}"));
             match step {
                 EntityStep::Put(row) => {
                     tally.puts += 1;
                     let change = (Some(row.digest), row.link.uniform, row.link.contributors);
-                    changes.push((ids[&row.link.sourced_id].clone(), Some(change)));
+                    changes.push(((row.link.kind, row.link.sourced_id), Some(change)));
                 }
                 EntityStep::Relink(link) => {
                     tally.links += 1;
-                    changes.push((ids[&link.sourced_id].clone(), Some((None, link.uniform, link.contributors))));
+                    changes.push(((link.kind, link.sourced_id), Some((None, link.uniform, link.contributors))));
                 }
-                EntityStep::Retire(_, id) => {
+                EntityStep::Retire(kind, id) => {
                     tally.retired += 1;
-                    changes.push((ids[&id].clone(), None));
+                    changes.push(((kind, id), None));
                 }
             }
         }
@@ -134,7 +174,7 @@ impl World {
     fn apply(
         &mut self,
         changes: Vec<EntityChange>,
-        tally: &Tally,
+        tally: Tally,
         records: Vec<(String, RecordId)>,
         state: &State,
     ) -> Tally {
@@ -163,11 +203,11 @@ impl World {
         }
         let active = self.entities.values().filter(|entity| entity.active).count();
         self.active = BTreeMap::from([("person".to_owned(), active as u64)]);
-        Tally { puts: tally.puts, links: tally.links, retired: tally.retired, counts: tally.counts.clone() }
+        tally
     }
 
     /// What must be there, folded from scratch: digest, agreement and contributors of every active entity.
-    fn expected(&self) -> BTreeMap<(KindId, String), (Digest, bool, Vec<RecordId>)> {
+    fn expected(&self) -> BTreeMap<(KindId, Uuid), (Digest, bool, Vec<RecordId>)> {
         let canonical = fixture::canonical();
         let person = canonical.id("person").unwrap();
         let all: Vec<_> =
@@ -182,14 +222,17 @@ impl World {
         let stated = claims.into_iter().filter(|(_, claims)| is_stated(claims));
         let folded = stated.map(|(source_id, mut claims)| {
             let folded = fold(canonical.kind(person), &mut claims);
-            ((person, source_id), (folded.digest, folded.uniform, folded.contributors))
+            (
+                (person, namespace().sourced_id("person", &source_id)),
+                (folded.digest, folded.uniform, folded.contributors),
+            )
         });
         folded.collect()
     }
 
-    fn found(&self) -> BTreeMap<(KindId, String), (Digest, bool, Vec<RecordId>)> {
+    fn found(&self) -> BTreeMap<(KindId, Uuid), (Digest, bool, Vec<RecordId>)> {
         let active = self.entities.iter().filter(|(_, entity)| entity.active);
-        active.map(|(name, held)| (name.clone(), (held.digest, held.uniform, held.contributors.clone()))).collect()
+        active.map(|(name, held)| (*name, (held.digest, held.uniform, held.contributors.clone()))).collect()
     }
 }
 
@@ -215,6 +258,20 @@ proptest! {
         for (state, shuffle) in &states {
             world.sync(state, *shuffle);
             prop_assert_eq!(world.found(), world.expected());
+        }
+    }
+
+    #[test]
+    fn pieces_of_any_size_come_to_the_same_steps(
+        states in prop::collection::vec((state(), 0..5_usize), 1..6),
+        piece_records in 1..4_usize,
+    ) {
+        let (mut whole, mut in_pieces) = (World::default(), World::default());
+        for (state, shuffle) in &states {
+            let (one, other) = (whole.sync(state, *shuffle), in_pieces.sync_in_pieces(state, *shuffle, piece_records));
+            prop_assert_eq!(one.steps, other.steps);
+            prop_assert_eq!(one.counts, other.counts);
+            prop_assert_eq!(&whole, &in_pieces);
         }
     }
 
@@ -282,10 +339,9 @@ fn who_only_adds_does_not_keep_an_entity_and_is_not_forgotten() {
 fn who_adds_to_what_is_not_there_waits_for_it() {
     let canonical = fixture::canonical();
     let person = canonical.id("person").unwrap();
-    let said = statements(&[("a".to_owned(), ROLE_ONLY)], &canonical);
+    let said = said(&[("a".to_owned(), ROLE_ONLY)], &canonical);
     let rank = Rank { of: "Group", key: "1" };
-    let turns = [Turn { record: RecordId(1), rank, before: Cow::Borrowed(&[]), after: said.into() }];
-    let touched = touch(&turns, &canonical, namespace());
-    let waiting = touched.dangling(&turns, &canonical, &BTreeSet::new(), &vec![None]);
+    let turns = [Turn { record: RecordId(1), rank, before: Vec::new(), after: Some(&said), piece: 0 }];
+    let waiting = touch(&turns).dangling(&turns, &BTreeSet::new(), &Held::default());
     assert_eq!(waiting, BTreeMap::from([(RecordId(1), person)]));
 }

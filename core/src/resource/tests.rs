@@ -236,6 +236,7 @@ impl Library {
             waits: Vec::new(),
             entries: &[],
             entities: Vec::new(),
+            pieces: None,
             report: &Report::new(Status::Applied),
             received: Some(&received),
             numbers: changes.numbers().clone().into_iter().collect(),

@@ -37,6 +37,7 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 use uuid::Uuid;
 
+use self::context::Lists;
 use super::PartnerRoute;
 use crate::access::Connection;
 use crate::app::App;
@@ -129,6 +130,8 @@ struct Call {
 struct Done {
     /// What the answer is filled in with.
     context: Value,
+    /// Lists that it shows beside.
+    lists: Lists,
     /// The delivery that keeps what was sent.
     delivery: Option<Uuid>,
     /// Whether the answer is the one of the operation that lists a delivery's log, because there is no delivery whose

@@ -43,7 +43,7 @@ fn person((source_id, name, age, score, enabled, roles): Row) -> EntityStep<'sta
             contributors: vec![RecordId(1)],
         },
         new: true,
-        source_id,
+        source_id: source_id.into(),
         digest: Digest::of(name.as_bytes()),
         cells: vec![
             text(name),

@@ -15,7 +15,7 @@ use crate::description::{FieldPath, Partner, RecordType, RecordTypeId, Shape};
 use crate::digest::Digest;
 use crate::json::Json;
 use crate::limits::{INDEX_BYTES_MAX, KEY_BYTES_MAX};
-use crate::record::{Record, cut};
+use crate::record::{Record, Trees, cut};
 use crate::store::read::{RecordQuery, StoredRecord};
 use crate::store::{Connection, Gone, Matching, NewSend, RecordId, RecordRow, RecordStep, StoreError, WaitStep};
 use crate::table::{Cell, ColumnForm};
@@ -130,7 +130,7 @@ fn any_object() -> impl Strategy<Value = String> {
 fn only_record<'a>(body: &'a str, partner: &Partner) -> Record<'a> {
     let shape = Shape::Record(RecordTypeId(0), Vec::new());
     let json = Json::parse(body.as_bytes(), 64).unwrap();
-    cut(json, &shape, &partner.records, Digest::of(b"setting")).records.remove(0)
+    cut(json, &shape, &partner.records, Digest::of(b"setting"), Trees::Kept).records.remove(0)
 }
 
 async fn any_object_comes_back_as_it_was_put(database: &dyn Database) {

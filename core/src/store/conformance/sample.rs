@@ -177,6 +177,7 @@ impl World {
             waits: Vec::new(),
             entries: &[],
             entities: plan.entities,
+            pieces: None,
             report,
             received: None,
             numbers: Vec::new(),
@@ -218,7 +219,7 @@ pub(super) fn org(entity: Uuid, source_id: &'static str, name: &'static str) -> 
     EntityRow {
         link: EntityLink { kind: ORG, sourced_id: entity, uniform: true, contributors: vec![RecordId(1)] },
         new: true,
-        source_id,
+        source_id: source_id.into(),
         digest: Digest::of(name.as_bytes()),
         cells: vec![text(name), Cell::Null],
     }

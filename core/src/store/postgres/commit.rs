@@ -13,7 +13,7 @@ use crate::description::{Partner, RecordTypeId};
 use crate::store::contributors::encode;
 use crate::store::sql::bulk;
 use crate::store::stored::integer;
-use crate::store::{Commit, EntityLink, EntityRow, EntityStep, RecordRow, RecordStep, StoreError};
+use crate::store::{Commit, EntityLink, EntityRow, EntityStep, Pieces, RecordRow, RecordStep, StoreError};
 use crate::table::{Cell, Table};
 
 /// How many of the store's own columns a new record, and a new entity, has.
@@ -35,7 +35,7 @@ pub(super) async fn apply(
     records(database, partner, commit).await?;
     delivery::finish(database, process, commit.delivery, commit.at, commit.report, commit.entries).await?;
     waiting::apply(database, partner, commit).await?;
-    gone::apply(database, partner, commit).await?;
+    gone::remember(database, partner, commit).await?;
     number::apply(database, commit).await?;
     send::apply(database, commit).await?;
     entities(database, canonical, commit).await
@@ -62,9 +62,26 @@ async fn advance(database: &mut PgConnection, commit: &Commit<'_>) -> Result<(),
     if advanced.rows_affected() == 1 { Ok(()) } else { Err(StoreError::Stale) }
 }
 
-/// Writes the records, table by table; what goes makes room first.
+/// Writes the records; what goes makes room first.
 async fn records(database: &mut PgConnection, partner: &Partner, commit: &Commit<'_>) -> Result<(), StoreError> {
-    let mut steps: Vec<_> = commit.records.iter().map(|step| (record_order(step), step)).collect();
+    some_records(database, partner, commit, &commit.records).await?;
+    if let Some(pieces) = commit.pieces {
+        for piece in 0..pieces.records_count() {
+            some_records(database, partner, commit, &pieces.records(piece)?).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes some of them, table by table.
+async fn some_records(
+    database: &mut PgConnection,
+    partner: &Partner,
+    commit: &Commit<'_>,
+    steps: &[RecordStep<'_>],
+) -> Result<(), StoreError> {
+    gone::forget(database, partner, commit.connection, steps).await?;
+    let mut steps: Vec<_> = steps.iter().map(|step| (record_order(step), step)).collect();
     steps.sort_by_key(|(order, _)| *order);
     for alike in steps.chunk_by(|(one, _), (other, _)| one == other) {
         let (of, action) = alike[0].0;
@@ -161,7 +178,7 @@ async fn copy_entities(
         rows.integer(Some(first))?;
         rows.field(others.as_deref())?;
         rows.integer(Some(*place))?;
-        rows.field(Some(storable(row.source_id).as_bytes()))?;
+        rows.field(Some(storable(&row.source_id).as_bytes()))?;
         rows.field(Some(row.digest.as_bytes()))?;
         rows.cells(table, &row.cells)?;
     }
@@ -191,17 +208,35 @@ fn bind_records(rows: Statement, table: &Table, put: &[&RecordRow<'_>]) -> Resul
 type Placed<'s, 'c> = (i64, &'s EntityStep<'c>);
 
 /// Writes the entities and gives those that changed their places in the feed, in the plan's order; says its end.
-///
-/// Rows are written table by table in the order of their ids, which is the order of the index.
 async fn entities(database: &mut PgConnection, canonical: &Canonical, commit: &Commit<'_>) -> Result<i64, StoreError> {
     let changes = commit.entities.iter().filter(|step| !matches!(step, EntityStep::Relink(_))).count();
-    let end = move_feed(database, commit.connection.tenant_id, integer(changes)).await?;
-    let mut place = end - integer(changes);
+    let changes = integer(changes);
+    let later = commit.pieces.map_or(0, Pieces::changes);
+    let end = move_feed(database, commit.connection.tenant_id, changes + later).await?;
+    let mut place = end - later - changes;
     let mut steps = Vec::with_capacity(commit.entities.len());
     for step in &commit.entities {
         place += i64::from(!matches!(step, EntityStep::Relink(_)));
         steps.push((entity_order(step), (place, step)));
     }
+    some_entities(database, canonical, commit, steps).await?;
+    if let Some(pieces) = commit.pieces {
+        for piece in 0..pieces.entities_count() {
+            let placed = pieces.entities(piece)?;
+            let steps = placed.iter().map(|(nth, step)| (entity_order(step), (place + 1 + nth, step))).collect();
+            some_entities(database, canonical, commit, steps).await?;
+        }
+    }
+    Ok(end)
+}
+
+/// Writes some entities, table by table in the order of their ids, which is the order of the index.
+async fn some_entities(
+    database: &mut PgConnection,
+    canonical: &Canonical,
+    commit: &Commit<'_>,
+    mut steps: Vec<((KindId, EntityAction), Placed<'_, '_>)>,
+) -> Result<(), StoreError> {
     steps.sort_by_key(|(order, (_, step))| (*order, *sourced_id(step).as_bytes()));
     for alike in steps.chunk_by(|(one, _), (other, _)| one == other) {
         let (kind, action) = alike[0].0;
@@ -215,7 +250,7 @@ async fn entities(database: &mut PgConnection, canonical: &Canonical, commit: &C
             all_changed(rows.execute(&mut *database).await?.rows_affected(), some.len(), "an entity")?;
         }
     }
-    Ok(end)
+    Ok(())
 }
 
 /// Takes so many places in the feed of a tenant, and keeps it locked; says the last of them. None is taken by reading.
@@ -278,7 +313,7 @@ fn entity_rows(
             let put: Vec<_> = placed.iter().filter_map(|(_, step)| put(step)).collect();
             let rows = bind_links(rows, placed)?
                 .bind(in_feed)
-                .bind(put.iter().map(|row| storable(row.source_id)).bind_iter())
+                .bind(put.iter().map(|row| storable(&row.source_id)).bind_iter())
                 .bind(put.iter().map(|row| row.digest.as_bytes().as_slice()).bind_iter());
             let cells: Vec<&[Cell<'_>]> = put.iter().map(|row| row.cells.as_slice()).collect();
             bind_cells(rows, table, &cells)

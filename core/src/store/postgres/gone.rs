@@ -34,30 +34,39 @@ pub(super) async fn of(pool: &PgPool, connection: &Connection, partner: &Partner
     Ok(gone)
 }
 
-/// Remembers what `commit` deletes, and forgets what it brings back.
-pub(super) async fn apply(
+/// Forgets what is brought back.
+pub(super) async fn forget(
     database: &mut PgConnection,
     partner: &Partner,
-    commit: &Commit<'_>,
+    connection: &Connection,
+    steps: &[RecordStep<'_>],
 ) -> Result<(), StoreError> {
-    let name = |of: RecordTypeId| partner.records[usize::from(of.0)].name.as_str();
-    let back = commit.records.iter().filter_map(|step| match step {
-        RecordStep::Put(row) if row.new && row.as_of.is_some() => Some((name(row.of), row.key)),
+    let back = steps.iter().filter_map(|step| match step {
+        RecordStep::Put(row) if row.new && row.as_of.is_some() => Some((name(partner, row.of), row.key)),
         _ => None,
     });
     let back: Vec<_> = back.collect();
     if !back.is_empty() {
         sqlx::query(FORGET)
-            .bind(commit.connection.tenant_id)
-            .bind(commit.connection.id)
+            .bind(connection.tenant_id)
+            .bind(connection.id)
             .bind(back.iter().map(|(of, _)| *of).bind_iter())
             .bind(back.iter().map(|(_, key)| *key).bind_iter())
-            .execute(&mut *database)
+            .execute(database)
             .await?;
     }
+    Ok(())
+}
+
+/// Remembers what `commit` deletes.
+pub(super) async fn remember(
+    database: &mut PgConnection,
+    partner: &Partner,
+    commit: &Commit<'_>,
+) -> Result<(), StoreError> {
     // The last word about a key counts.
     let gone: BTreeMap<_, _> =
-        commit.gone.iter().map(|gone| ((name(gone.of), gone.key.as_str()), gone.as_of)).collect();
+        commit.gone.iter().map(|gone| ((name(partner, gone.of), gone.key.as_str()), gone.as_of)).collect();
     if !gone.is_empty() {
         sqlx::query(REMEMBER)
             .bind(commit.connection.tenant_id)
@@ -69,4 +78,8 @@ pub(super) async fn apply(
             .await?;
     }
     Ok(())
+}
+
+fn name(partner: &Partner, of: RecordTypeId) -> &str {
+    &partner.records[usize::from(of.0)].name
 }

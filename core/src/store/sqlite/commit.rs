@@ -32,7 +32,7 @@ pub(super) fn apply(
     let end = entities(transaction, canonical, tenant, commit)?;
     delivery::finish(transaction, process, commit.delivery, commit.at, commit.report, commit.entries)?;
     waiting::apply(transaction, partner, commit)?;
-    gone::apply(transaction, partner, commit)?;
+    gone::remember(transaction, partner, commit)?;
     number::apply(transaction, commit)?;
     send::apply(transaction, commit)?;
     Ok(end)
@@ -64,9 +64,25 @@ fn advance(transaction: &Transaction<'_>, commit: &Commit<'_>) -> Result<i64, St
     }
 }
 
-/// Writes the records, table by table; what goes makes room first.
+/// Writes the records; what goes makes room first.
 fn records(transaction: &Transaction<'_>, partner: &Partner, commit: &Commit<'_>) -> Result<(), StoreError> {
-    let mut steps: Vec<_> = commit.records.iter().map(|step| (record_order(step), step)).collect();
+    some_records(transaction, partner, commit, &commit.records)?;
+    if let Some(pieces) = commit.pieces {
+        for piece in 0..pieces.records_count() {
+            some_records(transaction, partner, commit, &pieces.records(piece)?)?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes some of them, table by table.
+fn some_records(
+    transaction: &Transaction<'_>,
+    partner: &Partner,
+    commit: &Commit<'_>,
+    steps: &[RecordStep<'_>],
+) -> Result<(), StoreError> {
+    let mut steps: Vec<_> = steps.iter().map(|step| (record_order(step), step)).collect();
     steps.sort_by_key(|(order, _)| *order);
     for alike in steps.chunk_by(|(one, _), (other, _)| one == other) {
         let (of, action) = alike[0].0;
@@ -89,7 +105,7 @@ fn records(transaction: &Transaction<'_>, partner: &Partner, commit: &Commit<'_>
             rows.run("a record")?;
         }
     }
-    Ok(())
+    gone::forget(transaction, partner, commit.connection, steps.iter().map(|(_, step)| *step))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -119,35 +135,27 @@ fn bind_record(rows: &mut Rows<'_>, table: &Table, row: &RecordRow<'_>) -> Resul
 }
 
 /// Writes the entities and gives those that changed their places in the feed, in the plan's order; says its end.
-///
-/// Rows are written table by table in the order of their ids, which is the order of the index.
 fn entities(
     transaction: &Transaction<'_>,
     canonical: &Canonical,
     tenant: i64,
     commit: &Commit<'_>,
 ) -> Result<i64, StoreError> {
-    let mut end: i64 = transaction.prepare_cached("select sequence from feed")?.query_row([], |row| row.get(0))?;
-    let begin = end;
-    let mut steps: Vec<_> = commit
-        .entities
-        .iter()
-        .map(|step| {
-            end.add_assign(i64::from(!matches!(step, EntityStep::Relink(_))));
-            (entity_order(step), end, step)
-        })
-        .collect();
-    steps.sort_by_key(|((kind, action), _, step)| (*kind, *action, *sourced_id(step).as_bytes()));
-    for alike in steps.chunk_by(|(one, ..), (other, ..)| one == other) {
-        let (kind, action) = alike[0].0;
-        let entities = Entities { tenant, commit, table: &canonical.kind(kind).table, action };
-        if action == EntityAction::Insert {
-            let (many, single) = alike.split_at(alike.len() - alike.len() % INSERTED_TOGETHER);
-            entities.write(transaction, many, INSERTED_TOGETHER)?;
-            entities.write(transaction, single, 1)?;
-        } else {
-            entities.write(transaction, alike, 1)?;
+    let begin: i64 = transaction.prepare_cached("select sequence from feed")?.query_row([], |row| row.get(0))?;
+    let mut end = begin;
+    let placed = commit.entities.iter().map(|step| {
+        end.add_assign(i64::from(!matches!(step, EntityStep::Relink(_))));
+        (entity_order(step), end, step)
+    });
+    let placed = placed.collect();
+    let writer = Entities { transaction, canonical, tenant, commit };
+    writer.write(placed)?;
+    if let Some(pieces) = commit.pieces {
+        for piece in 0..pieces.entities_count() {
+            let steps = pieces.entities(piece)?;
+            writer.write(steps.iter().map(|(place, step)| (entity_order(step), end + 1 + place, step)).collect())?;
         }
+        end += pieces.changes();
     }
     move_feed(transaction, tenant, (begin != end).then_some(end))
 }
@@ -190,8 +198,16 @@ fn sourced_id<'a>(step: &'a EntityStep<'_>) -> &'a Uuid {
 /// A place in the feed, and the step that takes it.
 type Placed<'s, 'c> = ((KindId, EntityAction), i64, &'s EntityStep<'c>);
 
-/// Entities of one kind to which the same happens.
+/// Writes entities.
 struct Entities<'e> {
+    transaction: &'e Transaction<'e>,
+    canonical: &'e Canonical,
+    tenant: i64,
+    commit: &'e Commit<'e>,
+}
+
+/// Entities of one kind to which the same happens.
+struct Alike<'e> {
     tenant: i64,
     commit: &'e Commit<'e>,
     table: &'e Table,
@@ -199,6 +215,26 @@ struct Entities<'e> {
 }
 
 impl Entities<'_> {
+    /// Writes these, table by table in the order of their ids, which is the order of the index.
+    fn write(&self, mut steps: Vec<Placed<'_, '_>>) -> Result<(), StoreError> {
+        let Self { transaction, canonical, tenant, commit } = *self;
+        steps.sort_by_key(|((kind, action), _, step)| (*kind, *action, *sourced_id(step).as_bytes()));
+        for alike in steps.chunk_by(|(one, ..), (other, ..)| one == other) {
+            let (kind, action) = alike[0].0;
+            let entities = Alike { tenant, commit, table: &canonical.kind(kind).table, action };
+            if action == EntityAction::Insert {
+                let (many, single) = alike.split_at(alike.len() - alike.len() % INSERTED_TOGETHER);
+                entities.write(transaction, many, INSERTED_TOGETHER)?;
+                entities.write(transaction, single, 1)?;
+            } else {
+                entities.write(transaction, alike, 1)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Alike<'_> {
     /// Writes them, `together` by one statement, of which their number is a multiple.
     fn write(
         &self,

@@ -24,25 +24,42 @@ pub(super) fn of(
     Ok(gone)
 }
 
-/// Remembers what `commit` deletes, and forgets what it brings back.
-pub(super) fn apply(transaction: &Transaction<'_>, partner: &Partner, commit: &Commit<'_>) -> Result<(), StoreError> {
-    let name = |of: RecordTypeId| partner.records[usize::from(of.0)].name.as_str();
-    for step in &commit.records {
+/// Forgets what is brought back.
+pub(super) fn forget<'s>(
+    transaction: &Transaction<'_>,
+    partner: &Partner,
+    connection: &Connection,
+    steps: impl IntoIterator<Item = &'s RecordStep<'s>>,
+) -> Result<(), StoreError> {
+    for step in steps {
         if let RecordStep::Put(row) = step
             && row.new
             && row.as_of.is_some()
         {
             let mut statement =
                 transaction.prepare_cached("delete from gone where connection = ?1 and type = ?2 and key = ?3")?;
-            statement.execute(params![commit.connection.id, name(row.of), row.key])?;
+            statement.execute(params![connection.id, name(partner, row.of), row.key])?;
         }
     }
+    Ok(())
+}
+
+/// Remembers what `commit` deletes.
+pub(super) fn remember(
+    transaction: &Transaction<'_>,
+    partner: &Partner,
+    commit: &Commit<'_>,
+) -> Result<(), StoreError> {
     for gone in &commit.gone {
         let mut statement = transaction.prepare_cached(
             "insert into gone (connection, type, key, as_of) values (?1, ?2, ?3, ?4) \
              on conflict (connection, type, key) do update set as_of = excluded.as_of",
         )?;
-        statement.execute(params![commit.connection.id, name(gone.of), gone.key, gone.as_of])?;
+        statement.execute(params![commit.connection.id, name(partner, gone.of), gone.key, gone.as_of])?;
     }
     Ok(())
+}
+
+fn name(partner: &Partner, of: RecordTypeId) -> &str {
+    &partner.records[usize::from(of.0)].name
 }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use rollcall_core::delivery::{Entry, Outcome, Report, Status};
-use rollcall_core::description::{Level, Messages, Template, stamp};
+use rollcall_core::description::{Answer, Level, Messages, Template, stamp};
 use rollcall_core::ingest::Ingested;
 use rollcall_core::json::Pointer;
 use rollcall_core::note::{Note, shown};
@@ -19,32 +19,31 @@ use super::paging::Part;
 use crate::problem::{Finding, Problem};
 
 /// What the answer to a call that changed records speaks of. Of the lists of records, which may be long, only those
-/// that `answer` speaks of.
+/// that `answer` speaks of, and does not just [show](lists).
 pub(super) fn ingested(
     messages: &Messages,
-    answer: Option<&Template>,
+    answer: Option<&Answer>,
     ingested: &Ingested,
     delivery: Option<Uuid>,
     dry_run: bool,
 ) -> Value {
-    let Ingested { report, entries, changes, bodies, removed } = ingested;
-    let is_spoken_of = |name: &str| answer.is_none_or(|answer| answer.speaks_of(name));
-    let taken = entries.iter().zip(changes).zip(bodies).filter(|((entry, _), _)| is_accepted(entry.outcome));
-    let total = taken.clone().count();
-    // What waits has been taken as well: it is new, another or as it was.
-    let of = |name: &str, wanted: &dyn Fn(Outcome) -> bool| -> Vec<&Value> {
-        let taken = taken.clone().filter(|((_, change), _)| is_spoken_of(name) && wanted(**change));
-        taken.map(|(_, body)| body).collect()
+    let Ingested { report, entries, bodies, .. } = ingested;
+    let is_spoken_of = |name: &str| answer.and_then(template).is_none_or(|answer| answer.speaks_of(name));
+    let of = |name: &str| -> Vec<Value> {
+        let wanted = is_spoken_of(name) && !is_shown(answer, name);
+        let places = if wanted { places(ingested, name) } else { Vec::new() };
+        places.into_iter().map(|at| read(all_bodies(ingested, at))).collect()
     };
     let bad = entries.iter().zip(bodies).filter(|(entry, _)| entry.outcome.is_error() && is_spoken_of("rejected"));
-    let rejected: Vec<_> = bad.map(|(entry, body)| rejected(messages, entry, body)).collect();
+    let rejected: Vec<_> = bad.map(|(entry, body)| rejected(messages, entry, &read(body))).collect();
+    let total = entries.iter().filter(|entry| is_accepted(entry.outcome)).count();
     json!({
         "delivery": {"id": delivery, "status": report.status, "counts": report.counts},
-        "created": of("created", &|change| change == Outcome::Created),
-        "updated": of("updated", &|change| change == Outcome::Updated),
-        "unchanged": of("unchanged", &|change| change == Outcome::Unchanged),
-        "accepted": of("accepted", &|_| true),
-        "removed": removed,
+        "created": of("created"),
+        "updated": of("updated"),
+        "unchanged": of("unchanged"),
+        "accepted": of("accepted"),
+        "removed": of("removed"),
         "rejected": rejected,
         "total": total,
         "rejections": notes(&report.rejections),
@@ -57,11 +56,81 @@ pub(super) fn ingested(
     })
 }
 
+/// The lists of records that an answer shows just as they are: they are copied into it, and never read.
+#[derive(Debug, Default)]
+pub(super) struct Lists {
+    bodies: Vec<Vec<u8>>,
+    /// Which bodies each of the lists holds.
+    places: BTreeMap<&'static str, Vec<usize>>,
+}
+
+impl Lists {
+    /// What a list holds, each a piece of JSON.
+    pub(super) fn get(&self, name: &str) -> Option<Vec<&[u8]>> {
+        Some(self.places.get(name)?.iter().map(|at| self.bodies[*at].as_slice()).collect())
+    }
+}
+
+/// The lists that `answer` just shows.
+pub(super) fn lists(answer: Option<&Answer>, ingested: Ingested) -> Lists {
+    let names = ["created", "updated", "unchanged", "accepted", "removed"];
+    let shown = names.into_iter().filter(|name| is_shown(answer, name));
+    let places: BTreeMap<_, _> = shown.map(|name| (name, places(&ingested, name))).collect();
+    if places.is_empty() {
+        return Lists::default();
+    }
+    let Ingested { mut bodies, removed, .. } = ingested;
+    bodies.extend(removed);
+    Lists { bodies, places }
+}
+
+/// Whether all that an answer does with a list is to show it.
+fn is_shown(answer: Option<&Answer>, name: &str) -> bool {
+    answer.is_some_and(|answer| {
+        let in_headers = answer.headers.iter().any(|(_, value)| value.speaks_of(name));
+        let template = template(answer);
+        !in_headers && template.is_some_and(|template| template.speaks_of(name) && template.shows_as_it_is(name))
+    })
+}
+
+fn template(answer: &Answer) -> Option<&Template> {
+    answer.content.as_ref().map(|(_, template)| template)
+}
+
+/// Which records a list holds, counted through those that were sent and those that were removed.
+fn places(ingested: &Ingested, list: &str) -> Vec<usize> {
+    let Ingested { entries, changes, bodies, removed, .. } = ingested;
+    // What waits has been taken as well: it is new, another or as it was.
+    let is_wanted = |change: Outcome| match list {
+        "created" => change == Outcome::Created,
+        "updated" => change == Outcome::Updated,
+        "unchanged" => change == Outcome::Unchanged,
+        _ => true,
+    };
+    if list == "removed" {
+        return (bodies.len()..bodies.len() + removed.len()).collect();
+    }
+    let taken = entries.iter().zip(changes).zip(bodies).enumerate();
+    let taken = taken.filter(|(_, ((entry, change), _))| is_accepted(entry.outcome) && is_wanted(**change));
+    taken.map(|(at, _)| at).collect()
+}
+
+/// The record at one of these places.
+fn all_bodies(ingested: &Ingested, at: usize) -> &[u8] {
+    let Ingested { bodies, removed, .. } = ingested;
+    bodies.get(at).or_else(|| removed.get(at - bodies.len())).map_or(&[], Vec::as_slice)
+}
+
+/// A record that is looked into.
+fn read(body: &[u8]) -> Value {
+    serde_json::from_slice(body).unwrap_or_default()
+}
+
 /// What the log of a delivery that was not kept speaks of.
 pub(super) fn log_of(messages: &Messages, ingested: &Ingested) -> Value {
     let Ingested { report, entries, bodies, .. } = ingested;
     let errors = entries.iter().filter(|entry| entry.outcome.is_error()).count();
-    let lines: Vec<_> = entries.iter().zip(bodies).map(|(entry, body)| line(messages, entry, body)).collect();
+    let lines: Vec<_> = entries.iter().zip(bodies).map(|(entry, body)| line(messages, entry, &read(body))).collect();
     json!({
         "delivery": {"id": null, "finished": true, "errors": errors, "counts": report.counts},
         "total": entries.len(),
@@ -270,8 +339,8 @@ mod tests {
                 entry("/shelves/2", r#"["C",7]"#, Outcome::Rejected, vec![wrong, missing]),
             ],
             changes: vec![Outcome::Created, Outcome::Updated, Outcome::Rejected],
-            bodies: vec![json!({"code": "A"}), json!({"code": "B"}), json!({"code": 3})],
-            removed: vec![json!({"code": "D"})],
+            bodies: [r#"{"code":"A"}"#, r#"{"code":"B"}"#, r#"{"code":3}"#].map(Vec::from).into(),
+            removed: vec![r#"{"code":"D"}"#.into()],
         }
     }
 
@@ -310,7 +379,7 @@ mod tests {
     fn a_log_has_a_line_for_every_record_and_one_for_what_ended_it_as_a_whole() {
         let three = three();
         let mut kept = Log { sent: 40, errors: 9, finished: true, report: None, entries: three.entries };
-        let context = log(&Messages::default(), Uuid::nil(), &kept, ALL, &three.bodies[..1]);
+        let context = log(&Messages::default(), Uuid::nil(), &kept, ALL, &[json!({"code": "A"})]);
         assert_eq!((&context["total"], &context["delivery"]["errors"]), (&json!(40), &json!(9)));
         let first = &context["log"][0];
         assert_eq!(

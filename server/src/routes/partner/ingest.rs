@@ -10,6 +10,7 @@ use rollcall_core::json::Pointer;
 use rollcall_core::note::Note;
 use tokio::time::Instant;
 
+use super::context::Lists;
 use super::{Call, Done, context, request};
 use crate::access::Connection;
 use crate::body::{self, Payload};
@@ -60,7 +61,7 @@ impl Call {
         self.app.queued();
         let queued = Ingested::whole(Report::new(Status::Queued));
         let context = context::ingested(&self.loaded.partner.messages, None, &queued, Some(id), false);
-        Ok(Done { context, delivery: Some(id), as_log: false })
+        Ok(Done { context, lists: Lists::default(), delivery: Some(id), as_log: false })
     }
 
     /// Takes the payload through all stages, when it is its turn.
@@ -72,13 +73,17 @@ impl Call {
         let ingested = intake::take(&self.app, connection, &self.loaded, by, received, dry_run).await?;
         let as_log = self.operation().asynchronous && self.log_operation().is_some();
         let messages = &self.loaded.partner.messages;
-        let context = if as_log {
-            context::log_of(messages, &ingested)
-        } else {
-            let answer = self.operation().success().and_then(|answer| answer.content.as_ref());
-            context::ingested(messages, answer.map(|(_, template)| template), &ingested, delivery, dry_run)
-        };
-        Ok(Done { context, delivery, as_log })
+        if as_log {
+            return Ok(Done {
+                context: context::log_of(messages, &ingested),
+                lists: Lists::default(),
+                delivery,
+                as_log,
+            });
+        }
+        let answer = self.operation().success();
+        let context = context::ingested(messages, answer, &ingested, delivery, dry_run);
+        Ok(Done { context, lists: context::lists(answer, ingested), delivery, as_log })
     }
 
     /// Keeps what was refused before it was worked on; gives the problem back, naming the delivery.

@@ -11,6 +11,7 @@ use rollcall_core::store::read::RecordQuery;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use super::context::Lists;
 use super::paging::Part;
 use super::select::Wanted;
 use super::{Call, Done, context, request};
@@ -121,7 +122,7 @@ impl Call {
 
 /// What a call that read came to.
 fn read(context: Value) -> Done {
-    Done { context, delivery: None, as_log: false }
+    Done { context, lists: Lists::default(), delivery: None, as_log: false }
 }
 
 /// What stands at a place.

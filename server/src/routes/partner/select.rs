@@ -9,6 +9,7 @@ use rollcall_core::store::read::{Cursor, SelectPart, SelectQuery, SelectedRecord
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use super::context::Lists;
 use super::links::Called;
 use super::paging::Part;
 use super::{Call, Done, context, paging, parameters};
@@ -132,7 +133,7 @@ impl Call {
         let found = self.app.reader.sends(&query).await?;
         let links = self.numbered_links(&wanted, found.total);
         let context = context::sends(found.rows, found.total, &links, &sender.options);
-        Ok(Done { context, delivery: None, as_log: false })
+        Ok(Done { context, lists: Lists::default(), delivery: None, as_log: false })
     }
 
     /// Shows the one record that parameters choose.
@@ -229,7 +230,7 @@ pub(super) fn about(connection: &Connection, row: Map<String, Value>, told: Valu
     for (name, value) in [("options", (*connection.sender.options).clone()), ("told", told)] {
         context.entry(name).or_insert(value);
     }
-    Done { context: Value::Object(context), delivery, as_log: false }
+    Done { context: Value::Object(context), lists: Lists::default(), delivery, as_log: false }
 }
 
 /// What the answer that lists these rows is filled in with.
@@ -239,7 +240,7 @@ fn listed(connection: &Connection, rows: Vec<Value>, total: Option<u64>, links: 
         context["total"] = total.into();
     }
     context["records"] = Value::Array(rows);
-    Done { context, delivery: None, as_log: false }
+    Done { context, lists: Lists::default(), delivery: None, as_log: false }
 }
 
 /// Whether an answer speaks of a name: in its body, or, where those count, in its headers.

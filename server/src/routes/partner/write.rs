@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::context::Lists;
 use super::select::about;
 use super::{Call, Done, request};
 use crate::access::Connection;
@@ -67,7 +68,7 @@ impl Call {
         }
         let (status, options) = (written.report.status, &*connection.sender.options);
         let context = json!({"delivery": {"id": delivery, "status": status}, "options": options});
-        Ok(Done { context, delivery, as_log: false })
+        Ok(Done { context, lists: Lists::default(), delivery, as_log: false })
     }
 
     /// What the answer about a record that was written is filled in with.

@@ -1,0 +1,192 @@
+//! Turns what a mapper says of a record into [`Said`]: what planning asks of it all the time, in a few dozen bytes for each
+//! entity, and the words themselves, which are needed once, when a row is written.
+//!
+//! A payload of a hundred megabytes makes two million statements. Loose, each takes close to a kilobyte; so the words of a
+//! large delivery are kept as they will be stored, and are read again piece by piece. Of a small one they stay as they are.
+
+use std::borrow::Cow;
+
+use foldhash::HashMap;
+use uuid::Uuid;
+
+use crate::canonical::{Canonical, KindId};
+use crate::digest::Digest;
+use crate::fold::Statement;
+use crate::identity::Namespace;
+use crate::map::{Contribution, DecodeError, decode, encode};
+use crate::reference;
+
+/// That a record speaks of an entity, without the words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark {
+    /// The entity's kind.
+    pub kind: KindId,
+    /// See [`Statement::whole`].
+    pub whole: bool,
+    /// The entity.
+    pub sourced_id: Uuid,
+    /// See [`Statement::digest`].
+    pub digest: Digest,
+}
+
+/// An entity that has to be there for what a record says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Need {
+    /// Its kind.
+    pub kind: KindId,
+    /// Its id.
+    pub sourced_id: Uuid,
+    /// Whether the record only adds to it; it refers to it otherwise.
+    pub adds: bool,
+}
+
+/// What one record says.
+#[derive(Debug, Clone, Default)]
+pub struct Said {
+    marks: Vec<Mark>,
+    needs: Vec<Need>,
+    packed: Vec<u8>,
+    /// One for each mark; none where only the packed ones are kept.
+    words: Vec<Statement>,
+}
+
+impl Said {
+    /// What these contributions say.
+    pub fn new(contributions: Vec<Contribution>, canonical: &Canonical, namespace: Namespace) -> Self {
+        let packed = encode(&contributions, canonical);
+        let words: Vec<_> =
+            contributions.into_iter().map(|contribution| Statement::new(contribution, canonical)).collect();
+        let (marks, needs) = {
+            let mut names = Names { canonical, namespace, known: HashMap::default() };
+            let marks: Vec<_> = words.iter().map(|statement| names.mark(statement)).collect();
+            (marks, names.needs(&words))
+        };
+        Self { marks, needs, packed, words }
+    }
+
+    /// The same with its words packed only.
+    #[must_use]
+    pub fn packed(self) -> Self {
+        Self { words: Vec::new(), ..self }
+    }
+
+    /// Of whom it speaks, in the order of the words.
+    pub fn marks(&self) -> &[Mark] {
+        &self.marks
+    }
+
+    /// Who has to be there.
+    pub fn needs(&self) -> &[Need] {
+        &self.needs
+    }
+
+    /// The words as they are stored.
+    pub fn as_stored(&self) -> &[u8] {
+        &self.packed
+    }
+
+    /// The words, if they are loose.
+    pub fn loose(&self) -> Option<&[Statement]> {
+        (self.words.len() == self.marks.len()).then_some(&self.words)
+    }
+
+    /// The words.
+    pub fn words(&self, canonical: &Canonical) -> Result<Cow<'_, [Statement]>, DecodeError> {
+        if let Some(loose) = self.loose() {
+            return Ok(Cow::Borrowed(loose));
+        }
+        let words = decode(&self.packed, canonical)?.into_iter().zip(&self.marks);
+        let words =
+            words.map(|(contribution, mark)| Statement { contribution, digest: mark.digest, whole: mark.whole });
+        Ok(Cow::Owned(words.collect()))
+    }
+}
+
+/// Of whom statements speak that are not needed any more.
+pub fn marks(statements: &[Statement], canonical: &Canonical, namespace: Namespace) -> Vec<Mark> {
+    let mut names = Names { canonical, namespace, known: HashMap::default() };
+    statements.iter().map(|statement| names.mark(statement)).collect()
+}
+
+/// The ids of entities that one record names; who is spoken of is often referred to as well.
+struct Names<'n> {
+    canonical: &'n Canonical,
+    namespace: Namespace,
+    known: HashMap<(KindId, &'n str), Uuid>,
+}
+
+impl<'n> Names<'n> {
+    fn mark(&mut self, statement: &'n Statement) -> Mark {
+        let (kind, source_id) = (statement.contribution.kind, statement.contribution.source_id.as_str());
+        let Self { canonical, namespace, known } = self;
+        let id = known
+            .entry((kind, source_id))
+            .or_insert_with(|| namespace.sourced_id(&canonical.kind(kind).name, source_id));
+        Mark { kind, whole: statement.whole, sourced_id: *id, digest: statement.digest }
+    }
+
+    fn id(&self, kind: KindId, source_id: &str) -> Uuid {
+        let known = self.known.get(&(kind, source_id)).copied();
+        known.unwrap_or_else(|| self.namespace.sourced_id(&self.canonical.kind(kind).name, source_id))
+    }
+
+    /// In the order of the statements; each reference hardly ever twice.
+    fn needs(&self, statements: &[Statement]) -> Vec<Need> {
+        let mut needs = Vec::new();
+        let mut seen = reference::Seen::default();
+        for statement in statements {
+            let contribution = &statement.contribution;
+            if !statement.whole {
+                let sourced_id = self.id(contribution.kind, &contribution.source_id);
+                needs.push(Need { kind: contribution.kind, sourced_id, adds: true });
+            }
+            seen.each_new(contribution, self.canonical, &mut |kind, source_id| {
+                needs.push(Need { kind, sourced_id: self.id(kind, source_id), adds: false });
+            });
+        }
+        needs.shrink_to_fit();
+        needs
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Need, Said, marks};
+    use crate::fixture::{canonical, field, nested};
+    use crate::identity::Namespace;
+    use crate::map::{Contribution, Value};
+
+    #[test]
+    fn packed_words_are_the_same_words() {
+        let (canonical, namespace) = (canonical(), Namespace::of("tenant", "connection"));
+        let (person, group) = (canonical.id("person").unwrap(), canonical.id("group").unwrap());
+        let roles = |json: &str| (field("roles"), nested(json));
+        let whole = vec![
+            (field("name"), Value::Text("A".to_owned())),
+            (field("team"), Value::Reference("g".to_owned())),
+            roles(r#"[{"group":"h"}]"#),
+        ];
+        let contributions = vec![
+            Contribution { kind: person, source_id: "p".to_owned(), fields: whole },
+            Contribution { kind: person, source_id: "q".to_owned(), fields: vec![roles("[]")] },
+        ];
+        let said = Said::new(contributions, &canonical, namespace);
+        let id = |kind: &str, source_id: &str| namespace.sourced_id(kind, source_id);
+        assert_eq!(
+            said.needs(),
+            [
+                Need { kind: group, sourced_id: id("group", "g"), adds: false },
+                Need { kind: group, sourced_id: id("group", "h"), adds: false },
+                Need { kind: person, sourced_id: id("person", "q"), adds: true },
+            ]
+        );
+        let packed = said.clone().packed();
+        assert!(packed.loose().is_none());
+        let (loose, packed) = (said.words(&canonical).unwrap(), packed.words(&canonical).unwrap());
+        assert_eq!(marks(&loose, &canonical, namespace), said.marks());
+        let words = |all: &[crate::fold::Statement]| {
+            all.iter().map(|one| (one.contribution.clone(), one.digest, one.whole)).collect::<Vec<_>>()
+        };
+        assert_eq!(words(&loose), words(&packed));
+    }
+}
