@@ -73,7 +73,7 @@ fn measure(name: &str, made: Made, kind: Kind) {
     let seconds = start.elapsed().as_secs_f64();
     assert_eq!(answer.status, 200, "{}", answer.text());
     let megabytes = |bytes: u64| bytes as f64 / 1e6;
-    let (size, least, most) = (body.len() as f64 / 1e6, megabytes(before), megabytes(server.peak_memory()));
-    let per = (most - least) / size;
-    println!("{name:<24} {size:>7.1} {seconds:>7.1} {least:>21.0} {most:>9.0} {per:>8.1}");
+    let (length, least, most) = (body.len() as f64 / 1e6, megabytes(before), megabytes(server.peak_memory()));
+    let per = (most - least) / length;
+    println!("{name:<24} {length:>7.1} {seconds:>7.1} {least:>21.0} {most:>9.0} {per:>8.1}");
 }
