@@ -36,6 +36,8 @@ mod markers;
 #[cfg(test)]
 mod mirror;
 #[cfg(test)]
+mod newcomer;
+#[cfg(test)]
 mod oneroster;
 #[cfg(test)]
 mod options;

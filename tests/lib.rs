@@ -10,3 +10,4 @@ pub mod proxy;
 pub mod school;
 pub mod site;
 pub mod soak;
+pub mod tree;

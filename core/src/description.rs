@@ -27,7 +27,7 @@ mod webhook;
 
 pub use self::cast::stamp;
 pub use self::expression::{Expression, Fault, Member, Row, Type, Unset, VALUE, formula, glob, spellings};
-pub use self::load::check;
+pub use self::load::{check, fits_as_name};
 pub use self::mappers::Mappers;
 pub use self::messages::{Messages, Told};
 pub use self::record_type::{

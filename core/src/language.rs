@@ -18,5 +18,8 @@ pub use self::files::{Files, Folder};
 pub use self::grammar::Grammar;
 pub use self::source::{Document, Place};
 
+/// The file beside a vendor's document that says what it does not.
+pub const OVERLAY: &str = rollcall_openapi::OVERLAY;
+
 /// The extension key of OpenAPI and JSON Schema objects that our words stand under.
 pub const EXTENSION: &str = "x-rollcall";

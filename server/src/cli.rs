@@ -9,7 +9,11 @@ mod completions;
 mod connection;
 mod demo;
 mod erase;
+mod export;
+mod infer;
 mod map;
+mod mapper;
+mod new;
 mod partner;
 mod push;
 mod record;
@@ -50,6 +54,8 @@ enum Command {
     Demo(demo::Demo),
     Check(check::Check),
     Map(map::Map),
+    Mapper(mapper::Mapper),
+    New(new::New),
     Test(test::Test),
     Push(push::Push),
     Record(record::Record),
@@ -57,6 +63,8 @@ enum Command {
     Bundle(bundle::Bundles),
     Partner(partner::Partners),
     Connection(connection::Connections),
+    Export(export::Export),
+    Infer(infer::Infer),
     Backup(backup::Backup),
     Restore(restore::Restore),
     Token(token::Token),
@@ -97,6 +105,8 @@ impl Cli {
             Command::Demo(command) => command.run(),
             Command::Check(command) => command.run(),
             Command::Map(command) => command.run(),
+            Command::Mapper(command) => command.run(),
+            Command::New(command) => command.run(),
             Command::Test(command) => command.run(),
             Command::Push(command) => command.run(),
             Command::Record(command) => command.run(),
@@ -104,6 +114,8 @@ impl Cli {
             Command::Bundle(command) => command.run(),
             Command::Partner(command) => command.run(),
             Command::Connection(command) => command.run(),
+            Command::Export(command) => command.run(),
+            Command::Infer(command) => command.run(),
             Command::Backup(command) => command.run(),
             Command::Restore(command) => command.run(),
             Command::Token(command) => command.run(),

@@ -13,6 +13,7 @@ use rollcall_core::erasure::Marks;
 use rollcall_core::ingest::{EraseError, Erased};
 use rollcall_core::store::StoreError;
 use rollcall_core::store::keep::Erasure;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
@@ -23,7 +24,7 @@ use crate::intake::blocking;
 use crate::problem::Problem;
 
 /// Who is to be erased, by all names that are known.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Named {
     /// Entities, by kind and id: mostly users.
@@ -35,17 +36,18 @@ pub struct Named {
 }
 
 /// An entity by its name.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NamedEntity {
     /// The kind's name.
     pub kind: String,
     /// Its id.
+    #[schemars(with = "String")]
     pub sourced_id: Uuid,
 }
 
 /// A record by its name.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NamedRecord {
     /// The type's name.
@@ -56,10 +58,11 @@ pub struct NamedRecord {
 }
 
 /// An erasure as operators see it, and as it is kept beside backups.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Line {
     /// Its id.
+    #[schemars(with = "String")]
     pub id: Uuid,
     /// The tenant's name.
     pub tenant: String,
@@ -68,8 +71,10 @@ pub struct Line {
     /// Who, in hexadecimal digits that only this server can make something of.
     pub digest: String,
     /// When it was asked for.
+    #[schemars(with = "String")]
     pub at: Timestamp,
     /// When it was done.
+    #[schemars(with = "Option<String>")]
     pub finished_at: Option<Timestamp>,
 }
 

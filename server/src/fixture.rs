@@ -151,7 +151,8 @@ impl Server {
         let headers = response.headers().clone();
         let delivery = headers.get("rollcall-delivery").map(|id| id.to_str().unwrap().parse().unwrap());
         let body = to_bytes(response.into_body(), 1 << 20).await.unwrap();
-        let body = if body.is_empty() { Value::Null } else { serde_json::from_slice(&body).unwrap() };
+        let text = || Value::String(String::from_utf8_lossy(&body).into_owned());
+        let body = if body.is_empty() { Value::Null } else { serde_json::from_slice(&body).unwrap_or_else(|_| text()) };
         Reply { status, delivery, headers, body }
     }
 

@@ -73,8 +73,12 @@ impl Folders {
 
     /// Whether a partner has a mapper: built, or a crate that can be built.
     pub fn has_mapper(&self, name: &str) -> bool {
-        let crates = self.schemas.parent().map(|root| root.join("mappers").join(name).join("Cargo.toml"));
-        self.mapper(name).is_file() || crates.is_some_and(|manifest| manifest.is_file())
+        self.mapper(name).is_file() || self.mapper_crate(name).join("Cargo.toml").is_file()
+    }
+
+    /// Where the crate of a partner's mapper is: `mappers/` stands beside the folder of the descriptions.
+    pub fn mapper_crate(&self, name: &str) -> PathBuf {
+        self.schemas.parent().unwrap_or(Path::new("")).join("mappers").join(name)
     }
 
     /// The kinds of entity.
@@ -105,6 +109,12 @@ impl Folders {
     /// Where a partner's mapper is.
     pub fn mapper(&self, name: &str) -> PathBuf {
         self.mappers.join(format!("{name}.wasm"))
+    }
+
+    /// What describes a partner, whether it has a mapper or not.
+    pub fn describe(&self, name: &str) -> Result<Partner, PartnersError> {
+        let loaded = Partner::load(&self.partner(name), &self.canonical()?, &|_: &str| true);
+        loaded.map_err(|problems| schemas(&problems))
     }
 
     /// The named partners, each with its mapper. Mistakes in descriptions are all told at once.

@@ -5,6 +5,7 @@
 
 mod admin;
 mod api;
+mod document;
 mod health;
 mod oneroster;
 mod partner;
@@ -39,6 +40,9 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(health::metrics))
+        .route("/openapi.json", get(document::document))
+        .route("/docs", get(document::docs))
+        .route(document::STYLE, get(document::style))
         .nest("/api/v1", api::router())
         .nest("/admin/v1", admin::router())
         .nest(oneroster::BASE, oneroster::router())

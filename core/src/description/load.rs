@@ -169,21 +169,28 @@ fn read_in(
 
 /// The name is a part of routes, tables and ids.
 fn check_name(folder: Folder<'_>, name: &str, problems: &mut Vec<Diagnostic>) {
-    let folder = || match folder {
-        Folder::Disk(folder) => folder.to_path_buf(),
-        Folder::Memory(files) => files.called.clone(),
-    };
+    if let Err((problem, hint)) = fits_as_name(name) {
+        let folder = match folder {
+            Folder::Disk(folder) => folder.to_path_buf(),
+            Folder::Memory(files) => files.called.clone(),
+        };
+        problems.push(Diagnostic::of_file(folder, problem).hint(hint));
+    }
+}
+
+/// Whether a partner can be called `name`; if not, why not, and what to do about it.
+pub fn fits_as_name(name: &str) -> Result<(), (String, String)> {
     if RESERVED.contains(&name) {
-        let problem =
-            Diagnostic::of_file(folder(), format!("`{name}` is one of our own routes, and no partner's name"));
-        problems.push(problem.hint(format!("reserved are: {}", RESERVED.join(", "))));
+        let problem = format!("`{name}` is one of our own routes, and no partner's name");
+        return Err((problem, format!("reserved are: {}", RESERVED.join(", "))));
     }
     let plain = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-';
     if !name.starts_with(|first: char| first.is_ascii_lowercase()) || !name.chars().all(plain) {
-        let problem = Diagnostic::of_file(folder(), format!("`{name}` cannot be a partner's name"));
-        problems
-            .push(problem.hint("a partner's name has lower-case letters, digits and `-`, and starts with a letter"));
+        let problem = format!("`{name}` cannot be a partner's name");
+        let hint = "a partner's name has lower-case letters, digits and `-`, and starts with a letter";
+        return Err((problem, hint.to_owned()));
     }
+    Ok(())
 }
 
 /// `openapi` and `info`; gives back the description's version.
@@ -195,7 +202,7 @@ fn check_head(document: &Document, problems: &mut Vec<Diagnostic>) -> String {
         Some(version) => {
             let place = document.place(&root.member("openapi"));
             let problem = Diagnostic::at(place, format!("not supported yet: OpenAPI {version}"));
-            problems.push(problem.expected("expected 3.1.0 or 3.1.1"));
+            problems.push(problem.expected("expected 3.1.x or 3.0.x"));
         }
         None => {
             let problem = Diagnostic::at(document.place(&root.member("openapi")), "`openapi` is missing, or not text");

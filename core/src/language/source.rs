@@ -4,8 +4,13 @@
 //! to point there: whoever reads the document meets local references only. Nothing is ever fetched, and nothing outside
 //! the first file's folder is read. This is the only module that knows YAML.
 //!
-//! YAML's traps are errors: a key that stands twice, a bare `yes` or `on`, a merge key.
+//! The first file may be a vendor's, as it was published, with an overlay beside it: what that adds has its place there, and
+//! OpenAPI 3.0 is read as 3.1.
+//!
+//! YAML's traps are errors: a key that stands twice, a bare `yes` or `on`, a merge key. Where an overlay says that the first
+//! file is a vendor's, bare words are what YAML 1.2 takes them for: text.
 
+mod layer;
 mod node;
 
 use std::collections::HashMap;
@@ -56,7 +61,7 @@ struct File {
 }
 
 /// Where a value stands, and the key it stands under.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Spot {
     file: usize,
     key: Option<Range<usize>>,
@@ -109,7 +114,10 @@ impl Document {
     /// Reads the file called `name` in `folder`, and all files there that it refers to.
     pub fn read_in(folder: Folder<'_>, name: &str, problems: &mut Vec<Diagnostic>) -> Option<Self> {
         let mut reader = Reader::new(folder, problems);
-        let root = reader.file(Path::new(name))?;
+        let mut root = reader.file(Path::new(name))?;
+        reader.lay_over(&mut root);
+        reader.is_old = rollcall_openapi::is_old(&root);
+        reader.take_in(&mut root, &Pointer::root());
         reader.finish(root)
     }
 
@@ -155,6 +163,21 @@ impl Document {
         if self.get(&reference).is_some() { self.place(&reference) } else { self.key_place(at) }
     }
 
+    /// The innermost value of which the place in a file is a part: itself or the key that it stands under.
+    pub fn at_position(&self, path: &Path, position: (usize, usize)) -> Option<Pointer> {
+        let file = self.files.iter().position(|file| file.path == path)?;
+        let start = byte_of(&self.files[file].text, position.0, position.1);
+        let holds = |spot: &Spot| spot.key.clone().map_or(spot.value.start, |key| key.start)..=spot.value.end;
+        let around = self.spots.iter().filter(|(_, spot)| spot.file == file && holds(spot).contains(&start));
+        let around = around.filter(|(at, _)| self.get(at).is_some());
+        around.max_by_key(|(at, _)| at.steps().count()).map(|(at, _)| at.clone())
+    }
+
+    /// All files: what each is called, relative to the folder of the first one, and what it says.
+    pub fn files(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.files.iter().map(|file| (file.name.as_str(), file.text.as_str()))
+    }
+
     /// The digest of all files.
     pub fn digest(&self) -> Digest {
         let parts = self.files.iter().flat_map(|file| [file.name.as_bytes(), file.text.as_bytes()]);
@@ -162,19 +185,24 @@ impl Document {
     }
 
     fn spot(&self, pointer: &Pointer) -> &Spot {
-        const NOWHERE: &Spot = &Spot { file: 0, key: None, value: 0..0 };
-        let mut text = pointer.as_str();
-        loop {
-            match (self.spots.get(&Pointer::from(text)), text.rfind('/')) {
-                (Some(spot), _) => return spot,
-                (None, Some(slash)) => text = &text[..slash],
-                (None, None) => return NOWHERE,
-            }
-        }
+        nearest(&self.spots, pointer)
     }
 
     fn at(&self, file: usize, span: Range<usize>) -> Place {
         Place { file: Arc::clone(&self.files[file]), span }
+    }
+}
+
+/// Where `pointer`, or the nearest thing around it, stands.
+fn nearest<'s>(spots: &'s HashMap<Pointer, Spot>, pointer: &Pointer) -> &'s Spot {
+    const NOWHERE: &Spot = &Spot { file: 0, key: None, value: 0..0 };
+    let mut text = pointer.as_str();
+    loop {
+        match (spots.get(&Pointer::from(text)), text.rfind('/')) {
+            (Some(spot), _) => return spot,
+            (None, Some(slash)) => text = &text[..slash],
+            (None, None) => return NOWHERE,
+        }
     }
 }
 
@@ -207,6 +235,10 @@ struct Reader<'a> {
     files: Vec<Arc<File>>,
     spots: HashMap<Pointer, Spot>,
     references: Vec<Reference>,
+    /// Which file is the overlay.
+    overlay: Option<usize>,
+    /// Whether the document is OpenAPI 3.0.
+    is_old: bool,
 }
 
 /// A `$ref` as it was found.
@@ -219,10 +251,11 @@ struct Reference {
 
 impl<'a> Reader<'a> {
     fn new(folder: Folder<'a>, problems: &'a mut Vec<Diagnostic>) -> Self {
-        Self { folder, problems, files: Vec::new(), spots: HashMap::new(), references: Vec::new() }
+        let (files, references) = (Vec::new(), Vec::new());
+        Self { folder, problems, files, spots: HashMap::new(), references, overlay: None, is_old: false }
     }
 
-    /// Reads the file at `relative` to the folder; its value, with spots and references noted.
+    /// Reads the file at `relative` to the folder; its value, with spots noted.
     fn file(&mut self, relative: &Path) -> Option<Value> {
         let path = self.folder.path(relative);
         let text = match self.folder.text(relative) {
@@ -253,10 +286,7 @@ impl<'a> Reader<'a> {
     fn value(&mut self, node: Spanned<Node>, file: usize, at: Pointer, key: Option<Range<usize>>) -> Value {
         let span = self.span(file, &node);
         let value = match node.value {
-            Node::Scalar(value) => {
-                self.refuse_bare_boolean(file, &span, &value);
-                value
-            }
+            Node::Scalar(value) => self.scalar(value, file, &span),
             Node::List(items) => {
                 let items = items.into_iter().enumerate();
                 items.map(|(nth, item)| self.value(item, file, at.item(nth), None)).collect()
@@ -280,11 +310,7 @@ impl<'a> Reader<'a> {
                 self.problems.push(twice.hint("remove one of the two"));
                 continue;
             }
-            let value_span = self.span(file, &node);
             let value = self.value(node, file, pointer, Some(span));
-            if let (Value::String(text), "$ref") = (&value, key.value.as_str()) {
-                self.references.push(Reference { from: at.clone(), file, span: value_span, text: text.clone() });
-            }
             object.insert(key.value, value);
         }
         Value::Object(object)
@@ -301,17 +327,42 @@ impl<'a> Reader<'a> {
     }
 
     /// `yes` and `on` are text to some readers of YAML and booleans to others.
-    fn refuse_bare_boolean(&mut self, file: usize, span: &Range<usize>, value: &Value) {
+    fn scalar(&mut self, value: Value, file: usize, span: &Range<usize>) -> Value {
         let written = &self.files[file].text[span.clone()];
         let bare = ["y", "n", "yes", "no", "on", "off"].iter().any(|word| written.eq_ignore_ascii_case(word));
         let plain = !value.is_boolean() || matches!(written, "true" | "false");
         if plain && !bare {
-            return;
+            return value;
+        }
+        if bare && file == 0 && self.has_overlay() {
+            return Value::String(written.to_owned());
         }
         let place = Place { file: Arc::clone(&self.files[file]), span: span.clone() };
         let problem = format!("`{written}` is a boolean to some readers of YAML and text to others");
         let hint = format!("write '{written}' for text, true or false for a boolean");
         self.problems.push(Diagnostic::at(place, problem).hint(hint));
+        value
+    }
+
+    /// Makes what was read from a file a part of the document at `at`: as OpenAPI 3.1, with its references noted.
+    fn take_in(&mut self, value: &mut Value, at: &Pointer) {
+        if self.is_old {
+            rollcall_openapi::modernize(value);
+        }
+        self.note_references(value, at);
+    }
+
+    fn note_references(&mut self, value: &Value, at: &Pointer) {
+        if let Some(Value::String(text)) = value.get("$ref") {
+            let Spot { file, value: span, .. } = nearest(&self.spots, &at.member("$ref")).clone();
+            self.references.push(Reference { from: at.clone(), file, span, text: text.clone() });
+        }
+        for (name, member) in value.as_object().into_iter().flatten() {
+            self.note_references(member, &at.member(name));
+        }
+        for (nth, item) in value.as_array().into_iter().flatten().enumerate() {
+            self.note_references(item, &at.item(nth));
+        }
     }
 
     /// Reads what references lead to, rewrites them, and reports those that lead nowhere.
@@ -358,7 +409,8 @@ impl<'a> Reader<'a> {
             refuse("a `$ref` to a named anchor is not supported", "refer to the place: `#/components/schemas/Name`");
             return None;
         }
-        let here = &self.files[reference.file].name;
+        // What an overlay says is said in the first file.
+        let here = &self.files[if self.overlay == Some(reference.file) { 0 } else { reference.file }].name;
         let relative = if name.is_empty() { Some(PathBuf::from(here)) } else { inside(Path::new(here), name) };
         let Some(relative) = relative else {
             refuse("a `$ref` that leaves the description's folder is not followed", "move the file into the folder");
@@ -373,7 +425,8 @@ impl<'a> Reader<'a> {
                 self.problems.push(Diagnostic::at(place, problem).hint(hint));
                 return None;
             }
-            let value = self.file(&relative).unwrap_or(Value::Null);
+            let mut value = self.file(&relative).unwrap_or(Value::Null);
+            self.take_in(&mut value, &merged_at(&relative));
             merged.insert(key, value);
         }
         Some(format!("{}{fragment}", merged_at(&relative)))

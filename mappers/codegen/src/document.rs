@@ -1,6 +1,6 @@
 //! Turns YAML files into schemas whose references can be followed, within a file and to files beside it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -9,9 +9,12 @@ use serde_json::Value;
 
 use crate::GenerateError;
 
-/// The files read so far.
+/// The files read so far. The first one may be a vendor's, with an overlay beside it, and OpenAPI 3.0; then all are.
 #[derive(Default)]
-pub(crate) struct Documents(RefCell<HashMap<PathBuf, Rc<Value>>>);
+pub(crate) struct Documents {
+    files: RefCell<HashMap<PathBuf, Rc<Value>>>,
+    is_old: Cell<bool>,
+}
 
 /// A place in a document.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -77,16 +80,40 @@ impl Documents {
     }
 
     fn read(&self, file: &Path) -> Result<Rc<Value>, GenerateError> {
-        if let Some(document) = self.0.borrow().get(file) {
+        if let Some(document) = self.files.borrow().get(file) {
             return Ok(Rc::clone(document));
         }
-        let failed = |problem: String| GenerateError::new(file.display().to_string(), problem);
-        let text = std::fs::read_to_string(file).map_err(|error| failed(error.to_string()))?;
-        let value: Value = serde_yaml::from_str(&text).map_err(|error| failed(error.to_string()))?;
+        let mut value = parsed(file)?;
+        if self.files.borrow().is_empty() {
+            Self::lay_over(file, &mut value)?;
+            self.is_old.set(rollcall_openapi::is_old(&value));
+        }
+        if self.is_old.get() {
+            rollcall_openapi::modernize(&mut value);
+        }
         let document = Rc::new(value);
-        self.0.borrow_mut().insert(file.to_owned(), Rc::clone(&document));
+        self.files.borrow_mut().insert(file.to_owned(), Rc::clone(&document));
         Ok(document)
     }
+
+    /// Lays an overlay, if there is one beside `file`, over what that says.
+    fn lay_over(file: &Path, value: &mut Value) -> Result<(), GenerateError> {
+        let beside = file.with_file_name(rollcall_openapi::OVERLAY);
+        if !beside.is_file() {
+            return Ok(());
+        }
+        let (_, mistakes) = rollcall_openapi::apply(value, &parsed(&beside)?);
+        match mistakes.into_iter().next() {
+            Some(mistake) => Err(Place { file: beside, pointer: mistake.at }.error(mistake.problem)),
+            None => Ok(()),
+        }
+    }
+}
+
+fn parsed(file: &Path) -> Result<Value, GenerateError> {
+    let failed = |problem: String| GenerateError::new(file.display().to_string(), problem);
+    let text = std::fs::read_to_string(file).map_err(|error| failed(error.to_string()))?;
+    serde_yaml::from_str(&text).map_err(|error| failed(error.to_string()))
 }
 
 fn visit(place: &Place, value: &Value, found: &mut impl FnMut(&Place, &Value)) {

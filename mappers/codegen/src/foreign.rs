@@ -228,6 +228,11 @@ fn union(
         }
         writeln!(list, "        RecordType {{ name: {name:?}, kinds: &{kinds:?} }},")?;
     }
+    if !variants.contains("'a") {
+        variants.push_str(
+            "    /// None is of this type.\n    None(std::convert::Infallible, std::marker::PhantomData<&'a ()>),\n",
+        );
+    }
     let ancestors = if arms.contains("ancestors") { "ancestors" } else { "_" };
     write!(
         out,

@@ -1,6 +1,6 @@
 //! Turns `schemas/canonical/*.yaml` and a partner's `openapi.yaml` into the Rust types that a mapper works with.
 //!
-//! It runs in build scripts: [`canonical`] in the one of the mapper SDK, [`partner`] in the one of each mapper. So the
+//! It runs in build scripts: [`canonical`] in the one of the mapper SDK, [`write_partner`] in the one of each mapper. So the
 //! types follow the schemas by themselves, and a field that no schema has does not compile.
 //!
 //! To support a further form of JSON Schema: teach it to [`shape`]. What is not understood is an error of the build,
@@ -12,8 +12,9 @@ mod foreign;
 mod print;
 mod shape;
 
-use std::fmt;
-use std::path::Path;
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::{env, fmt, fs};
 
 /// Why no types could be made of a schema.
 #[derive(Debug)]
@@ -51,4 +52,21 @@ pub fn canonical(folder: &Path) -> Result<String, GenerateError> {
 /// and the enum `Record` of them all.
 pub fn partner(file: &Path) -> Result<String, GenerateError> {
     foreign::generate(file)
+}
+
+/// All that a mapper's build script has to do: writes what [`partner`] makes of the description in `folder`, which is
+/// `schemas/<partner>`, to where the SDK's `partner!` takes it from, and has Cargo do it again when a file there changes.
+/// Examples say nothing of types.
+pub fn write_partner(folder: &Path) -> Result<(), Box<dyn Error>> {
+    for entry in
+        folder.read_dir().map_err(|error| GenerateError::new(folder.display().to_string(), error.to_string()))?
+    {
+        let path = entry?.path();
+        if !path.ends_with("examples") {
+            println!("cargo::rerun-if-changed={}", path.display());
+        }
+    }
+    let source = partner(&folder.join("openapi.yaml"))?;
+    fs::write(PathBuf::from(env::var("OUT_DIR")?).join("partner.rs"), source)?;
+    Ok(())
 }

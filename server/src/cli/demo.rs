@@ -1,6 +1,7 @@
 //! `rollcall demo`: a server with every partner's examples in it, and what to try next.
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -49,6 +50,9 @@ pub(super) struct Demo {
     /// Address and port to listen on; port 0 takes a free one
     #[arg(long, env = "ROLLCALL_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
+    /// Only this partner [default: all]
+    #[arg(long, value_name = "NAME")]
+    partner: Option<String>,
     #[command(flatten)]
     folders: FolderArgs,
 }
@@ -62,10 +66,13 @@ struct Delivery {
 impl Demo {
     pub(super) fn run(self) -> anyhow::Result<Outcome> {
         let folders = self.folders.folders();
-        let scripts = scripts(&folders)?;
+        let scripts = scripts(&folders, self.partner.as_deref())?;
         let data = tempfile::tempdir().context("failed to make a temporary folder")?;
         let database = data.path().join("rollcall.db");
-        let config = self.config(&scripts, format!("sqlite:{}", database.display()))?;
+        let mut config = self.config(&scripts, format!("sqlite:{}", database.display()))?;
+        if let Some(partner) = &self.partner {
+            config.schemas_dir = alone(&folders, partner, &data.path().join("schemas"))?;
+        }
         let _log = rollcall_server::log::start(&config)?;
         block_on(async {
             let app = start(&config, Arc::new(SystemClock)).await?;
@@ -129,19 +136,42 @@ impl Demo {
     }
 }
 
+/// A folder that holds one partner and nothing of the others, whose mappers may not be built.
+fn alone(folders: &Folders, partner: &str, folder: &Path) -> anyhow::Result<PathBuf> {
+    for path in [folders.canonical_folder(), folders.partner(partner)] {
+        let name = path.file_name().context("a partner's folder has a name")?;
+        copy(&path, &folder.join(name)).with_context(|| format!("failed to copy {}", path.display()))?;
+    }
+    Ok(folder.to_owned())
+}
+
+fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in from.read_dir()? {
+        let (path, target) = entry.map(|entry| (entry.path(), to.join(entry.file_name())))?;
+        if path.is_dir() {
+            copy(&path, &target)?;
+        } else {
+            std::fs::copy(&path, &target)?;
+        }
+    }
+    Ok(())
+}
+
 fn loopback() -> Result<Vec<Destination>, &'static str> {
     ["127.0.0.0/8", "::1"].map(|network| Destination::try_from(network.to_owned())).into_iter().collect()
 }
 
-/// Every partner that has a demonstration.
-fn scripts(folders: &Folders) -> anyhow::Result<Vec<(String, Script)>> {
+/// Every partner that has a demonstration, or one of them.
+fn scripts(folders: &Folders, only: Option<&str>) -> anyhow::Result<Vec<(String, Script)>> {
     let mut scripts = Vec::new();
-    for partner in folders.partners()? {
+    for partner in folders.partners()?.into_iter().filter(|name| only.is_none_or(|only| only == name)) {
         if let Some(script) = Script::load(&folders.partner(&partner))? {
             scripts.push((partner, script));
         }
     }
-    ensure!(!scripts.is_empty(), "no partner in {} has a demo.yaml", folders.schemas.display());
+    let wanted = only.unwrap_or("partner");
+    ensure!(!scripts.is_empty(), "there is no {wanted} with a demo.yaml in {}", folders.schemas.display());
     Ok(scripts)
 }
 

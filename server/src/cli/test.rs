@@ -30,7 +30,7 @@ pub(super) struct Test {
     /// Write what the examples become as what they must become
     #[arg(long)]
     bless: bool,
-    /// Folder of the mappers' native builds (`mapper-<partner>`) [default: where this program is]
+    /// Folder of the mappers' native builds (`mapper-<partner>`) [default: where this program is, or `target/debug`]
     #[arg(long, value_name = "DIR")]
     native_dir: Option<PathBuf>,
     #[command(flatten)]
@@ -68,16 +68,18 @@ impl Test {
     fn partner(&self, canonical: &Canonical, loaded: &Loaded) -> anyhow::Result<(usize, usize)> {
         let partner = &loaded.partner.name;
         let folder = self.folders.folders().partner(partner);
-        let native_dir = match &self.native_dir {
-            Some(folder) => folder.clone(),
-            None => beside_this_program()?,
+        let native = match &self.native_dir {
+            Some(folder) => Native::find(folder, partner)?,
+            // `rollcall mapper build` has Cargo put it into the project's own folder.
+            None => Native::find(&beside_this_program()?, partner)
+                .or_else(|missing| Native::find(Path::new("target/debug"), partner).map_err(|_| missing))?,
         };
         let tester = Tester {
             canonical,
             loaded,
             options: Demo::load(&folder)?.map_or_else(|| json!({}), |demo| demo.options()),
             limits: Limits::default(),
-            native: Native::find(&native_dir, partner)?,
+            native,
             bless: self.bless,
         };
         let examples = Example::all(&folder, &loaded.partner)?;

@@ -1,9 +1,9 @@
-//! `/admin/v1`: what operators do on a running server. One file per endpoint.
+//! `/admin/v1`: what operators do on a running server. One file per endpoint; each has a line in `document/ours.rs`, too.
 
 mod connections;
-mod erasures;
-mod partners;
-mod records;
+pub(super) mod erasures;
+pub(super) mod partners;
+pub(super) mod records;
 #[cfg(test)]
 mod tests;
 

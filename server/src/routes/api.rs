@@ -1,11 +1,11 @@
 //! `/api/v1`: entities of every kind, where they come from, what changed, and what was delivered. One file per
 //! endpoint; every one of them reads one tenant.
 
-mod changes;
-mod deliveries;
+pub(super) mod changes;
+pub(super) mod deliveries;
 mod delivery;
 mod delivery_body;
-mod entities;
+pub(super) mod entities;
 mod entity;
 mod provenance;
 
@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::get;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use uuid::Uuid;
 
@@ -33,9 +34,9 @@ pub(super) fn router() -> Router<Arc<App>> {
 }
 
 /// What single reads can be asked.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Single {
+pub(in crate::routes) struct Single {
     tenant: Option<String>,
 }
 

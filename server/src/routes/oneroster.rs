@@ -3,11 +3,11 @@
 //! Which fields an object has follows from the canonical schemas; this module knows collections, the query language
 //! and the shapes around. To add a collection: a line in [`view::VIEWS`].
 
-mod collection;
+pub(super) mod collection;
 mod error;
 mod filter;
 mod links;
-mod object;
+pub(super) mod object;
 mod shape;
 mod view;
 

@@ -39,6 +39,7 @@ use uuid::Uuid;
 
 use self::context::Lists;
 use super::PartnerRoute;
+use super::document::page;
 use crate::access::Connection;
 use crate::app::App;
 use crate::intake;
@@ -47,6 +48,9 @@ use crate::registry::Table;
 
 /// Where a partner's document is, below its mount; an operation of its own there goes first.
 const DOCUMENT: &str = "/openapi.json";
+
+/// Where that can be read as a page; an operation of the partner's own there goes first, too.
+const PAGE: &str = "/docs";
 
 /// Answers a call of any partner's route.
 pub(super) async fn call(State(app): State<Arc<App>>, request: Request) -> Response {
@@ -78,6 +82,11 @@ async fn answer(
     let no_route = || Problem::unknown("there is no such route");
     if rest == DOCUMENT && head.method == Method::GET && loaded.partner.route("GET", DOCUMENT).is_err() {
         return document(&app, &head, &loaded.partner);
+    }
+    if rest == PAGE && head.method == Method::GET && loaded.partner.route("GET", PAGE).is_err() {
+        let mut response = page(&loaded.partner.document);
+        response.extensions_mut().insert(PartnerRoute(format!("/{}{PAGE}", loaded.partner.name)));
+        return response;
     }
     let (operation, path) = match loaded.partner.route(head.method.as_str(), rest) {
         Ok((operation, path)) => (position(&loaded.partner, operation), path),

@@ -10,6 +10,7 @@ use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use rollcall_core::description::ProblemClass;
 use rollcall_core::store::keep::Erasure;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -19,9 +20,9 @@ use crate::erasing::{self, Line, Named};
 use crate::intake;
 use crate::problem::Problem;
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct More {
+pub(in crate::routes) struct More {
     erasures: Vec<Line>,
 }
 

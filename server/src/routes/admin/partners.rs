@@ -12,6 +12,7 @@ use rollcall_core::description::ProblemClass;
 use rollcall_core::json::Pointer;
 use rollcall_core::note::Note;
 use rollcall_core::store::administration::{Action, Activation, Active, StoredVersion};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -42,8 +43,8 @@ struct Decision {
 }
 
 /// Which part of the log.
-#[derive(Debug, Deserialize)]
-pub(super) struct Part {
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(in crate::routes) struct Part {
     before: Option<i64>,
     limit: Option<u32>,
 }

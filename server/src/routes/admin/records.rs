@@ -14,6 +14,7 @@ use rollcall_core::description::{Change, Operation, ProblemClass, RecordTypeId, 
 use rollcall_core::ingest::{Ingested, Loaded};
 use rollcall_core::store::read::RecordQuery;
 use rollcall_core::validate::Schema;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
@@ -28,17 +29,17 @@ use crate::query;
 /// Tenant, connection, record type.
 type Place = (String, String, String);
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Listing {
+pub(in crate::routes) struct Listing {
     waiting: Option<bool>,
     limit: Option<u32>,
     offset: Option<u64>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Naming {
+pub(in crate::routes) struct Naming {
     key: String,
 }
 

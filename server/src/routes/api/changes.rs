@@ -8,6 +8,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, Uri};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -15,9 +16,9 @@ use crate::app::App;
 use crate::problem::Problem;
 use crate::query;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Query {
+pub(in crate::routes) struct Query {
     tenant: Option<String>,
     after: Option<i64>,
     /// Where the feed began when the reader began at its beginning, as it was told then.

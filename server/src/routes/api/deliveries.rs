@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, Uri};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -13,11 +14,12 @@ use crate::app::App;
 use crate::problem::Problem;
 use crate::query;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Query {
+pub(in crate::routes) struct Query {
     tenant: Option<String>,
     connection: Option<String>,
+    #[schemars(with = "Option<String>")]
     before: Option<Uuid>,
     limit: Option<u32>,
 }

@@ -7,6 +7,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse, Response};
 use rollcall_core::store::read::{EntityQuery, Page};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -16,19 +17,20 @@ use crate::problem::Problem;
 use crate::query;
 use crate::routes::TOTAL_COUNT;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Query {
+pub(in crate::routes) struct Query {
     tenant: Option<String>,
     connection: Option<String>,
     status: Option<Status>,
     limit: Option<u32>,
+    #[schemars(with = "Option<String>")]
     after: Option<Uuid>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-enum Status {
+pub(in crate::routes) enum Status {
     Active,
     ToBeDeleted,
 }

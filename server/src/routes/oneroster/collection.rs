@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use rollcall_core::canonical::Kind;
 use rollcall_core::description::ProblemClass;
 use rollcall_core::store::read::{EntityQuery, Page, QueryError, Sort};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -27,9 +28,9 @@ use crate::routes::TOTAL_COUNT;
 /// The code of a selection's problem; the standard's `invalid_selection_field`.
 pub(super) const INVALID_SELECTION: &str = "invalid-selection";
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct Query {
+pub(in crate::routes) struct Query {
     tenant: Option<String>,
     limit: Option<u32>,
     offset: Option<u64>,
@@ -39,9 +40,9 @@ struct Query {
     fields: Option<String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-enum OrderBy {
+pub(in crate::routes) enum OrderBy {
     Asc,
     Desc,
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{OriginalUri, Path, State};
 use axum::http::HeaderMap;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -17,8 +18,8 @@ use crate::app::App;
 use crate::problem::Problem;
 use crate::query;
 
-#[derive(Debug, Deserialize)]
-struct Query {
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(in crate::routes) struct Query {
     tenant: Option<String>,
     fields: Option<String>,
 }
