@@ -1,6 +1,6 @@
 # What a developer does by hand, each by one word. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup postgres demo test bench soak check fmt clean
+.PHONY: help setup postgres demo test bench soak check book fmt clean
 
 CARGO ?= cargo
 SOAK_MINUTES ?= 60
@@ -43,6 +43,10 @@ check: setup ## what CI checks beside the tests: formatting, lints, descriptions
 	target/debug/mapper-artifacts --out target/mappers
 	target/debug/rollcall check
 	target/debug/rollcall test
+
+book: ## make pages of the book in docs/ (installs mdBook if it is not there)
+	@command -v mdbook >/dev/null || $(CARGO) install --locked mdbook
+	mdbook build --dest-dir ../target/book docs
 
 fmt: ## format the code
 	$(CARGO) fmt

@@ -10,6 +10,8 @@ mod architecture;
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
+mod book;
+#[cfg(test)]
 mod command_line;
 #[cfg(test)]
 mod contracts;
