@@ -26,6 +26,8 @@ mod erasing;
 #[cfg(test)]
 mod events;
 #[cfg(test)]
+mod holding;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod isolation;
@@ -47,6 +49,8 @@ mod options;
 mod processes;
 #[cfg(test)]
 mod receiving;
+#[cfg(test)]
+mod replaying;
 #[cfg(test)]
 mod scenario;
 #[cfg(test)]

@@ -60,9 +60,11 @@ impl Site {
             "database_url": database.url(),
             "schemas_dir": project().join("schemas"),
             "mappers_dir": folder.path().join("mappers"),
+            "scratch_dir": folder.path().join("scratch"),
             "cache_dir": Path::new(cache).join("mapper-cache"),
             "log": { "format": "json" },
             "metrics": { "sample_seconds": 1 },
+            "hold": { "enabled": false },
             "credential_key": CREDENTIAL_KEY,
             "tenants": {
                 "north": {

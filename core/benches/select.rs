@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use rollcall_core::delivery::{Received, Report, Status};
+use rollcall_core::delivery::{Asked, Received, Report, Status};
 use rollcall_core::description::{
     Derived, Expression, FieldPath, Filter, Location, Member, Messages, Partner, RecordType, RecordTypeId, Routes,
     Selection, Sort, SortWord, Type,
@@ -253,7 +253,9 @@ fn selection() -> Result<Selection, Failure> {
 fn received() -> Received {
     Received {
         id: Uuid::nil(),
+        first: None,
         operation: "fill".to_owned(),
+        asked: Asked::default(),
         at: jiff::Timestamp::UNIX_EPOCH,
         body: None,
         content_encoding: None,

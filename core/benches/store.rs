@@ -14,7 +14,7 @@ use std::time::Instant;
 use jiff::Timestamp;
 use rollcall_core::canonical::{Canonical, KindId};
 use rollcall_core::clock::{Clock as _, SystemClock};
-use rollcall_core::delivery::{Received, Report, Status};
+use rollcall_core::delivery::{Asked, Received, Report, Status};
 use rollcall_core::description::{Messages, Partner, RecordType, RecordTypeId, Routes};
 use rollcall_core::digest::Digest;
 use rollcall_core::identity::Namespace;
@@ -238,7 +238,9 @@ impl School {
     async fn receive(&self, store: &dyn Storage, connection: &Connection) -> Result<Uuid, Failure> {
         let received = Received {
             id: SystemClock.next_id(),
+            first: None,
             operation: "mirror".to_owned(),
+            asked: Asked::default(),
             at: Timestamp::now(),
             body: Some(self.body.clone().into()),
             content_encoding: None,

@@ -31,6 +31,8 @@ pub struct Kind {
     pub name: String,
     /// The plural, for routes and tables: `academicSessions`.
     pub plural: String,
+    /// Where the word stands that tells parts of the kind apart, which can be missed as a whole: member names.
+    pub parts: Option<Vec<String>>,
     /// The fields that mappers write, in the schema's order. `sourcedId`, `status` and `dateLastModified` are the
     /// host's and not among them; `metadata` is.
     pub fields: Vec<Field>,

@@ -1,9 +1,15 @@
 //! A payload as it was sent, and what became of it.
 
+mod clock;
+mod held;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
+pub use self::clock::DeliveryClock;
+pub use self::held::{Change, Discarded, Held, HeldChange, Passed};
 use crate::description::ProblemClass;
 use crate::digest::Digest;
 use crate::json::Pointer;
@@ -27,9 +33,20 @@ pub enum Status {
     Interrupted,
     /// Kept and acknowledged; it is worked on when its turn comes, whatever happens in between.
     Queued,
+    /// It would change more than is likely, and waits for an operator; nothing was applied.
+    Held,
+    /// It was held, and something later says what it said; nothing of it was applied.
+    Superseded,
+    /// An operator put it aside; nothing of it was, or will be, applied.
+    Discarded,
 }
 
 impl Status {
+    /// Whether what is held of the same operation is so no longer, after a delivery that ended like this.
+    pub fn supersedes(self) -> bool {
+        matches!(self, Self::Applied | Self::Unchanged | Self::Held)
+    }
+
     /// The word for it, in JSON, in the database and in metrics.
     pub fn word(self) -> &'static str {
         match self {
@@ -40,18 +57,44 @@ impl Status {
             Self::Failed => "failed",
             Self::Interrupted => "interrupted",
             Self::Queued => "queued",
+            Self::Held => "held",
+            Self::Superseded => "superseded",
+            Self::Discarded => "discarded",
         }
     }
 }
 
-/// A payload to be kept, before anything is done with it.
+/// What a call says beside its body: parameters as they were read, lists as lists, cast as the description says.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Asked {
+    /// Path parameters.
+    pub path: Map<String, Value>,
+    /// Query parameters.
+    pub query: Map<String, Value>,
+}
+
+impl Asked {
+    /// Whether the call says nothing beside its body.
+    pub fn is_empty(&self) -> bool {
+        self.path.is_empty() && self.query.is_empty()
+    }
+}
+
+/// A payload to be kept, before anything is done with it. All that its operation goes by is kept with it, so that it can
+/// be worked on again from the database alone.
 #[derive(Debug, Clone)]
 pub struct Received {
     /// UUIDv7.
     pub id: Uuid,
+    /// The delivery that this one repeats.
+    pub first: Option<Uuid>,
     /// The operation of the partner's description that it came by.
     pub operation: String,
-    /// When its last byte was read.
+    /// What the call said beside its body, as far as the operation goes by it.
+    pub asked: Asked,
+    /// When its last byte was read. What it comes to goes by this time and not by that at which it is worked on, so that
+    /// it comes to the same whenever that is.
     pub at: Timestamp,
     /// The body, decoded unless `content_encoding` says that it could not be; `None` when it was too large to keep.
     pub body: Option<std::sync::Arc<[u8]>>,
@@ -155,6 +198,12 @@ pub struct Report {
     pub warnings: Vec<Note>,
     /// How many more notes there were than the limits let through.
     pub omitted: usize,
+    /// Why it waits, or waited, for an operator, and what it would do, or would have done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<Held>,
+    /// What an operator said who put it aside.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub discarded: Option<Discarded>,
 }
 
 /// What a delivery did to the entities of one kind.
@@ -188,6 +237,8 @@ impl Report {
             parked: Vec::new(),
             warnings: Vec::new(),
             omitted: 0,
+            held: None,
+            discarded: None,
         }
     }
 }

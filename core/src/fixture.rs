@@ -55,5 +55,5 @@ fn kind(name: &str, plural: &str, fields: Vec<(&str, bool, Form, Join)>) -> Kind
     let field =
         |(name, required, form, join): (&str, bool, Form, Join)| Field { name: name.to_owned(), required, form, join };
     let fields = fields.into_iter().map(field).collect();
-    Kind { name: name.to_owned(), plural: plural.to_owned(), fields, table }
+    Kind { name: name.to_owned(), plural: plural.to_owned(), parts: None, fields, table }
 }

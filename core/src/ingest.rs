@@ -9,11 +9,13 @@
 
 mod erase;
 mod held;
+mod hold;
 mod known;
 mod logic;
 mod mapping;
 mod payload;
 mod pieces;
+mod rebuild;
 mod resource;
 mod trial;
 mod webhook;
@@ -25,18 +27,22 @@ use serde_json::Value;
 use uuid::Uuid;
 
 pub use self::erase::{ERASE, EraseError, Erased};
+use self::hold::Holding;
 use self::known::Known;
 use self::payload::check;
-pub use self::resource::{Asked, Written, given};
+pub use self::rebuild::{Difference, Different, Folded, REBUILD, Rebuild, removal};
+pub use self::resource::{Written, given};
 pub use self::trial::Trial;
 use self::work::{Keeping, Work};
 use crate::bundle::VersionId;
 use crate::canonical::Canonical;
 use crate::clock::Clock;
 use crate::costs::{Costs, Stage};
+pub use crate::delivery::Asked;
 use crate::delivery::{Entry, Outcome, Received, Report};
 use crate::description::{Operation, Partner};
 use crate::digest::Digest;
+use crate::hold::Thresholds;
 use crate::identity::Namespace;
 use crate::json::Json;
 use crate::limits::Limits;
@@ -63,6 +69,8 @@ pub struct Sender {
     pub connection: String,
     /// The connection's options, checked against the description.
     pub options: Arc<Value>,
+    /// From where on what it sends waits for an operator.
+    pub thresholds: Arc<Thresholds>,
 }
 
 /// What became of a delivery, and of each record in it as far as that was asked for.
@@ -78,12 +86,21 @@ pub struct Ingested {
     pub bodies: Vec<Vec<u8>>,
     /// What the records said that a snapshot or a clearing removed, canonical JSON.
     pub removed: Vec<Vec<u8>>,
+    /// The delivery that said the same and is held: this one is that one, and was not kept.
+    pub held_as: Option<Uuid>,
 }
 
 impl Ingested {
     /// What became of a delivery of which there is nothing to tell record by record.
     pub fn whole(report: Report) -> Self {
-        Self { report, entries: Vec::new(), changes: Vec::new(), bodies: Vec::new(), removed: Vec::new() }
+        Self {
+            report,
+            entries: Vec::new(),
+            changes: Vec::new(),
+            bodies: Vec::new(),
+            removed: Vec::new(),
+            held_as: None,
+        }
     }
 }
 
@@ -180,12 +197,14 @@ impl Ingest {
             operation,
             namespace: Namespace::of(&sender.tenant, &sender.connection),
             delivery: received.id,
+            received_at: received.at,
             sha256: received.sha256,
             setting: Digest::of_parts([mapping.as_bytes().as_slice(), operation.id.as_bytes()]),
             mapping,
             options,
             dry_run: dry_run || operation.dry_run,
             queued: received.queued,
+            holding: Holding::of(operation),
             costs: Arc::default(),
         }
     }

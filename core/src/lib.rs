@@ -52,6 +52,8 @@ pub mod event;
 
 pub mod plan;
 
+pub mod hold;
+
 pub mod ingest;
 
 #[cfg(test)]

@@ -36,6 +36,12 @@ pub struct Limits {
     pub violations_max: usize,
     /// Warnings kept with one delivery; further ones are counted.
     pub warnings_max: usize,
+    /// Changes that are kept, to be shown, of a delivery that is held.
+    pub held_changes_max: usize,
+    /// Days that a delivery is held; then it is discarded.
+    pub held_days_max: u32,
+    /// Deliveries that a rebuild works on in a second, so that it leaves something for others.
+    pub replayed_per_second_max: u32,
     /// Rows in one page of a list.
     pub page_rows_max: u32,
     /// Bytes of records that are handed to one mapper instance at a time.
@@ -177,6 +183,9 @@ impl Default for Limits {
             json_depth_max: 64,
             violations_max: 100,
             warnings_max: 100,
+            held_changes_max: 200,
+            held_days_max: 14,
+            replayed_per_second_max: 500,
             page_rows_max: 10_000,
             batch_bytes: 128 << 10,
             piece_bytes: 1 << 20,

@@ -20,6 +20,7 @@ use std::ops::Range;
 
 use foldhash::HashMap;
 use rayon::prelude::*;
+use uuid::Uuid;
 
 use self::row::Vocabulary;
 pub use self::touched::{Held, Touched, touch};
@@ -184,6 +185,15 @@ impl<'c> Plan<'c> {
     /// In how many pieces the steps are made.
     pub fn pieces(&self) -> usize {
         self.pieces.len()
+    }
+
+    /// The entities that are marked as deleted.
+    pub fn retired(&self) -> impl Iterator<Item = (KindId, Uuid)> {
+        let retired = self.steps.iter().filter(|outline| matches!(outline.step, Step::Retire | Step::RetireAndRelink));
+        retired.map(|outline| {
+            let touch = self.situation.touched.at(outline.entity as usize);
+            (touch.kind(), touch.sourced_id())
+        })
     }
 
     /// Whether nothing changes that a reader sees.

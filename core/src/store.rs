@@ -5,6 +5,7 @@
 //! A [`Commit`] is one transaction: records, entities, feed and the delivery's report, or none of them.
 
 pub mod administration;
+pub mod archive;
 mod backlog;
 mod body;
 #[cfg(test)]
@@ -77,6 +78,8 @@ pub struct Connection {
     pub active: BTreeMap<String, u64>,
     /// The last applied snapshot, if any.
     pub applied: Option<Applied>,
+    /// Whether anything that it sent waits for an operator.
+    pub has_held: bool,
     /// What keeps others from committing to it: see [`Store::hold`].
     pub hold: Hold,
 }
@@ -210,6 +213,8 @@ pub struct Queued {
     pub partner: String,
     /// The operation that it came by.
     pub operation: String,
+    /// When it was received.
+    pub at: Timestamp,
     /// How often it has been begun.
     pub attempts: u32,
     /// SHA-256 of its body.
@@ -529,6 +534,12 @@ pub trait Store: Send + Sync {
 
     /// What operators decide.
     fn administration(&self) -> &dyn administration::Administration;
+
+    /// What answers readers' questions.
+    fn reader(&self) -> &dyn read::Reader;
+
+    /// What was received, to be worked on again.
+    fn archive(&self) -> &dyn archive::Archive;
 
     /// Applies a plan in one transaction; says the feed's new end. Refused where this process is not, or no longer, at
     /// the delivery.

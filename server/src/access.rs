@@ -83,6 +83,7 @@ impl Access {
                 tenant: tenant.to_string(),
                 connection: name.to_string(),
                 options: Arc::new(connection.options.clone()),
+                thresholds: Arc::new(connection.hold.clone().or(&config.hold)),
             };
             let retention = connection.retention.or(config.retention);
             let partner = connection.partner.to_string();
@@ -113,7 +114,12 @@ impl Access {
         let options = Arc::new(options.clone());
         let sending = Arc::new(Connection {
             partner: partner.clone(),
-            sender: Sender { tenant: tenant.clone(), connection: connection.clone(), options },
+            sender: Sender {
+                tenant: tenant.clone(),
+                connection: connection.clone(),
+                options,
+                thresholds: Arc::new(config.hold.clone()),
+            },
             retention: config.retention,
             disabled: *disabled,
             is_set_up: true,

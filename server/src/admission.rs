@@ -93,7 +93,12 @@ mod tests {
     use super::{Admission, Refused};
 
     fn sender(connection: &str) -> Sender {
-        Sender { tenant: "north".to_owned(), connection: connection.to_owned(), options: Arc::new(Value::Null) }
+        Sender {
+            tenant: "north".to_owned(),
+            connection: connection.to_owned(),
+            options: Arc::new(Value::Null),
+            thresholds: Arc::default(),
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Everything that a request handler needs, made once at start.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -25,6 +26,7 @@ use crate::hands::Hands;
 use crate::metrics::Metrics;
 use crate::presence::Signals;
 use crate::problem::Problem;
+use crate::rebuilding::Rebuilds;
 use crate::registry::Registry;
 use crate::turn::Turns;
 use crate::versions::Versions;
@@ -62,6 +64,10 @@ pub struct App {
     pub signals: Signals,
     /// What tells subscribers what happened.
     pub courier: Courier,
+    /// How far rebuilds are.
+    pub rebuilds: Rebuilds,
+    /// Where what is rebuilt is folded.
+    pub scratch: PathBuf,
     /// What is counted.
     pub metrics: Metrics,
     /// How often is looked at what no event tells.

@@ -10,12 +10,16 @@ mod connection;
 mod demo;
 mod erase;
 mod export;
+mod held;
 mod infer;
 mod map;
 mod mapper;
 mod new;
+mod operator;
 mod partner;
 mod push;
+mod quarantine;
+mod rebuild;
 mod record;
 mod restore;
 mod serve;
@@ -65,6 +69,10 @@ enum Command {
     Connection(connection::Connections),
     Export(export::Export),
     Infer(infer::Infer),
+    Held(held::Held),
+    Quarantine(quarantine::Quarantine),
+    Reprocess(quarantine::Reprocess),
+    Rebuild(rebuild::Rebuild),
     Backup(backup::Backup),
     Restore(restore::Restore),
     Token(token::Token),
@@ -116,6 +124,10 @@ impl Cli {
             Command::Connection(command) => command.run(),
             Command::Export(command) => command.run(),
             Command::Infer(command) => command.run(),
+            Command::Held(command) => command.run(),
+            Command::Quarantine(command) => command.run(),
+            Command::Reprocess(command) => command.run(),
+            Command::Rebuild(command) => command.run(),
             Command::Backup(command) => command.run(),
             Command::Restore(command) => command.run(),
             Command::Token(command) => command.run(),

@@ -12,6 +12,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use rollcall_core::bundle::PublicKey;
+use rollcall_core::hold::Thresholds;
 use rollcall_core::limits::Limits;
 use rollcall_core::retention::Retention;
 use rollcall_core::store::postgres::PostgresOptions;
@@ -45,6 +46,8 @@ pub struct Config {
     pub mappers_dir: PathBuf,
     /// Compiled mappers are kept here from one start to the next; without it they are compiled at every start.
     pub cache_dir: Option<PathBuf>,
+    /// Private folder in which what is rebuilt is folded, for as long as that takes.
+    pub scratch_dir: PathBuf,
     /// What the log looks like.
     pub log: Log,
     /// What is measured.
@@ -61,6 +64,8 @@ pub struct Config {
     pub bundles: Bundles,
     /// For how long what was stored is kept; a connection may say something else for itself.
     pub retention: Retention,
+    /// From where on a change set waits for an operator; a connection may say something else for itself.
+    pub hold: Thresholds,
     /// Who owns data, by name.
     pub tenants: BTreeMap<Name, Tenant>,
     /// Who may do everything, by name: the digests of their tokens.
@@ -182,6 +187,9 @@ pub struct Connection {
     /// For how long what it sends is kept, where that is another time than for everyone.
     #[serde(default)]
     pub retention: Retention,
+    /// From where on what it sends waits for an operator, where that is not as for everyone.
+    #[serde(default)]
+    pub hold: Thresholds,
 }
 
 /// A short name: letters, digits, `.`, `-` and `_`, at most 64 of them, led by a letter or digit.
@@ -321,6 +329,7 @@ impl Default for Config {
             schemas_dir: PathBuf::from("schemas"),
             mappers_dir: PathBuf::from("target/mappers"),
             cache_dir: None,
+            scratch_dir: PathBuf::from("rollcall-scratch"),
             log: Log::default(),
             metrics: Measured::default(),
             traces: Traces::default(),
@@ -329,6 +338,7 @@ impl Default for Config {
             webhooks: Webhooks::default(),
             bundles: Bundles::default(),
             retention: Retention::default(),
+            hold: Thresholds::default(),
             tenants: BTreeMap::new(),
             operators: BTreeMap::new(),
         }

@@ -84,7 +84,9 @@ pub fn check_payload(operation: &Operation, payload: &Payload) -> Result<(), Pro
 pub fn received(payload: Payload, operation: &Operation, clock: &dyn Clock) -> Received {
     Received {
         id: clock.next_id(),
+        first: None,
         operation: operation.id.clone(),
+        asked: Asked::default(),
         at: clock.now(),
         body: payload.bytes,
         content_encoding: payload.content_encoding,
@@ -114,8 +116,8 @@ pub async fn take(
     if !is_refused(&ingested.report) {
         return Ok(ingested);
     }
-    let Ingested { report, entries, .. } = ingested;
-    Err(refusal(report, entries, app.ingest.limits.violations_max).kept_as(delivery))
+    let Ingested { report, entries, held_as, .. } = ingested;
+    Err(refusal(report, entries, app.ingest.limits.violations_max).kept_as(held_as.or(delivery)))
 }
 
 /// Does what one of the partner's operations (its place among them) says about single records, when it is its turn, and
@@ -125,14 +127,13 @@ pub async fn write(
     from: &Arc<Connection>,
     loaded: &Arc<Loaded>,
     operation: usize,
-    asked: Asked,
     received: Received,
     dry_run: bool,
 ) -> Result<Written, Problem> {
     let (id, size) = (received.id, received.size);
     let work = move |app: Arc<App>, from: Arc<Connection>, loaded: Arc<Loaded>| async move {
         let operation = &loaded.partner.operations[operation];
-        app.ingest.write(&from.sender, &loaded, operation, &asked, received, dry_run).await
+        app.ingest.write(&from.sender, &loaded, operation, received, dry_run).await
     };
     let delivery = (!dry_run).then_some(id);
     let written = in_turn(app, from, loaded, id, work).await.map_err(|problem| problem.kept_as(delivery))?;
@@ -150,7 +151,7 @@ pub fn not_refused(written: Written, errors_max: usize) -> Result<Written, Probl
 }
 
 /// Does work when it is its turn, on a thread where that harms no one.
-async fn in_turn<W, F, T>(
+pub async fn in_turn<W, F, T>(
     app: &Arc<App>,
     from: &Arc<Connection>,
     loaded: &Arc<Loaded>,
@@ -194,12 +195,16 @@ fn ended(from: &Arc<Connection>, loaded: &Arc<Loaded>, size: u64, report: &Repor
 
 /// Whether nothing of a delivery was applied.
 fn is_refused(report: &Report) -> bool {
-    matches!(report.status, Status::Rejected | Status::Failed)
+    matches!(report.status, Status::Rejected | Status::Failed | Status::Held)
 }
 
 /// The problem that ended a delivery. Where each record was looked at, the records say what is wrong with them.
 pub fn refusal(report: Report, entries: Vec<Entry>, errors_max: usize) -> Problem {
     let class = report.problem.unwrap_or(ProblemClass::Fault);
+    if let Some(held) = &report.held {
+        let detail = "this changes more than is likely; nothing was applied until an operator has looked at it";
+        return Problem::new(class, "held", detail).with_errors(held.notes(), 0);
+    }
     if let [only] = report.rejections.as_slice()
         && only.code == CONDITION
     {

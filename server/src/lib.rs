@@ -20,6 +20,7 @@ pub mod examples;
 #[cfg(test)]
 mod fixture;
 pub mod hands;
+pub mod holding;
 pub mod infer;
 pub mod intake;
 pub mod log;
@@ -32,8 +33,10 @@ pub mod preview;
 pub mod problem;
 pub mod pruning;
 pub mod query;
+pub mod rebuilding;
 pub mod references;
 pub mod registry;
+pub mod reprocessing;
 pub mod routes;
 pub mod server;
 mod socket;

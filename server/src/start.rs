@@ -22,6 +22,7 @@ use crate::database::{self, DatabaseError};
 use crate::metrics::{self, Metrics, MetricsError};
 use crate::partners::{Folders, PartnersError, host};
 use crate::presence::{self, Signals};
+use crate::rebuilding::Rebuilds;
 use crate::registry::{Registry, Table};
 use crate::turn::Turns;
 use crate::versions::{self, Versions};
@@ -108,6 +109,8 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<App>, S
         admission: Admission::new(&config.limits),
         backlog: Backlog::new(&config.limits),
         condition: Condition::default(),
+        rebuilds: Rebuilds::default(),
+        scratch: config.scratch_dir.clone(),
         sample: Duration::from_secs(config.metrics.sample_seconds.max(1)),
         turns: Turns::new(&config.limits),
         bell: Notify::new(),

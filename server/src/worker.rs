@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use rollcall_core::delivery::{Received, Report, Status};
+use rollcall_core::delivery::{Asked, Received, Report, Status};
 use rollcall_core::description::ProblemClass;
 use rollcall_core::ingest::{IngestError, Ingested, Loaded};
 use rollcall_core::json::Pointer;
@@ -30,6 +30,7 @@ use tracing::Instrument as _;
 
 use crate::access::Connection;
 use crate::app::App;
+use crate::holding;
 use crate::metrics::{self, Stage};
 use crate::panic;
 
@@ -302,8 +303,10 @@ impl First {
         let ingest = &self.app.ingest;
         let received = Received {
             id: queued.delivery,
+            first: None,
             operation: queued.operation.clone(),
-            at: ingest.clock.now(),
+            asked: Asked::default(),
+            at: queued.at,
             body: Some(queued.body.as_slice().into()),
             content_encoding: None,
             sha256: queued.sha256,
@@ -339,8 +342,15 @@ fn failed(reason: impl Into<String>) -> Report {
     report
 }
 
-/// Quarantines what has waited too long.
+/// Quarantines what has waited too long, and puts aside what was held for too long.
 async fn expire(app: &Arc<App>) {
+    let held = Arc::clone(app);
+    match blocking(async move { holding::expire(&held).await }).await {
+        Ok(Ok(0)) => {}
+        Ok(Ok(deliveries)) => tracing::warn!(deliveries, "were held for too long, and are discarded"),
+        Ok(Err(error)) => tracing::error!(error = &error as &dyn std::error::Error, "nothing could be discarded"),
+        Err(message) => tracing::error!("discarding panicked: {message}"),
+    }
     let ingest = Arc::clone(&app.ingest);
     match blocking(async move { ingest.store.quarantine_expired(ingest.clock.now()).await }).await {
         Ok(Ok(0)) => {}

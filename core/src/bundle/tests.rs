@@ -7,7 +7,7 @@ use crate::digest::Sha256;
 use crate::limits::BundleLimits;
 
 fn mapper() -> Vec<u8> {
-    mapper_artifacts::component(HOSTILE).unwrap().to_vec()
+    mapper_artifacts::component(HOSTILE).unwrap().clone()
 }
 
 fn files() -> BTreeMap<String, Vec<u8>> {

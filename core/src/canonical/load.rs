@@ -78,7 +78,15 @@ impl Draft {
         let fields: Vec<_> = properties.into_iter().filter_map(|property| reader.field(property)).collect();
         let columns = columns(fields.iter().map(|field| (field.name.as_str(), field.form.column())));
         let table = Table { name: table_name(&["entity", &self.keys.plural]), columns };
-        Kind { name: self.keys.kind, plural: self.keys.plural, fields, table }
+        let parts = self.keys.parts.map(|path| path.split('.').map(str::to_owned).collect::<Vec<_>>());
+        if let Some(first) = parts.iter().flatten().next()
+            && !fields.iter().any(|field| field.name == *first)
+        {
+            let place = self.document.place(&Pointer::root().member(EXTENSION).member("parts"));
+            let known = fields.iter().map(|field| field.name.as_str());
+            problems.push(Diagnostic::at(place, format!("there is no field `{first}`")).did_you_mean(first, known));
+        }
+        Kind { name: self.keys.kind, plural: self.keys.plural, parts, fields, table }
     }
 }
 

@@ -247,8 +247,9 @@ impl Occurring {
 
     /// What can be wrong with a call, and what is told of its records.
     fn operation(&mut self, operation: &Operation, records: &[RecordType]) {
-        // No operation holds anything back yet.
-        for class in ProblemClass::ALL.into_iter().filter(|class| *class != ProblemClass::Held) {
+        // What says everything may be held; what a client changes by name never is.
+        let is_held = matches!(operation.verb, Verb::Snapshot { .. }) && !operation.dry_run;
+        for class in ProblemClass::ALL.into_iter().filter(|class| *class != ProblemClass::Held || is_held) {
             let content = operation.answer_to(class).and_then(|answer| answer.content.as_ref());
             if content.is_some_and(|(_, template)| template.speaks_of("problem")) {
                 self.add(class.word(), None);

@@ -27,7 +27,7 @@ use self::records::RecordPlan;
 use self::traces::Traces;
 use super::work::{Beside, Keeping};
 use super::{ATTEMPTS_MAX, Ingest, IngestError, Loaded, Sender};
-use crate::delivery::{Counts, Received};
+use crate::delivery::{Asked, Counts, Received};
 use crate::description::{Operation, RecordTypeId, Shape};
 use crate::digest::Digest;
 use crate::erasure::Marks;
@@ -202,7 +202,7 @@ impl Erasing<'_> {
             let count = if step.left.is_some() { &mut erased.records_changed } else { &mut erased.records_removed };
             *count.entry(name.clone()).or_default() += 1;
         }
-        let mut keeping = (!dry_run).then_some(Keeping::Within(received));
+        let mut keeping = (!dry_run).then(|| Keeping::Within(Box::new(received)));
         let blank = crate::delivery::Report::new(crate::delivery::Status::Applied);
         let done = work
             .map_and_commit(&self.connection, &state, &changed, &blank, Vec::new(), Beside::default(), &mut keeping)
@@ -217,7 +217,9 @@ impl Erasing<'_> {
     fn received(&self, at: Timestamp) -> Received {
         Received {
             id: self.ingest.clock.next_id(),
+            first: None,
             operation: ERASE.to_owned(),
+            asked: Asked::default(),
             at,
             body: None,
             content_encoding: None,

@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::resource::{Asked, Subject};
+use super::resource::Subject;
 use super::{Loaded, options_text};
 use crate::costs::Costs;
+use crate::delivery::Asked;
 use crate::description::{Keying, stamp};
 use crate::json::Pointer;
 use crate::limits::Limits;

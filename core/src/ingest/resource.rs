@@ -10,8 +10,9 @@ use super::mapping::Changed;
 use super::payload::check;
 use super::work::{Beside, Keeping, Work};
 use super::{ATTEMPTS_MAX, Ingest, IngestError, Loaded, Sender};
+use crate::clock::Clock;
 use crate::costs::{Costs, Stage};
-use crate::delivery::{Entry, Outcome, Received, Report, Status};
+use crate::delivery::{Asked, DeliveryClock, Entry, Outcome, Received, Report, Status};
 use crate::description::{Action, Form, Location, Operation, ProblemClass, RecordTypeId, Resource, Selection, Verb};
 use crate::json::{Json, Pointer};
 use crate::map::CallEvent;
@@ -19,15 +20,6 @@ use crate::note::Note;
 use crate::record::Record;
 use crate::resource::{Changes, Desk, Draft, Members, Stop, fill};
 use crate::store::{Connection, HeldRecord, Matching, StoreError};
-
-/// What a call says beside its body: parameters as they were read, lists as lists, cast as the description says.
-#[derive(Debug, Clone, Default)]
-pub struct Asked {
-    /// Path parameters.
-    pub path: Map<String, Value>,
-    /// Query parameters.
-    pub query: Map<String, Value>,
-}
 
 /// What became of a call about single records.
 #[derive(Debug, Clone, PartialEq)]
@@ -64,13 +56,12 @@ impl Ingest {
         sender: &Sender,
         loaded: &Loaded,
         operation: &Operation,
-        asked: &Asked,
         received: Received,
         dry_run: bool,
     ) -> Result<Written, IngestError> {
         let connection = self.connect(sender, loaded).await?;
         let work = self.work(sender, loaded, operation, &received, dry_run);
-        let done = work.write(connection, asked, received).await;
+        let done = work.write(connection, received).await;
         self.meter.spent(sender, &loaded.partner.name, &work.costs);
         done
     }
@@ -91,7 +82,7 @@ impl Ingest {
         asked: &Asked,
     ) -> Result<Result<Vec<Value>, Report>, IngestError> {
         let connection = self.connect(sender, loaded).await?;
-        let mut changes = Changes::new(self.desk(sender, loaded, &connection, false));
+        let mut changes = Changes::new(self.desk(sender, loaded, &connection, &*self.clock, false));
         let (costs, options) = (Costs::default(), &*sender.options);
         let mut called = Called { loaded, limits: &self.limits, options, asked, costs: &costs, changes: &mut changes };
         let decided = called.decide(call, &Members::new(), None, None).await;
@@ -110,6 +101,7 @@ impl Ingest {
         sender: &'d Sender,
         loaded: &'d Loaded,
         connection: &'d Connection,
+        clock: &'d dyn Clock,
         believes: bool,
     ) -> Desk<'d> {
         Desk {
@@ -117,8 +109,8 @@ impl Ingest {
             connection,
             partner: &loaded.partner,
             options: &sender.options,
-            clock: &*self.clock,
-            now: self.clock.now(),
+            clock,
+            now: clock.now(),
             depth_max: self.limits.json_depth_max,
             notes_max: self.limits.violations_max,
             believes,
@@ -127,12 +119,12 @@ impl Ingest {
 }
 
 impl Work<'_> {
-    async fn write(&self, connection: Connection, asked: &Asked, received: Received) -> Result<Written, IngestError> {
-        let body = received.body.clone().unwrap_or_default();
-        let mut keeping = (!self.dry_run).then_some(Keeping::Within(received));
+    async fn write(&self, connection: Connection, received: Received) -> Result<Written, IngestError> {
+        let (body, asked) = (received.body.clone().unwrap_or_default(), received.asked.clone());
+        let mut keeping = (!self.dry_run).then(|| Keeping::Within(Box::new(received)));
         let mut connection = connection;
         for _ in 1..ATTEMPTS_MAX {
-            match self.attempt(&connection, asked, &body, &mut keeping).await {
+            match self.attempt(&connection, &asked, &body, &mut keeping).await {
                 Err(IngestError::Store(StoreError::Stale)) => {
                     self.costs.begun_again();
                     connection = self.ingest.store.hold(&connection).await?;
@@ -140,7 +132,7 @@ impl Work<'_> {
                 done => return self.written(&connection, done, &mut keeping).await,
             }
         }
-        let done = self.attempt(&connection, asked, &body, &mut keeping).await;
+        let done = self.attempt(&connection, &asked, &body, &mut keeping).await;
         self.written(&connection, done, &mut keeping).await
     }
 
@@ -168,7 +160,8 @@ impl Work<'_> {
         keeping: &mut Option<Keeping>,
     ) -> Result<Written, IngestError> {
         let is_received = matches!(self.operation.verb, Verb::Receive);
-        let mut drafted = Changes::new(self.ingest.desk(self.sender, self.loaded, connection, is_received));
+        let clock = DeliveryClock::new(self.delivery, self.received_at);
+        let mut drafted = Changes::new(self.ingest.desk(self.sender, self.loaded, connection, &clock, is_received));
         let acted = match self.act(&mut drafted, asked, body).await {
             Ok(acted) => acted,
             Err(stop) => {
@@ -397,7 +390,6 @@ fn as_sent(form: &Form, asked: &Asked, class: ProblemClass, notes: Vec<Note>) ->
     Stop::Rejected(class, notes.into_iter().map(renamed).collect())
 }
 
-#[expect(clippy::boxed_local, reason = "so it comes from the check")]
 fn rejected(report: Box<Report>) -> Stop {
     Stop::Rejected(report.problem.unwrap_or(ProblemClass::Invalid), report.rejections)
 }

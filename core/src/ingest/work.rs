@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
+use super::hold::Holding;
 use super::mapping::{Changed, Outcomes, rows};
 use super::payload::Payload;
 use super::pieces::Pieces;
@@ -32,7 +34,7 @@ pub(super) enum Keeping {
     /// It is on its way to the disk while it is worked on.
     Beside(JoinHandle<Result<(), StoreError>>),
     /// In the transaction that applies it.
-    Within(Received),
+    Within(Box<Received>),
 }
 
 impl Keeping {
@@ -70,6 +72,8 @@ pub(super) struct Work<'w> {
     pub(super) operation: &'w Operation,
     pub(super) namespace: Namespace,
     pub(super) delivery: Uuid,
+    /// See [`Received::at`].
+    pub(super) received_at: Timestamp,
     pub(super) sha256: [u8; 32],
     /// Digest of all that mapping a record depends on beside the record.
     pub(super) mapping: Digest,
@@ -80,6 +84,8 @@ pub(super) struct Work<'w> {
     pub(super) dry_run: bool,
     /// Whether the body is kept already.
     pub(super) queued: bool,
+    /// Whether it may have to wait for an operator.
+    pub(super) holding: Holding,
     pub(super) costs: Arc<Costs>,
 }
 
@@ -115,19 +121,39 @@ impl Work<'_> {
                 return self.end(&connection, Received { body, ..received }, *report).await;
             }
         };
-        let mut keeping = self.is_kept_now().then(|| self.ingest.keep(connection.clone(), received, &self.costs));
-        let mut connection = connection;
+        let twin = self.twin(&connection).await?;
+        let mut keeping = match twin {
+            Some(_) => Some(Keeping::Within(Box::new(received))),
+            None => self.is_kept_now().then(|| self.ingest.keep(connection.clone(), received, &self.costs)),
+        };
+        let done = self.attempts(connection, &payload, &warnings, &mut keeping).await;
+        let mut ingested = self.settled(done).await?;
+        match twin {
+            Some(twin) if ingested.report.status == Status::Held => ingested.held_as = Some(twin),
+            Some(_) => self.ingest.store.synced().await?,
+            None => {}
+        }
+        Ok(ingested)
+    }
+
+    /// Applies a payload, anew where another process committed meanwhile.
+    async fn attempts(
+        &self,
+        mut connection: Connection,
+        payload: &Payload<'_>,
+        warnings: &Report,
+        keeping: &mut Option<Keeping>,
+    ) -> Result<Ingested, IngestError> {
         for _ in 1..ATTEMPTS_MAX {
-            match self.apply(&connection, &payload, &warnings, &mut keeping).await {
+            match self.apply(&connection, payload, warnings, keeping).await {
                 Err(IngestError::Store(StoreError::Stale)) => {
                     self.costs.begun_again();
                     connection = self.ingest.store.hold(&connection).await?;
                 }
-                done => return self.settled(done).await,
+                done => return done,
             }
         }
-        let done = self.apply(&connection, &payload, &warnings, &mut keeping).await;
-        self.settled(done).await
+        self.apply(&connection, payload, warnings, keeping).await
     }
 
     /// Waits until the body is kept, and keeps it where that was to be done on the way.
@@ -272,7 +298,7 @@ impl Work<'_> {
         } else {
             Vec::new()
         };
-        Ok(Ingested { report, entries, changes: reconciled.changes, bodies: self.bodies(sent), removed })
+        Ok(Ingested { report, entries, changes: reconciled.changes, bodies: self.bodies(sent), removed, held_as: None })
     }
 
     /// The records that are there, each read already where they are few.
@@ -311,7 +337,7 @@ impl Work<'_> {
                 options: &self.sender.options,
                 complete,
                 as_of,
-                now: self.ingest.clock.now(),
+                now: self.received_at,
                 state,
                 shelf: &known,
                 setting: self.mapping,
@@ -428,6 +454,9 @@ impl Work<'_> {
         let planned = costs.stage(Stage::Plan, || plan::plan(&situation));
         let planned = planned.map_err(|error| StoreError::Inconsistent(error.to_string()))?;
         self.tell(&mut report, changed, &outcomes, &parked, &planned);
+        if let Some(held) = self.held_back(connection, state, &turns, &planned).await? {
+            return Ok((self.hold_back(connection, report, held, keeping).await?, Vec::new()));
+        }
         if self.operation.verb.complete().is_empty() {
             report.counts = self.counts_of(&touched, &planned);
         }

@@ -6,7 +6,7 @@ use tempfile::TempDir;
 use super::{Changes, Desk, Members, Stop};
 use crate::canonical::Canonical;
 use crate::clock::{Clock as _, FixedClock};
-use crate::delivery::{Received, Report, Status};
+use crate::delivery::{Asked, Received, Report, Status};
 use crate::description::{
     At, By, Computation, Computed, Constraint, Expression, FieldPath, Keying, Member, Messages, Missing, Partner,
     ProblemClass, RecordType, RecordTypeId, Reference, Routes, Rule, Step, Type, WhenGone,
@@ -216,7 +216,9 @@ impl Library {
         steps.extend(reconciled.gone.iter().map(|gone| RecordStep::Remove(gone.of, gone.id)));
         let received = Received {
             id: clock.next_id(),
+            first: None,
             operation: "write".to_owned(),
+            asked: Asked::default(),
             at: clock.now(),
             body: Some(b"{}".as_slice().into()),
             content_encoding: None,

@@ -13,6 +13,8 @@ pub struct Backlog {
     pub parked: Vec<Waiting>,
     /// Records that have waited for too long.
     pub quarantined: Vec<Waiting>,
+    /// Deliveries that wait for an operator.
+    pub held: Vec<Waiting>,
 }
 
 /// What waits of one connection; where nothing does, there is none.
@@ -49,13 +51,14 @@ impl Usage {
 }
 
 impl Backlog {
-    /// The list for what a statement calls `what`: `queued`, `send`, `parked` or `quarantined`.
+    /// The list for what a statement calls `what`: `queued`, `send`, `parked`, `quarantined` or `held`.
     pub(super) fn list(&mut self, what: &str) -> Option<&mut Vec<Waiting>> {
         match what {
             "queued" => Some(&mut self.queued),
             "send" => Some(&mut self.sends),
             "parked" => Some(&mut self.parked),
             "quarantined" => Some(&mut self.quarantined),
+            "held" => Some(&mut self.held),
             _ => None,
         }
     }

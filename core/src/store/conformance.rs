@@ -3,6 +3,7 @@
 //! To run them on a further database: implement [`Database`] for it and name it in [`conformance!`].
 
 mod administration;
+mod archive;
 mod backlog;
 mod commits;
 mod deliveries;

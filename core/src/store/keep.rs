@@ -75,6 +75,8 @@ pub struct Told {
     pub report: Option<Report>,
     /// What became of each record.
     pub entries: Vec<Entry>,
+    /// What its call said beside its body, JSON.
+    pub asked: Option<String>,
 }
 
 /// What keeps a store from keeping too much.

@@ -11,6 +11,7 @@
 //! [`MIGRATIONS`].
 
 mod administration;
+mod archive;
 mod backlog;
 mod claim;
 mod commit;
@@ -60,7 +61,9 @@ use self::receiving::Receiving;
 pub(super) use self::rows::asked;
 use self::signal::Listening;
 use super::administration::Administration;
+use super::archive::Archive;
 use super::keep::Keeper;
+use super::read::Reader;
 use super::sql::{Postgres, Wanted, Whose};
 use super::{
     Attempt, Commit, Connection, ConnectionName, DueSend, Gone, Held, HeldEntity, HeldRecord, Matching, Queue, Queued,
@@ -72,11 +75,12 @@ use crate::description::{Partner, RecordTypeId, Selection};
 use crate::table::Column;
 
 /// What is ours whatever the schemas say, oldest first: name and statements.
-const MIGRATIONS: [migration::File; 4] = [
+const MIGRATIONS: [migration::File; 5] = [
     ("hub", include_str!("../../migrations/postgres/0001_hub.sql")),
     ("process", include_str!("../../migrations/postgres/0002_process.sql")),
     ("keep", include_str!("../../migrations/postgres/0003_keep.sql")),
     ("administration", include_str!("../../migrations/postgres/0004_administration.sql")),
+    ("call", include_str!("../../migrations/postgres/0005_call.sql")),
 ];
 
 /// Statements that each connection keeps prepared: those of every table, with room to spare.
@@ -207,6 +211,14 @@ impl Store for PostgresStore {
     }
 
     fn administration(&self) -> &dyn Administration {
+        self
+    }
+
+    fn reader(&self) -> &dyn Reader {
+        self
+    }
+
+    fn archive(&self) -> &dyn Archive {
         self
     }
 

@@ -11,6 +11,7 @@
 
 mod administration;
 mod analysis;
+mod archive;
 mod backlog;
 pub mod backup;
 mod checkpoint;
@@ -59,7 +60,9 @@ use self::receiving::Receiving;
 use self::rows::whose;
 use self::writer::Writer;
 use super::administration::Administration;
+use super::archive::Archive;
 use super::keep::Keeper;
+use super::read::Reader;
 use super::sql::{Sqlite, Wanted};
 use super::{
     Attempt, Commit, Connection, ConnectionName, DueSend, Gone, Held, HeldEntity, HeldRecord, Matching, Queue, Queued,
@@ -71,7 +74,7 @@ use crate::description::{Partner, RecordTypeId, Selection};
 use crate::table::Column;
 
 /// What is ours whatever the schemas say, oldest first: name and statements.
-const MIGRATIONS: [(&str, &str); 7] = [
+const MIGRATIONS: [(&str, &str); 8] = [
     ("hub", include_str!("../../migrations/sqlite/0001_hub.sql")),
     ("queue", include_str!("../../migrations/sqlite/0002_queue.sql")),
     ("number", include_str!("../../migrations/sqlite/0003_number.sql")),
@@ -79,6 +82,7 @@ const MIGRATIONS: [(&str, &str); 7] = [
     ("process", include_str!("../../migrations/sqlite/0005_process.sql")),
     ("keep", include_str!("../../migrations/sqlite/0006_keep.sql")),
     ("administration", include_str!("../../migrations/sqlite/0007_administration.sql")),
+    ("call", include_str!("../../migrations/sqlite/0008_call.sql")),
 ];
 
 /// Bytes of a page. Rows with JSON in them are large; fewer, larger pages are fewer writes.
@@ -238,6 +242,14 @@ impl Store for SqliteStore {
         self
     }
 
+    fn reader(&self) -> &dyn Reader {
+        self
+    }
+
+    fn archive(&self) -> &dyn Archive {
+        self
+    }
+
     async fn prepare_canonical(&self, canonical: &Canonical) -> Result<(), StoreError> {
         self.writer.write(Durability::Full, |transaction| prepare::canonical(transaction, canonical))
     }
@@ -279,7 +291,7 @@ impl Store for SqliteStore {
         entries: &[Entry],
     ) -> Result<(), StoreError> {
         self.writer.write(Durability::Normal, |transaction| {
-            delivery::finish(transaction, self.process(), delivery, at, report, entries)
+            delivery::finish(transaction, self.process(), delivery, at, report, entries, None)
         })
     }
 

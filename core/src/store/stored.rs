@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::StoreError;
 use super::contributors::damaged;
+use crate::delivery::Received;
 
 /// The status of an entity as readers see it.
 pub(in crate::store) fn status(active: bool) -> &'static str {
@@ -30,6 +31,12 @@ pub(in crate::store) fn parsed<T: DeserializeOwned>(text: &str, what: &str) -> R
 /// One of the words of an enumeration.
 pub(in crate::store) fn word<'w, T: Deserialize<'w>>(word: &'w str, what: &str) -> Result<T, StoreError> {
     T::deserialize(word.into_deserializer()).map_err(|_: serde::de::value::Error| damaged(what))
+}
+
+/// What a call said beside its body, as databases have it.
+pub(in crate::store) fn asked(received: &Received) -> Result<Option<String>, StoreError> {
+    let text = (!received.asked.is_empty()).then(|| serde_json::to_string(&received.asked)).transpose();
+    text.map_err(|error| StoreError::Database(Box::new(error)))
 }
 
 /// A count.

@@ -9,6 +9,7 @@ use anyhow::{Context as _, ensure};
 use rollcall_core::clock::SystemClock;
 use rollcall_core::delivery::Report;
 use rollcall_core::description::Verb;
+use rollcall_core::hold::Thresholds;
 use rollcall_core::retention::Retention;
 use rollcall_server::app::App;
 use rollcall_server::client::{Call, Client};
@@ -115,6 +116,7 @@ impl Demo {
                 credentials: script.credentials().map(|credential| keyring.digest(credential.expose())).collect(),
                 options: script.options(),
                 retention: Retention::default(),
+                hold: Thresholds::off(),
             };
             tenant.connections.insert(name(partner)?, connection);
         }

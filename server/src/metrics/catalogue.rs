@@ -73,7 +73,7 @@ metrics! {
     REQUESTS_IN_PROGRESS = Kind::Gauge, "rollcall_http_requests_in_progress", &[],
         "Requests that are being answered.";
     DELIVERIES = Kind::Counter, "rollcall_deliveries_total", &["tenant", "connection", "partner", "status"],
-        "Deliveries that ended, by how: applied, unchanged, rejected, failed.";
+        "Deliveries that ended, by how: applied, unchanged, rejected, failed, held.";
     BODY_BYTES = Kind::Counter, "rollcall_delivery_body_bytes_total", OF_CONNECTION,
         "Bytes of delivered bodies, decoded.";
     STAGE_SECONDS = Kind::Histogram(MOMENTS), "rollcall_delivery_stage_duration_seconds",
@@ -108,6 +108,10 @@ metrics! {
         "Records that wait for what they refer to. As stored.";
     QUARANTINED = Kind::Gauge, "rollcall_records_quarantined", OF_CONNECTION,
         "Records that have waited for too long. As stored.";
+    HELD = Kind::Gauge, "rollcall_deliveries_held", OF_CONNECTION,
+        "Deliveries that would change more than is likely and wait for an operator. As stored.";
+    HELD_AGE = Kind::Gauge, "rollcall_held_age_seconds", OF_CONNECTION,
+        "How long the oldest of these has waited.";
     SENDS = Kind::Counter, "rollcall_webhook_attempts_total", &["tenant", "connection", "partner", "outcome"],
         "Attempts to send a webhook: succeeded, retried, failed (given up).";
     SEND_SECONDS = Kind::Histogram(SECONDS), "rollcall_webhook_attempt_duration_seconds", OF_CONNECTION,

@@ -27,7 +27,7 @@ pub enum Stage {
 }
 
 /// How deliveries end.
-const ENDS: [Status; 4] = [Status::Applied, Status::Unchanged, Status::Rejected, Status::Failed];
+const ENDS: [Status; 5] = [Status::Applied, Status::Unchanged, Status::Rejected, Status::Failed, Status::Held];
 
 /// What becomes of records that are not taken.
 const OUTCOMES: [&str; 4] = ["rejected", "refused", "faulted", "parked"];
@@ -108,7 +108,8 @@ impl OfConnection {
         for (counter, notes) in self.outcomes.iter().zip(notes) {
             counter.increment(notes.len() as u64);
         }
-        for (kind, counts) in &report.counts {
+        let done = report.counts.iter().filter(|_| report.status != Status::Held);
+        for (kind, counts) in done {
             let changes = [("created", counts.created), ("updated", counts.updated), ("removed", counts.removed)];
             for (change, count) in changes.into_iter().filter(|(_, count)| *count > 0) {
                 let mut labels = self.labels.clone();

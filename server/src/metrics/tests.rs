@@ -16,7 +16,12 @@ use super::catalogue::{ALL, PROCESS};
 use super::{Metrics, Stage, delivery, in_progress, stage};
 
 fn sender(tenant: &str) -> Sender {
-    Sender { tenant: tenant.to_owned(), connection: "school".to_owned(), options: Arc::new(serde_json::Value::Null) }
+    Sender {
+        tenant: tenant.to_owned(),
+        connection: "school".to_owned(),
+        options: Arc::new(serde_json::Value::Null),
+        thresholds: Arc::default(),
+    }
 }
 
 #[test]

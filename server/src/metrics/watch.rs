@@ -10,8 +10,8 @@ use rollcall_core::store::{Backlog, Usage, Waiting};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use super::catalogue::{
-    DATABASE_CONNECTIONS, DATABASE_SECONDS, DATABASE_UP, Metric, PARKED, PENDING, PENDING_AGE, QUARANTINED, QUEUE_AGE,
-    QUEUED,
+    DATABASE_CONNECTIONS, DATABASE_SECONDS, DATABASE_UP, HELD, HELD_AGE, Metric, PARKED, PENDING, PENDING_AGE,
+    QUARANTINED, QUEUE_AGE, QUEUED,
 };
 use super::connection::whose;
 use crate::app::App;
@@ -56,7 +56,7 @@ fn connections(usage: Usage) {
 
 /// Says that nothing waits of a connection, until that was looked at.
 pub(super) fn nothing_waits(tenant: &str, connection: &str, partner: &str) {
-    for metric in [QUEUED, QUEUE_AGE, PENDING, PENDING_AGE, PARKED, QUARANTINED] {
+    for metric in [QUEUED, QUEUE_AGE, PENDING, PENDING_AGE, PARKED, QUARANTINED, HELD, HELD_AGE] {
         of(&metric, &whose(tenant, connection, partner)).set(0);
     }
 }
@@ -72,6 +72,7 @@ impl Seen {
             (&backlog.sends, PENDING, Some(PENDING_AGE)),
             (&backlog.parked, PARKED, None),
             (&backlog.quarantined, QUARANTINED, None),
+            (&backlog.held, HELD, Some(HELD_AGE)),
         ] {
             self.list(waiting, &count, age.as_ref(), now);
         }

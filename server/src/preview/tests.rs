@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rollcall_core::canonical::Canonical;
 use rollcall_core::clock::{Clock, FixedClock};
-use rollcall_core::delivery::{Received, Status};
+use rollcall_core::delivery::{Asked, Received, Status};
 use rollcall_core::description::{Operation, Partner, Verb};
 use rollcall_core::ingest::{Ingest, Loaded, Sender};
 use rollcall_core::limits::Limits;
@@ -80,7 +80,8 @@ async fn a_diff_says_what_an_ingest_would_do() {
         store.prepare_partner(&loaded.partner).await.unwrap();
         let (examples, options) = examples(&folders, &loaded.partner);
         let connection = loaded.partner.name.clone();
-        let sender = Sender { tenant: "t".to_owned(), connection, options: Arc::new(options.clone()) };
+        let of_sender = Arc::new(options.clone());
+        let sender = Sender { tenant: "t".to_owned(), connection, options: of_sender, thresholds: Arc::default() };
         for example in examples {
             let operation = operation(loaded, &example);
             let previewer = Previewer { canonical: &canonical, loaded, operation, options: &options, limits: &limits };
@@ -92,7 +93,9 @@ async fn a_diff_says_what_an_ingest_would_do() {
             let before = diff(&canonical, &*store, "t", &sender.connection, &preview).await.unwrap();
             let received = Received {
                 id: clock.next_id(),
+                first: None,
                 operation: operation.id.clone(),
+                asked: Asked::default(),
                 at: clock.now(),
                 sha256: Sha256::digest(&body).into(),
                 size: body.len() as u64,

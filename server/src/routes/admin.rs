@@ -2,7 +2,10 @@
 
 mod connections;
 pub(super) mod erasures;
+pub(super) mod held;
 pub(super) mod partners;
+pub(super) mod quarantine;
+pub(super) mod rebuild;
 pub(super) mod records;
 #[cfg(test)]
 mod tests;
@@ -30,6 +33,15 @@ pub(super) fn router() -> Router<Arc<App>> {
         .route("/partners/{partner}/versions", get(partners::versions))
         .route("/partners/{partner}/activations", get(partners::history).post(partners::decide))
         .route("/log", get(partners::log))
+        .route("/held", get(held::list))
+        .route("/held/{delivery}", get(held::show))
+        .route("/held/{delivery}/approve", post(held::approve))
+        .route("/held/{delivery}/discard", post(held::discard))
+        .route("/quarantine", get(quarantine::list))
+        .route("/quarantine/{delivery}", get(quarantine::show))
+        .route("/quarantine/{delivery}/discard", post(quarantine::discard))
+        .route("/deliveries/{delivery}/reprocess", post(quarantine::again))
+        .route("/tenants/{tenant}/connections/{connection}/rebuild", get(rebuild::progress).post(rebuild::begin))
         .route("/erasures", get(erasures::list).post(erasures::again))
         .fallback(async || Problem::unknown("there is no such endpoint"))
 }

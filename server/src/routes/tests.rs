@@ -36,6 +36,7 @@ use crate::config::{Config, Secret};
 use crate::credential::Keyring;
 use crate::metrics::Metrics;
 use crate::presence::Signals;
+use crate::rebuilding::Rebuilds;
 use crate::registry::Registry;
 use crate::turn::Turns;
 use crate::versions::Versions;
@@ -216,6 +217,8 @@ impl Server {
             signals: Signals::default(),
             courier: Courier::new(&config).unwrap(),
             metrics: Metrics::install().unwrap(),
+            rebuilds: Rebuilds::default(),
+            scratch: folder.path().to_owned(),
             public_url: None,
             ready: AtomicBool::new(true),
         };

@@ -65,6 +65,9 @@ impl Blank<'_> {
         for entry in &mut told.entries {
             blanked += u64::from(self.entry(entry));
         }
+        if told.asked.take_if(|asked| self.traces.mentions(asked.as_bytes())).is_some() {
+            blanked += 1;
+        }
         if let Some(report) = &mut told.report {
             let lists = [
                 &mut report.rejections,

@@ -120,7 +120,8 @@ impl Town {
         let clock = Arc::new(FixedClock::at("2026-09-01T08:00:00Z".parse().unwrap()));
         let ingest = Ingest::new(Arc::new(store), Arc::clone(&CANONICAL), clock, limits());
         let options = Arc::new(json!({"prefix": "org-"}));
-        let sender = Sender { tenant: "north".to_owned(), connection: "town".to_owned(), options };
+        let sender =
+            Sender { tenant: "north".to_owned(), connection: "town".to_owned(), options, thresholds: Arc::default() };
         let town = Self {
             ingest,
             loaded: Loaded { partner, mapper, version: VersionId::of(b"town") },
@@ -142,7 +143,9 @@ impl Town {
         let body: Arc<[u8]> = body.to_string().into_bytes().into();
         let received = Received {
             id: self.ingest.clock.next_id(),
+            first: None,
             operation: operation.id.clone(),
+            asked,
             at: self.ingest.clock.now(),
             sha256: *Digest::of(&body).as_bytes(),
             size: body.len() as u64,
@@ -150,7 +153,7 @@ impl Town {
             content_encoding: None,
             queued: false,
         };
-        self.ingest.write(&self.sender, &self.loaded, operation, &asked, received, false).await.unwrap()
+        self.ingest.write(&self.sender, &self.loaded, operation, received, false).await.unwrap()
     }
 
     async fn attack(&self, attack: &str) -> Report {

@@ -11,6 +11,10 @@ pub struct CanonicalKind {
     pub kind: String,
     /// The plural, for routes and tables.
     pub plural: String,
+    /// Where the word stands that tells parts of the kind apart, which can be missed as a whole: `roles.role`. What would
+    /// remove all of a part is held.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parts: Option<String>,
 }
 
 /// On a property of a canonical schema.

@@ -47,8 +47,8 @@ fn version(name: &str) -> VersionId {
     VersionId::of(name.as_bytes())
 }
 
-fn school() -> Option<(String, String)> {
-    Some(("north".to_owned(), "school".to_owned()))
+fn school() -> (String, String) {
+    ("north".to_owned(), "school".to_owned())
 }
 
 async fn a_version_is_kept_once_and_never_changed(database: &dyn Database) {
@@ -73,8 +73,10 @@ async fn a_version_is_kept_once_and_never_changed(database: &dyn Database) {
 async fn what_is_active_is_what_the_last_activation_says(database: &dyn Database) {
     let world = World::new(database).await;
     let (one, two) = (Some(version("1")), Some(version("2")));
-    let pin =
-        |number, action, version| Activation { connection: school(), ..world.activation(number, action, version) };
+    let pin = |number, action, version| Activation {
+        connection: Some(school()),
+        ..world.activation(number, action, version)
+    };
     let plan = Some(world.clock.next_id());
     let mut made = vec![
         world.activation(1, Action::Start, one),
@@ -91,7 +93,7 @@ async fn what_is_active_is_what_the_last_activation_says(database: &dyn Database
     assert_eq!(kept, made);
     let active = Active::of("library", &kept);
     assert_eq!((active.number, active.version()), (3, two));
-    assert_eq!(active.pins, [(school().unwrap(), version("1"))].into());
+    assert_eq!(active.pins, [(school(), version("1"))].into());
 
     world.office().activate(&pin(4, Action::Unpin, None)).await.unwrap();
     world.office().activate(&world.activation(5, Action::Disable, None)).await.unwrap();

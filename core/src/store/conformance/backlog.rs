@@ -81,6 +81,7 @@ async fn what_waits_is_counted_by_whose_it_is_and_since_when(database: &dyn Data
         sends: vec![waiting("annex", 2, 4)],
         parked: vec![waiting("school", 2, 6)],
         quarantined: Vec::new(),
+        held: Vec::new(),
     };
     assert_eq!(world.store.backlog().await.unwrap(), expected);
     world.store.quarantine_expired(soon + Duration::from_mins(1)).await.unwrap();

@@ -289,7 +289,7 @@ async fn what_is_told_of_a_delivery_can_be_told_otherwise(database: &dyn Databas
     world.store.settle(delivery, world.clock.now(), &report, &log).await.unwrap();
     let all = world.keeper().told(&own, None, 10).await.unwrap();
     assert_eq!(all.len(), 2);
-    assert_eq!(all[1], (delivery, Told { report: Some(report), entries: log.to_vec() }));
+    assert_eq!(all[1], (delivery, Told { report: Some(report), entries: log.to_vec(), asked: None }));
     assert_eq!(world.keeper().told(&own, Some(all[0].0), 10).await.unwrap(), all[1..]);
 
     let mut told = all[1].1.clone();

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::Storage;
 use crate::canonical::{Canonical, Field, Form, Join, Kind, KindId, NestedReference, TextRule};
 use crate::clock::{Clock as _, FixedClock};
-use crate::delivery::{Entry, Outcome, Received, Report, Status};
+use crate::delivery::{Asked, Entry, Outcome, Received, Report, Status};
 use crate::description::{Messages, Partner, RecordType, RecordTypeId};
 use crate::digest::Digest;
 use crate::identity::Namespace;
@@ -62,6 +62,7 @@ pub(super) fn kind(name: &str, fields: &[(&str, ColumnForm)]) -> Kind {
     Kind {
         name: name.to_owned(),
         plural: format!("{name}s"),
+        parts: None,
         fields: fields.iter().map(field).collect(),
         table: Table { name: table_name(&["entity", name]), columns: columns(fields.iter().copied()) },
     }
@@ -141,7 +142,9 @@ impl World {
     pub(super) fn received(&self, body: &str) -> Received {
         Received {
             id: self.clock.next_id(),
+            first: None,
             operation: "mirror".to_owned(),
+            asked: Asked::default(),
             at: self.clock.now(),
             body: Some(body.as_bytes().into()),
             content_encoding: None,

@@ -21,7 +21,10 @@ const WAITING: &str = "with waits (what, tenant, connection, length, since) as (
                        on s.tenant = o.tenant and s.connection = o.connection and s.id = o.first \
                        union all \
                        select case when quarantined then 'quarantined' else 'parked' end, tenant, connection, \
-                       count(*), min(since) from waiting group by tenant, connection, quarantined) \
+                       count(*), min(since) from waiting group by tenant, connection, quarantined \
+                       union all \
+                       select 'held', tenant, connection, count(*), min(received_at) from delivery \
+                       where status = 'held' group by tenant, connection) \
                        select w.what, t.name, c.name, c.partner, w.length, w.since from waits w \
                        join connection c on c.tenant = w.tenant and c.id = w.connection \
                        join tenant t on t.id = w.tenant order by t.name collate \"C\", c.name collate \"C\"";

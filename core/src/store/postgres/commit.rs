@@ -33,7 +33,8 @@ pub(super) async fn apply(
         delivery::keep(database, process, commit.connection, received).await?;
     }
     records(database, partner, commit).await?;
-    delivery::finish(database, process, commit.delivery, commit.at, commit.report, commit.entries).await?;
+    let place = commit.connection.generation + 1;
+    delivery::finish(database, process, commit.delivery, commit.at, commit.report, commit.entries, place).await?;
     waiting::apply(database, partner, commit).await?;
     gone::remember(database, partner, commit).await?;
     number::apply(database, commit).await?;

@@ -11,7 +11,8 @@ use crate::store::stored::parsed;
 use crate::store::{Connection, Hold, StoreError};
 
 const CONNECTION: &str = "select c.id, c.tenant, c.partner, c.generation, c.next_record, c.active, c.applied_sha256, \
-                          c.applied_setting, c.applied_state \
+                          c.applied_setting, c.applied_state, exists (select 1 from delivery d where d.tenant = c.tenant \
+                          and d.connection = c.id and d.status = 'held') \
                           from tenant t join connection c on c.tenant = t.id where t.name = $1 and c.name = $2";
 
 /// The connection, made if it is new, its tenant too; it must be of `partner`.
@@ -85,6 +86,7 @@ async fn found(
         next_record: row.try_get(4)?,
         active: parsed(row.try_get(5)?, "the counts of a connection")?,
         applied: applied(&row)?,
+        has_held: row.try_get(9)?,
         hold: Hold::default(),
     }))
 }

@@ -9,7 +9,7 @@ use super::entry;
 use super::receiving::Receiving;
 use crate::delivery::{Entry, Received, Report, Status};
 use crate::store::packed::pack;
-use crate::store::stored::integer;
+use crate::store::stored::{asked, integer};
 use crate::store::{Connection, StoreError};
 
 /// Bytes up to which it is cheaper to send a body that is there already than to ask whether it is.
@@ -20,26 +20,33 @@ const UNASKED_BYTES_MAX: u64 = 16 << 10;
 const KEEP: &str = "with kept as (insert into body (tenant, connection, sha256, size, zstd) \
                     select $1, $2, $6, $7, $9 where $9::bytea is not null on conflict do nothing) \
                     insert into delivery (tenant, connection, id, operation, status, received_at, sha256, size, \
-                    content_encoding, body, process) \
-                    values ($1, $2, $3, $4, $5, $10, $6, $7, $8, case when $9::bytea is not null then $6 end, $11)";
+                    content_encoding, body, process, asked, first) \
+                    values ($1, $2, $3, $4, $5, $10, $6, $7, $8, case when $9::bytea is not null then $6 end, $11, $12, $13)";
 
 /// Keeps a delivery whose body is there already, without waiting for the disk: after a power cut a trace of the repetition
 /// may be missing, but no byte that was sent, and if it changed anything then the commit that follows waits for both.
 const KEEP_AGAIN: &str = "with quick as (select set_config('synchronous_commit', 'off', true) as set) \
                           insert into delivery (tenant, connection, id, operation, status, received_at, sha256, size, \
-                          content_encoding, body, process) \
-                          select $1, $2, $3, $4, $5, $9, $6, $7, $8, $6, $10 from quick where quick.set is not null";
+                          content_encoding, body, process, asked, first) \
+                          select $1, $2, $3, $4, $5, $9, $6, $7, $8, $6, $10, $11, $12 from quick \
+                          where quick.set is not null";
 
-/// Writes what became of a delivery that this process is at. Where no log is kept, what was last known of how many
+/// Writes what became of a delivery that this process is at, or that is held; what is held of the same operation is so no
+/// longer, if it ends like this. Where no log is kept, what was last known of how many
 /// records it holds stays.
 macro_rules! finish {
     ($with:literal, $from:literal) => {
         concat!(
+            "with superseded as (update delivery h set status = 'superseded', ",
+            "report = regexp_replace(h.report, '\"status\":\"held\"', '\"status\":\"superseded\"') from delivery d ",
+            "where $9 and d.id = $1 and h.tenant = d.tenant and h.connection = d.connection ",
+            "and h.operation = d.operation and h.status = 'held' and h.id <> d.id) ",
             $with,
             "update delivery set status = $2, finished_at = $3, report = $4, sent = coalesce($5, sent), ",
-            "errors = coalesce($6, errors)",
+            "errors = coalesce($6, errors), applied = $8",
             $from,
-            " where id = $1 and (status = 'received' and process is not distinct from $7 or status = 'queued' ",
+            " where id = $1 and (status = 'held' or status = 'received' and process is not distinct from $7 ",
+            "or status = 'queued' ",
             "and (select k.process from claim k where k.tenant = delivery.tenant ",
             "and k.connection = delivery.connection) is not distinct from $7) returning tenant, connection"
         )
@@ -56,7 +63,7 @@ pub(super) async fn receive(
 ) -> Result<(), StoreError> {
     let is_worth_asking = received.body.is_some() && received.size > UNASKED_BYTES_MAX;
     if is_worth_asking && !received.queued && is_known(pool, connection, received).await? {
-        match keep_again(pool, process, connection, received).await {
+        match keep_again(pool, process, connection, received, asked(received)?).await {
             Err(sqlx::Error::Database(error)) if error.is_foreign_key_violation() => {} // it went meanwhile
             other => return Ok(other?),
         }
@@ -79,6 +86,7 @@ async fn keep_again(
     process: Option<Uuid>,
     connection: &Connection,
     received: &Received,
+    asked: Option<String>,
 ) -> Result<(), sqlx::Error> {
     sqlx::query(KEEP_AGAIN)
         .bind(connection.tenant_id)
@@ -91,6 +99,8 @@ async fn keep_again(
         .bind(&received.content_encoding)
         .bind(received.at.as_millisecond())
         .bind(answered_by(process, received))
+        .bind(asked)
+        .bind(received.first)
         .execute(pool)
         .await?;
     Ok(())
@@ -116,6 +126,8 @@ pub(super) async fn keep(
         .bind(packed)
         .bind(received.at.as_millisecond())
         .bind(answered_by(process, received))
+        .bind(asked(received)?)
+        .bind(received.first)
         .execute(database)
         .await;
     match kept {
@@ -144,10 +156,10 @@ pub(super) async fn settle(
     entries: &[Entry],
 ) -> Result<(), StoreError> {
     const QUICK: &str =
-        finish!("with quick as (select set_config('synchronous_commit', 'off', true) as set) ", " from quick");
+        finish!(", quick as (select set_config('synchronous_commit', 'off', true) as set) ", " from quick");
     let sql = if report.status == Status::Unchanged { QUICK } else { finish!("", "") };
     let mut transaction = pool.begin().await?;
-    end(&mut transaction, sql, (delivery, process), at, report, entries).await?;
+    end(&mut transaction, sql, (delivery, process), at, report, entries, None).await?;
     Ok(transaction.commit().await?)
 }
 
@@ -159,8 +171,9 @@ pub(super) async fn finish(
     at: Timestamp,
     report: &Report,
     entries: &[Entry],
+    applied: i64,
 ) -> Result<(), StoreError> {
-    end(database, finish!("", ""), (delivery, process), at, report, entries).await
+    end(database, finish!("", ""), (delivery, process), at, report, entries, Some(applied)).await
 }
 
 async fn end(
@@ -170,6 +183,7 @@ async fn end(
     at: Timestamp,
     report: &Report,
     entries: &[Entry],
+    applied: Option<i64>,
 ) -> Result<(), StoreError> {
     let text = serde_json::to_string(report).map_err(|error| StoreError::Database(Box::new(error)))?;
     let counts =
@@ -182,6 +196,8 @@ async fn end(
         .bind(counts.map(|(sent, _)| integer(sent)))
         .bind(counts.map(|(_, errors)| integer(errors)))
         .bind(process)
+        .bind(applied)
+        .bind(report.status.supersedes())
         .fetch_optional(&mut *database)
         .await?;
     match ended {

@@ -133,7 +133,7 @@ pub(super) async fn rewrite_body(
     }
     sqlx::query(
         "update delivery set body = $4::bytea, \
-         sha256 = case when $4::bytea is not null and status in ('received', 'queued') then $4 else sha256 end \
+         sha256 = case when $4::bytea is not null and status in ('received', 'queued', 'held') then $4 else sha256 end \
          where tenant = $1 and connection = $2 and body = $3",
     )
     .bind(tenant)
@@ -171,7 +171,7 @@ pub(super) async fn told(
     limit: u32,
 ) -> Result<Vec<(Uuid, Told)>, StoreError> {
     let rows = sqlx::query(
-        "select id, report from delivery where tenant = $1 and connection = $2 and id > $3 order by id limit $4",
+        "select id, report, asked from delivery where tenant = $1 and connection = $2 and id > $3 order by id limit $4",
     );
     let rows = rows.bind(connection.tenant_id).bind(connection.id).bind(after.unwrap_or_default());
     let mut all = Vec::new();
@@ -179,7 +179,7 @@ pub(super) async fn told(
         let id = row.try_get(0)?;
         let report = row.try_get::<Option<&str>, _>(1)?;
         let report = report.map(|text| parsed(text, "the report of a delivery")).transpose()?;
-        all.push((id, Told { report, entries: entries(pool, connection, id).await? }));
+        all.push((id, Told { report, entries: entries(pool, connection, id).await?, asked: row.try_get(2)? }));
     }
     Ok(all)
 }
@@ -207,8 +207,10 @@ async fn entries(pool: &PgPool, connection: &Connection, delivery: Uuid) -> Resu
 pub(super) async fn retell(database: &mut PgConnection, delivery: Uuid, told: &Told) -> Result<(), StoreError> {
     let report = told.report.as_ref().map(serde_json::to_string).transpose();
     let report = report.map_err(|error| StoreError::Database(Box::new(error)))?;
-    let row = sqlx::query("update delivery set report = $2 where id = $1 returning tenant, connection");
-    let Some(row) = row.bind(delivery).bind(report).fetch_optional(&mut *database).await? else { return Ok(()) };
+    let row = sqlx::query("update delivery set report = $2, asked = $3 where id = $1 returning tenant, connection");
+    let Some(row) = row.bind(delivery).bind(report).bind(&told.asked).fetch_optional(&mut *database).await? else {
+        return Ok(());
+    };
     let notes = told.entries.iter().map(|line| entry::notes(&line.notes)).collect::<Result<Vec<_>, _>>()?;
     sqlx::query(
         "update entry e set pointer = line.pointer, key = line.key, notes = line.notes \

@@ -13,7 +13,7 @@ use crate::store::{Connection, StoreError};
 
 /// Lets go of the bodies of ended deliveries, the oldest first.
 const BODIES: &str = "with old as (select id, body from delivery where tenant = $1 and connection = $2 \
-                      and body is not null and received_at < $3 and status not in ('received', 'queued') \
+                      and body is not null and received_at < $3 and status not in ('received', 'queued', 'held') \
                       order by id limit $4 for update skip locked) \
                       update delivery d set body = null from old \
                       where d.tenant = $1 and d.connection = $2 and d.id = old.id returning old.body";
@@ -28,12 +28,12 @@ const TAKEN: &str = "select coalesce(sum(length(zstd)), 0)::bigint from body whe
 /// The oldest bodies that nobody waits for, and what they take.
 const OLDEST: &str = "select b.sha256, length(b.zstd)::bigint from body b where b.tenant = $1 and b.connection = $2 \
                       and not exists (select 1 from delivery d where d.tenant = $1 and d.connection = $2 \
-                      and d.body = b.sha256 and d.status in ('received', 'queued')) \
+                      and d.body = b.sha256 and d.status in ('received', 'queued', 'held')) \
                       order by b.id limit $3 for update skip locked";
 
 /// Ended deliveries, the oldest first, but not those whose log still has to tell what becomes of a record that waits.
 const DELIVERIES: &str = "select d.id, d.body from delivery d where d.tenant = $1 and d.connection = $2 \
-                          and d.received_at < $3 and d.status not in ('received', 'queued') \
+                          and d.received_at < $3 and d.status not in ('received', 'queued', 'held') \
                           and not exists (select 1 from waiting w where w.tenant = $1 and w.connection = $2 \
                           and w.delivery = d.id) order by d.id limit $4 for update skip locked";
 

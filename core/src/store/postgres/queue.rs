@@ -17,7 +17,7 @@ const QUEUES: &str = "select t.name, c.name, d.length, d.oldest from (select ten
 
 /// The queued delivery of a connection that arrived first (tenant's name, connection's name, who claims the
 /// queue).
-const NEXT: &str = "select d.id, c.partner, d.operation, d.attempts, d.sha256, b.size, b.zstd from tenant t \
+const NEXT: &str = "select d.id, c.partner, d.operation, d.attempts, d.sha256, b.size, b.zstd, d.received_at from tenant t \
                     join connection c on c.tenant = t.id \
                     join delivery d on d.tenant = c.tenant and d.connection = c.id and d.status = 'queued' \
                     left join body b on b.tenant = d.tenant and b.connection = d.connection and b.sha256 = d.body \
@@ -59,6 +59,7 @@ pub(super) async fn next(
         connection: connection.to_owned(),
         partner: row.try_get(1)?,
         operation: row.try_get(2)?,
+        at: instant(row.try_get(7)?)?,
         attempts: u32::try_from(row.try_get::<i32, _>(3)?).unwrap_or_default(),
         sha256: row.try_get(4)?,
         body,

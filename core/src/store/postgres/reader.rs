@@ -314,7 +314,7 @@ fn report(text: Option<&str>) -> Result<Option<Report>, StoreError> {
     text.map(|text| parsed(text, "the report of a delivery")).transpose()
 }
 
-fn delivery(row: &PgRow) -> Result<Delivery, StoreError> {
+pub(super) fn delivery(row: &PgRow) -> Result<Delivery, StoreError> {
     Ok(Delivery {
         id: row.try_get(0)?,
         connection: row.try_get(1)?,

@@ -13,7 +13,7 @@ use super::patience::Patience;
 use crate::delivery::Received;
 use crate::store::inbox::{self, Arrivals, GroupMax, Inbox, Letter};
 use crate::store::packed::pack;
-use crate::store::stored::integer;
+use crate::store::stored::{asked, integer};
 use crate::store::{Connection, StoreError};
 
 /// Groups that are written at the same time: who comes while one is being committed need not wait for its end first.
@@ -22,16 +22,16 @@ const GROUPS_MAX: usize = 2;
 /// Keeps deliveries with their bodies, in the order of their arrival. A body that is there already stays as it is; bodies
 /// are written in the order of their digests, so that no two processes wait for each other.
 const KEEP: &str = "with given as (select * from unnest($1::bigint[], $2::bigint[], $3::uuid[], $4::text[], $5::text[], \
-                    $6::bigint[], $7::bytea[], $8::bigint[], $9::text[], $10::bytea[], $11::uuid[]) with ordinality \
-                    as g (tenant, connection, id, operation, status, received_at, sha256, size, content_encoding, zstd, \
-                    process, nth)), \
+                    $6::bigint[], $7::bytea[], $8::bigint[], $9::text[], $10::bytea[], $11::uuid[], $12::text[], \
+                    $13::uuid[]) with ordinality as g (tenant, connection, id, operation, status, received_at, sha256, \
+                    size, content_encoding, zstd, process, asked, first, nth)), \
                     kept as (insert into body (tenant, connection, sha256, size, zstd) \
                     select distinct on (tenant, connection, sha256) tenant, connection, sha256, size, zstd from given \
                     where zstd is not null order by tenant, connection, sha256 on conflict do nothing) \
                     insert into delivery (tenant, connection, id, operation, status, received_at, sha256, size, \
-                    content_encoding, body, process) \
+                    content_encoding, body, process, asked, first) \
                     select tenant, connection, id, operation, status, received_at, sha256, size, content_encoding, \
-                    case when zstd is not null then sha256 end, process from given order by nth";
+                    case when zstd is not null then sha256 end, process, asked, first from given order by nth";
 
 /// A delivery that is ready to be stored: its body was compressed before anyone has to wait for it.
 #[derive(Debug)]
@@ -95,6 +95,7 @@ async fn run(pool: PgPool, patience: Patience, arrivals: Arc<Mutex<Arrivals<Kept
 async fn keep(pool: &PgPool, group: &[Letter<Kept>]) -> Result<(), StoreError> {
     let kept = || group.iter().map(|letter| &letter.what);
     let received = || kept().map(|kept| &kept.received);
+    let asked = received().map(asked).collect::<Result<Vec<_>, _>>()?;
     sqlx::query(KEEP)
         .bind(kept().map(|kept| kept.tenant).collect::<Vec<_>>())
         .bind(kept().map(|kept| kept.connection).collect::<Vec<_>>())
@@ -107,6 +108,8 @@ async fn keep(pool: &PgPool, group: &[Letter<Kept>]) -> Result<(), StoreError> {
         .bind(received().map(|received| received.content_encoding.clone()).collect::<Vec<_>>())
         .bind(kept().map(|kept| kept.packed.clone()).collect::<Vec<_>>())
         .bind(kept().map(|kept| kept.process).collect::<Vec<_>>())
+        .bind(asked)
+        .bind(received().map(|received| received.first).collect::<Vec<_>>())
         .execute(pool)
         .await?;
     Ok(())

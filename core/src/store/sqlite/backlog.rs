@@ -18,7 +18,10 @@ const WAITING: &str = "with waits (what, connection, length, since) as (\
                        join send s on s.id = o.first \
                        union all \
                        select iif(quarantined, 'quarantined', 'parked'), connection, count(*), min(since) \
-                       from waiting group by connection, quarantined) \
+                       from waiting group by connection, quarantined \
+                       union all \
+                       select 'held', connection, count(*), min(received_at) from delivery where status = 'held' \
+                       group by connection) \
                        select w.what, t.name, c.name, c.partner, w.length, w.since from waits w \
                        join connection c on c.id = w.connection join tenant t on t.id = c.tenant \
                        order by t.name, c.name";

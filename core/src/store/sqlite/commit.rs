@@ -30,7 +30,8 @@ pub(super) fn apply(
     let tenant = advance(transaction, commit)?;
     records(transaction, partner, commit)?;
     let end = entities(transaction, canonical, tenant, commit)?;
-    delivery::finish(transaction, process, commit.delivery, commit.at, commit.report, commit.entries)?;
+    let place = Some(commit.connection.generation + 1);
+    delivery::finish(transaction, process, commit.delivery, commit.at, commit.report, commit.entries, place)?;
     waiting::apply(transaction, partner, commit)?;
     gone::remember(transaction, partner, commit)?;
     number::apply(transaction, commit)?;

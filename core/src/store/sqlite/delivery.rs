@@ -8,7 +8,7 @@ use super::entry;
 use super::writer::Writer;
 use crate::delivery::{Entry, Received, Report, Status};
 use crate::store::packed::pack;
-use crate::store::stored::integer;
+use crate::store::stored::{asked, integer};
 use crate::store::{Connection, StoreError};
 
 /// Bytes of a body from which asking whether it is stored already costs less than compressing it in vain.
@@ -68,11 +68,12 @@ pub(super) fn keep(transaction: &Transaction<'_>, kept: &Kept) -> Result<bool, S
     Ok(known.is_none() || kept.received.queued)
 }
 
-/// Writes what became of a delivery that this process is at, and its log. On its own (not within a commit) this
+/// Writes what became of a delivery that this process is at, or that is held, and its log. On its own (not within a commit) this
 /// need not wait for the disk: after a power cut the delivery would count as interrupted, which is as true, for it
 /// changed nothing; a queued one would be worked on again, to the same end.
 ///
-/// Where no log is kept, what was last known of how many records it holds stays.
+/// Where no log is kept, what was last known of how many records it holds stays. `applied` is its place in the order in
+/// which deliveries of its connection were applied.
 pub(super) fn finish(
     transaction: &Transaction<'_>,
     process: Option<Uuid>,
@@ -80,11 +81,13 @@ pub(super) fn finish(
     at: Timestamp,
     report: &Report,
     entries: &[Entry],
+    applied: Option<i64>,
 ) -> Result<(), StoreError> {
     let text = serde_json::to_string(report).map_err(|error| StoreError::Database(Box::new(error)))?;
     let mut statement = transaction.prepare_cached(
         "update delivery set status = ?2, finished_at = ?3, report = ?4, sent = coalesce(?5, sent), \
-         errors = coalesce(?6, errors) where id = ?1 and (status = 'received' and process is ?7 \
+         errors = coalesce(?6, errors), applied = ?8 where id = ?1 and (status = 'held' \
+         or status = 'received' and process is ?7 \
          or status = 'queued' and (select process from claim where connection = delivery.connection) is ?7)",
     )?;
     let counts =
@@ -97,11 +100,29 @@ pub(super) fn finish(
         counts.map(|(sent, _)| integer(sent)),
         counts.map(|(_, errors)| integer(errors)),
         process.as_ref().map(Uuid::as_bytes),
+        applied,
     ])?;
     match ended {
-        1 => entry::write(transaction, delivery, entries),
+        1 => {
+            supersede(transaction, delivery, report.status)?;
+            entry::write(transaction, delivery, entries)
+        }
         _ => Err(StoreError::Inconsistent(format!("delivery {delivery} is not waiting for an end here"))),
     }
+}
+
+/// What is held of the same operation is so no longer, if a delivery ends like this.
+fn supersede(transaction: &Transaction<'_>, delivery: Uuid, status: Status) -> Result<(), StoreError> {
+    if !status.supersedes() {
+        return Ok(());
+    }
+    let mut statement = transaction.prepare_cached(
+        "update delivery set status = 'superseded', report = json_set(report, '$.status', 'superseded') \
+         where status = 'held' and id <> ?1 and (connection, operation) = (select connection, operation from delivery \
+         where id = ?1)",
+    )?;
+    statement.execute([delivery.as_bytes()])?;
+    Ok(())
 }
 
 fn known(transaction: &Transaction<'_>, kept: &Kept) -> Result<Option<i64>, StoreError> {
@@ -121,8 +142,8 @@ fn insert(transaction: &Transaction<'_>, kept: &Kept, body: Option<i64>) -> Resu
     let (status, process) = if received.queued { (Status::Queued, None) } else { (Status::Received, kept.process) };
     let mut statement = transaction.prepare_cached(
         "insert into delivery (id, tenant, connection, operation, status, received_at, sha256, size, \
-         content_encoding, body, process) select ?1, tenant, id, ?3, ?9, ?4, ?5, ?6, ?7, ?8, ?10 from connection \
-         where id = ?2",
+         content_encoding, body, process, asked, first) \
+         select ?1, tenant, id, ?3, ?9, ?4, ?5, ?6, ?7, ?8, ?10, ?11, ?12 from connection where id = ?2",
     )?;
     statement.execute(params![
         received.id.as_bytes(),
@@ -135,6 +156,8 @@ fn insert(transaction: &Transaction<'_>, kept: &Kept, body: Option<i64>) -> Resu
         body,
         status.word(),
         process.as_ref().map(Uuid::as_bytes),
+        asked(received)?,
+        received.first.as_ref().map(Uuid::as_bytes),
     ])?;
     Ok(())
 }

@@ -113,8 +113,9 @@ pub(super) fn rewrite_body(
         return drop_unused(transaction, body);
     };
     let sha256 = sha256(bytes);
-    let mut statement = transaction
-        .prepare_cached("update delivery set sha256 = ?2 where body = ?1 and status in ('received', 'queued')")?;
+    let mut statement = transaction.prepare_cached(
+        "update delivery set sha256 = ?2 where body = ?1 and status in ('received', 'queued', 'held')",
+    )?;
     statement.execute(params![body, sha256])?;
     let mut statement = transaction.prepare_cached("select id from body where connection = ?1 and sha256 = ?2")?;
     let same = statement.query_row(params![connection.id, sha256], |row| row.get::<_, i64>(0)).optional()?;
@@ -154,15 +155,16 @@ pub(super) fn told(
     after: Option<Uuid>,
     limit: u32,
 ) -> Result<Vec<(Uuid, Told)>, StoreError> {
-    let mut statement = transaction
-        .prepare_cached("select id, report from delivery where connection = ?1 and id > ?2 order by id limit ?3")?;
+    let mut statement = transaction.prepare_cached(
+        "select id, report, asked from delivery where connection = ?1 and id > ?2 order by id limit ?3",
+    )?;
     let mut rows = statement.query(params![connection.id, after.unwrap_or_default().as_bytes(), limit])?;
     let mut all = Vec::new();
     while let Some(row) = rows.next()? {
         let id = Uuid::from_bytes(row.get(0)?);
         let report = row.get::<_, Option<String>>(1)?;
         let report = report.map(|text| parsed(&text, "the report of a delivery")).transpose()?;
-        all.push((id, Told { report, entries: entries(transaction, id)? }));
+        all.push((id, Told { report, entries: entries(transaction, id)?, asked: row.get(2)? }));
     }
     Ok(all)
 }
@@ -193,8 +195,8 @@ fn read_entry(row: &Row<'_>) -> Result<Entry, StoreError> {
 pub(super) fn retell(transaction: &Transaction<'_>, delivery: Uuid, told: &Told) -> Result<(), StoreError> {
     let report = told.report.as_ref().map(serde_json::to_string).transpose();
     let report = report.map_err(|error| StoreError::Database(Box::new(error)))?;
-    let mut statement = transaction.prepare_cached("update delivery set report = ?2 where id = ?1")?;
-    statement.execute(params![delivery.as_bytes(), report])?;
+    let mut statement = transaction.prepare_cached("update delivery set report = ?2, asked = ?3 where id = ?1")?;
+    statement.execute(params![delivery.as_bytes(), report, told.asked])?;
     let mut statement = transaction
         .prepare_cached("update entry set pointer = ?3, key = ?4, notes = ?5 where delivery = ?1 and nth = ?2")?;
     for (nth, line) in (0_i64..).zip(&told.entries) {

@@ -20,7 +20,8 @@ use crate::store::{Connection, HeldEntity, HeldRecord, Hold, RecordId, StoreErro
 use crate::table::Table;
 
 const CONNECTION: &str = "select c.id, c.partner, c.generation, c.next_record, c.active, c.applied_sha256, \
-                          c.applied_setting, c.applied_state, c.tenant \
+                          c.applied_setting, c.applied_state, c.tenant, \
+                          exists (select 1 from delivery d where d.connection = c.id and d.status = 'held') \
                           from connection c join tenant t on t.id = c.tenant where t.name = ?1 and c.name = ?2";
 
 /// The connection, if there is one; it must be of `partner`.
@@ -52,6 +53,7 @@ pub(super) fn connection(
         next_record: row.get(3)?,
         active: serde_json::from_str(&active).map_err(|_| damaged("the counts of a connection"))?,
         applied: applied(row)?,
+        has_held: row.get(9)?,
         hold: Hold::default(),
     }))
 }

@@ -29,7 +29,7 @@ pub(super) fn step(
 fn bodies(transaction: &Transaction<'_>, connection: i64, before: i64, rows_max: u32) -> Result<u64, StoreError> {
     let mut statement = transaction.prepare_cached(
         "select rowid, body from delivery where connection = ?1 and body is not null and received_at < ?2 \
-         and status not in ('received', 'queued') order by id limit ?3",
+         and status not in ('received', 'queued', 'held') order by id limit ?3",
     )?;
     let old = statement.query_map(params![connection, before, rows_max], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let old = old.collect::<Result<Vec<(i64, i64)>, _>>()?;
@@ -63,7 +63,7 @@ fn bodies_over(
     }
     let mut statement = transaction.prepare_cached(
         "select b.id, length(b.zstd) from body b where b.connection = ?1 and not exists (select 1 from delivery d \
-         where d.body = b.id and d.status in ('received', 'queued')) order by b.id limit ?2",
+         where d.body = b.id and d.status in ('received', 'queued', 'held')) order by b.id limit ?2",
     )?;
     let oldest = statement.query_map(params![connection, rows_max], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let oldest = oldest.collect::<Result<Vec<(i64, i64)>, _>>()?;
@@ -86,7 +86,7 @@ fn deliveries(transaction: &Transaction<'_>, connection: i64, before: i64, rows_
     let mut left = u64::from(rows_max);
     let mut statement = transaction.prepare_cached(
         "select id, body from delivery d where connection = ?1 and received_at < ?2 \
-         and status not in ('received', 'queued') \
+         and status not in ('received', 'queued', 'held') \
          and not exists (select 1 from waiting w where w.connection = ?1 and w.delivery = d.id) order by id limit ?3",
     )?;
     let old = statement.query_map(params![connection, before, rows_max], |row| Ok((row.get(0)?, row.get(1)?)))?;

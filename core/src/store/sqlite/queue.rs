@@ -16,7 +16,7 @@ const QUEUES: &str = "select t.name, c.name, d.length, o.received_at from (selec
 
 /// The queued delivery with the lowest row number, which is in the order of arrival (tenant's name, connection's name,
 /// who claims the queue).
-const NEXT: &str = "select d.id, c.partner, d.operation, d.attempts, d.sha256, b.size, b.zstd from tenant t \
+const NEXT: &str = "select d.id, c.partner, d.operation, d.attempts, d.sha256, b.size, b.zstd, d.received_at from tenant t \
                     join connection c on c.tenant = t.id join delivery d on d.connection = c.id \
                     left join body b on b.id = d.body \
                     where t.name = ?1 and c.name = ?2 and d.status = 'queued' \
@@ -54,6 +54,7 @@ pub(super) fn next(
         connection: connection.to_owned(),
         partner: row.get(1)?,
         operation: row.get(2)?,
+        at: instant(row.get(7)?)?,
         attempts: row.get(3)?,
         sha256: row.get(4)?,
         body: body(row)?,

@@ -378,7 +378,7 @@ fn report(text: Option<&str>) -> Result<Option<Report>, StoreError> {
     text.map(|text| parsed(text, "the report of a delivery")).transpose()
 }
 
-fn delivery(row: &SqliteRow) -> Result<Delivery, StoreError> {
+pub(super) fn delivery(row: &SqliteRow) -> Result<Delivery, StoreError> {
     Ok(Delivery {
         id: uuid(row.try_get(0)?)?,
         connection: row.try_get(1)?,

@@ -10,10 +10,9 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse, Response};
 use rollcall_core::delivery::Entry;
-use rollcall_core::description::{Change, Operation, ProblemClass, RecordTypeId, Shape};
-use rollcall_core::ingest::{Ingested, Loaded};
+use rollcall_core::description::{ProblemClass, RecordTypeId};
+use rollcall_core::ingest::{Ingested, Loaded, removal};
 use rollcall_core::store::read::RecordQuery;
-use rollcall_core::validate::Schema;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -99,7 +98,7 @@ pub(super) async fn delete(
         content_encoding: None,
         flaw: None,
     };
-    records.apply(By::Own(Box::new(records.removal())), payload, &headers).await
+    records.apply(By::Own(Box::new(removal(records.name(), records.of))), payload, &headers).await
 }
 
 /// The records of one type of one connection.
@@ -155,13 +154,6 @@ impl Records {
             *member = part;
         }
         Ok(record)
-    }
-
-    /// An operation that removes what its body names.
-    fn removal(&self) -> Operation {
-        let record = Shape::Record(self.of, Vec::new());
-        let shape = Shape::Changed(Change::Delete, Box::new(record));
-        Operation::of_operator(format!("{}.delete", self.name()), self.of, Schema::default(), shape)
     }
 
     /// Takes a delivery of the operator's through all stages.

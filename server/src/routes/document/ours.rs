@@ -8,7 +8,7 @@ use crate::routes::{admin, api, oneroster};
 
 /// All of them.
 pub(super) fn endpoints() -> Vec<Endpoint> {
-    [server(), reading(), oneroster(), operating(), versions()].concat()
+    [server(), reading(), oneroster(), operating(), versions(), waiting()].concat()
 }
 
 fn server() -> Vec<Endpoint> {
@@ -164,6 +164,51 @@ fn versions() -> Vec<Endpoint> {
     ]
 }
 
+/// What waits for an operator, and what is done again.
+fn waiting() -> Vec<Endpoint> {
+    let objects = || json!({"type": "array", "items": {"type": "object"}});
+    let became = || object(&[("delivery", id()), ("report", json!({"type": "object"}))]);
+    let rebuild = "/admin/v1/tenants/{tenant}/connections/{connection}/rebuild";
+    vec![
+        Endpoint::get("/admin/v1/held", "listHeld", "Deliveries that would change more than is likely")
+            .query::<admin::held::Listing>()
+            .answers(object(&[("held", objects())])),
+        Endpoint::get("/admin/v1/held/{delivery}", "getHeld", "One of them, with what it would change")
+            .answers(json!({"type": "object"}))
+            .problems(&[404]),
+        Endpoint::post("/admin/v1/held/{delivery}/approve", "approveHeld", "Apply one")
+            .body::<admin::held::Approval>()
+            .answers(became())
+            .problems(&[404, 409, 422]),
+        Endpoint::post("/admin/v1/held/{delivery}/discard", "discardHeld", "Put one aside")
+            .body::<admin::held::Discarding>()
+            .answers(became())
+            .problems(&[404, 409, 422]),
+        Endpoint::get("/admin/v1/quarantine", "listQuarantine", "Deliveries that came to nothing")
+            .query::<admin::quarantine::Listing>()
+            .answers(object(&[("quarantine", objects()), ("next", json!({"type": ["string", "null"]}))])),
+        Endpoint::get("/admin/v1/quarantine/{delivery}", "getQuarantined", "One of them, with what is wrong where")
+            .answers(object(&[("delivery", json!({"type": "object"})), ("troubles", objects())]))
+            .problems(&[404]),
+        Endpoint::post("/admin/v1/quarantine/{delivery}/discard", "discardQuarantined", "Put one aside")
+            .body::<admin::held::Discarding>()
+            .answers(became())
+            .problems(&[404, 409, 422]),
+        Endpoint::post("/admin/v1/deliveries/{delivery}/reprocess", "reprocess", "Work on one once more")
+            .body::<admin::quarantine::Again>()
+            .answers(json!({"type": "object"}))
+            .dry_run()
+            .problems(&[404, 409, 422]),
+        Endpoint::get(rebuild, "getRebuild", "How far folding a connection again is")
+            .answers(json!({"type": "object"}))
+            .problems(&[404]),
+        Endpoint::post(rebuild, "rebuild", "Fold a connection again from all that was sent")
+            .body::<admin::rebuild::Asked>()
+            .answers(json!({"type": "object"}))
+            .problems(&[404, 503]),
+    ]
+}
+
 /// The schemas that answers share. Those of what is sent come from its types.
 pub(super) fn schemas() -> Map<String, Value> {
     let text = || json!({"type": "string"});
@@ -183,7 +228,7 @@ pub(super) fn schemas() -> Map<String, Value> {
         ("operation", text()),
         (
             "status",
-            json!({"enum": ["received", "applied", "unchanged", "rejected", "failed", "interrupted", "queued"]}),
+            json!({"enum": ["received", "applied", "unchanged", "rejected", "failed", "interrupted", "queued", "held", "superseded", "discarded"]}),
         ),
         ("receivedAt", json!({"type": "string", "format": "date-time"})),
         ("finishedAt", json!({"type": ["string", "null"], "format": "date-time"})),

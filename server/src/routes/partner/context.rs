@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use rollcall_core::delivery::{Entry, Outcome, Report, Status};
+use rollcall_core::delivery::{Entry, Held, Outcome, Report, Status};
 use rollcall_core::description::{Answer, Level, Messages, Template, stamp};
 use rollcall_core::ingest::Ingested;
 use rollcall_core::json::Pointer;
@@ -142,7 +142,7 @@ pub(super) fn log_of(messages: &Messages, ingested: &Ingested) -> Value {
 /// tells that in a line of its own.
 pub(super) fn log(messages: &Messages, delivery: Uuid, log: &Log, part: Part, bodies: &[Value]) -> Value {
     let ended = log.report.as_ref().filter(|report| match report.status {
-        Status::Failed => true,
+        Status::Failed | Status::Held | Status::Superseded | Status::Discarded => true,
         Status::Rejected => log.sent == 0,
         _ => false,
     });
@@ -247,7 +247,8 @@ fn line(messages: &Messages, entry: &Entry, body: &Value) -> Value {
 /// The line that says what ended a whole delivery.
 fn end(messages: &Messages, report: &Report) -> Value {
     let fault = |note: &Note| Note { code: Outcome::Fault.word().to_owned(), ..note.clone() };
-    let notes = report.rejections.iter().cloned().chain(report.faults.iter().map(fault)).collect();
+    let held = report.held.iter().flat_map(Held::notes);
+    let notes = report.rejections.iter().cloned().chain(report.faults.iter().map(fault)).chain(held).collect();
     let entry = Entry { pointer: Pointer::root(), record: String::new(), key: None, outcome: Outcome::Fault, notes };
     line(messages, &entry, &json!({}))
 }
@@ -341,6 +342,7 @@ mod tests {
             changes: vec![Outcome::Created, Outcome::Updated, Outcome::Rejected],
             bodies: [r#"{"code":"A"}"#, r#"{"code":"B"}"#, r#"{"code":3}"#].map(Vec::from).into(),
             removed: vec![r#"{"code":"D"}"#.into()],
+            held_as: None,
         }
     }
 

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use axum::body::Body;
+use rollcall_core::delivery::Received;
 use rollcall_core::description::{Action, Resource, Selection, Verb};
 use rollcall_core::ingest::{Asked, Written};
 use rollcall_core::store::read::SelectPart;
@@ -32,12 +33,13 @@ impl Call {
             return self.shown(connection, resource, body).await;
         }
         let (asked, _) = self.members(connection, body).await?;
-        let received = intake::received(Payload::empty(), self.operation(), &*self.app.ingest.clock);
+        let received =
+            Received { asked, ..intake::received(Payload::empty(), self.operation(), &*self.app.ingest.clock) };
         let (app, loaded, from) = (Arc::clone(&self.app), Arc::clone(&self.loaded), Arc::clone(connection));
         let nth = self.operation;
         let work = async move {
             let operation = &loaded.partner.operations[nth];
-            app.ingest.write(&from.sender, &loaded, operation, &asked, received, true).await
+            app.ingest.write(&from.sender, &loaded, operation, received, true).await
         };
         let written = intake::not_refused(blocking(work).await??, self.app.ingest.limits.violations_max)?;
         self.told(connection, resource, written, None).await
@@ -59,10 +61,10 @@ impl Call {
         if let Err(problem) = intake::check_payload(self.operation(), &payload) {
             return Err(self.reject(connection, payload, problem).await);
         }
-        let received = intake::received(payload, self.operation(), &*self.app.ingest.clock);
+        let received = Received { asked, ..intake::received(payload, self.operation(), &*self.app.ingest.clock) };
         let (dry_run, delivery) = (self.is_dry_run(), (!self.is_dry_run()).then_some(received.id));
         let loaded = &self.loaded;
-        let written = intake::write(&self.app, connection, loaded, self.operation, asked, received, dry_run).await?;
+        let written = intake::write(&self.app, connection, loaded, self.operation, received, dry_run).await?;
         if let Verb::Resource(resource) = &self.operation().verb {
             return self.told(connection, resource, written, delivery).await;
         }

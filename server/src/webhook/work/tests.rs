@@ -97,9 +97,12 @@ async fn write(server: &Server, operation: &str, id: Option<i64>, body: Value) -
     let loaded = app.registry.get(PARTNER).unwrap();
     let operation = loaded.partner.operations.iter().find(|other| other.id == operation).unwrap();
     let bytes = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
+    let path = id.map(|id| ("id".to_owned(), json!(id))).into_iter().collect();
     let received = Received {
         id: app.ingest.clock.next_id(),
+        first: None,
         operation: operation.id.clone(),
+        asked: Asked { path, ..Asked::default() },
         at: app.ingest.clock.now(),
         sha256: Sha256::digest(&bytes).into(),
         size: bytes.len() as u64,
@@ -107,11 +110,9 @@ async fn write(server: &Server, operation: &str, id: Option<i64>, body: Value) -
         content_encoding: None,
         queued: false,
     };
-    let path = id.map(|id| ("id".to_owned(), json!(id))).into_iter().collect();
     let access = app.access();
     let sender = &access.connection(TENANT, "school").unwrap().sender;
-    let asked = Asked { path, ..Asked::default() };
-    let written = app.ingest.write(sender, &loaded, operation, &asked, received, false).await.unwrap();
+    let written = app.ingest.write(sender, &loaded, operation, received, false).await.unwrap();
     assert_eq!(written.report.status, Status::Applied, "{:?}", written.report);
     app.told(&loaded.partner);
     let key: [i64; 1] = serde_json::from_str(&written.key.unwrap()).unwrap();

@@ -1,0 +1,67 @@
+//! Calls a running server's admin API with the operator's credential, and prints what it answers.
+
+use anyhow::Context as _;
+use rollcall_server::client::{Call, Client, Reply};
+use rollcall_server::config::credential_from_environment;
+use serde_json::Value;
+
+use super::Outcome;
+
+/// An operator at a server.
+pub(super) struct Operator {
+    client: Client,
+    authorization: String,
+}
+
+/// What of a query may be said.
+type Query<'q, const N: usize> = [(&'q str, Option<String>); N];
+
+impl Operator {
+    /// With the credential of the environment.
+    pub(super) fn at(server: &str) -> anyhow::Result<Self> {
+        let credential = credential_from_environment();
+        let credential = credential.context("there is no operator's credential in ROLLCALL_CREDENTIAL")?;
+        Ok(Self { client: Client::new(server), authorization: format!("Bearer {}", credential.expose()) })
+    }
+
+    /// Reads something, and prints it.
+    pub(super) fn get<const N: usize>(&self, path: &str, query: Query<'_, N>) -> anyhow::Result<Outcome> {
+        tell(&self.ask("GET", &asked(path, query), &Value::Null, false)?)
+    }
+
+    /// Reads something that has to be there.
+    pub(super) fn read<const N: usize>(&self, path: &str, query: Query<'_, N>) -> anyhow::Result<Value> {
+        let reply = self.ask("GET", &asked(path, query), &Value::Null, false)?;
+        anyhow::ensure!(reply.is_success(), "the server says: {}", reply.body);
+        Ok(serde_json::from_str(&reply.body)?)
+    }
+
+    /// Has something done, and prints what came of it.
+    pub(super) fn post(&self, path: &str, body: &Value) -> anyhow::Result<Outcome> {
+        tell(&self.ask("POST", path, body, false)?)
+    }
+
+    /// Calls the server; with `dry_run` nothing is stored.
+    pub(super) fn ask(&self, method: &str, path: &str, body: &Value, dry_run: bool) -> anyhow::Result<Reply> {
+        let mut headers = vec![("authorization".to_owned(), self.authorization.clone())];
+        headers.extend(dry_run.then(|| ("rollcall-dry-run".to_owned(), "true".to_owned())));
+        let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
+        let path = format!("/admin/v1/{path}");
+        Ok(self.client.send(Call { method: method.to_owned(), path, headers, body })?)
+    }
+}
+
+/// Prints an answer.
+pub(super) fn tell(reply: &Reply) -> anyhow::Result<Outcome> {
+    match serde_json::from_str::<Value>(&reply.body) {
+        Ok(answer) => println!("{}", serde_json::to_string_pretty(&answer)?),
+        Err(_) => println!("{}", reply.body),
+    }
+    Ok(if reply.is_success() { Outcome::Done } else { Outcome::Problems })
+}
+
+fn asked<const N: usize>(path: &str, query: Query<'_, N>) -> String {
+    let mut said = form_urlencoded::Serializer::new(String::new());
+    said.extend_pairs(query.into_iter().filter_map(|(name, value)| Some((name, value?))));
+    format!("{path}?{}", said.finish())
+}

@@ -1,0 +1,136 @@
+//! Turns a delivery that came to nothing into a new one that says the same, worked on as things are now: once a description,
+//! a mapper or the data that it refers to have been mended.
+//!
+//! The new one names the first one and takes its place, whatever comes of it. What says everything and is older than
+//! what was said last is only looked at, unless somebody wants to go back to it: it would undo what came since.
+
+use std::sync::Arc;
+
+use rollcall_core::delivery::{Report, Status};
+use rollcall_core::description::{Operation, ProblemClass, Verb};
+use rollcall_core::ingest::{IngestError, Loaded};
+use rollcall_core::store::StoreError;
+use rollcall_core::store::archive::StoredCall;
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::access::Connection;
+use crate::app::App;
+use crate::holding::whose;
+use crate::intake::in_turn;
+use crate::problem::Problem;
+
+/// How a delivery is worked on once more.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct How {
+    /// Though something newer says everything anew.
+    pub rewind: bool,
+    /// Nothing is stored.
+    pub dry_run: bool,
+}
+
+/// What became of a delivery that was worked on once more.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Reprocessed {
+    /// The new delivery; none, where nothing was stored.
+    pub delivery: Option<Uuid>,
+    /// The one that it repeats.
+    pub first: Uuid,
+    /// Whether nothing was stored.
+    pub dry_run: bool,
+    /// Whether that is because something newer says everything anew.
+    pub is_outdated: bool,
+    /// What became, or would become, of it.
+    pub report: Report,
+}
+
+/// Why a delivery cannot be worked on once more.
+enum Undone {
+    Gone,
+    Unreadable,
+    Unknown,
+}
+
+/// Works on a delivery once more.
+pub async fn reprocess(app: &Arc<App>, delivery: Uuid, how: How) -> Result<Reprocessed, Problem> {
+    let (_, from, loaded) = whose(app, delivery).await?;
+    let id = app.ingest.clock.next_id();
+    let work = move |app: Arc<App>, from: Arc<Connection>, loaded: Arc<Loaded>| async move {
+        again(&app, &from, &loaded, delivery, id, how).await
+    };
+    let done = in_turn(app, &from, &loaded, id, work).await?;
+    let reprocessed = done.map_err(|undone| {
+        let why = match undone {
+            Undone::Gone => "what was sent is not kept, or not any more",
+            Undone::Unreadable => "what was sent is in an encoding that cannot be undone",
+            Undone::Unknown => "its operation is not there any more",
+        };
+        Problem::new(ProblemClass::Clash, "clash", why)
+    })?;
+    app.told(&loaded.partner);
+    let (sender, status) = (&from.sender, reprocessed.report.status.word());
+    let (tenant, connection, dry_run) = (&sender.tenant, &sender.connection, reprocessed.dry_run);
+    tracing::info!(tenant, connection, first = %delivery, delivery = %id, status, dry_run, "a delivery was reprocessed");
+    Ok(reprocessed)
+}
+
+async fn again(
+    app: &App,
+    from: &Connection,
+    loaded: &Loaded,
+    delivery: Uuid,
+    id: Uuid,
+    how: How,
+) -> Result<Result<Reprocessed, Undone>, IngestError> {
+    let (ingest, sender) = (&app.ingest, &from.sender);
+    let stored = ingest.store.connection(&sender.tenant, &sender.connection, &from.partner).await?;
+    let archive = ingest.store.archive();
+    let Some(call) = archive.call(&stored, delivery).await? else { return Ok(Err(Undone::Unknown)) };
+    let Some(operation) = loaded.partner.operation(&call.operation) else { return Ok(Err(Undone::Unknown)) };
+    if call.content_encoding.is_some() {
+        return Ok(Err(Undone::Unreadable));
+    }
+    if call.body.is_none() && operation.body.is_some() {
+        return Ok(Err(Undone::Gone));
+    }
+    let is_outdated = is_outdated(app, &stored, operation, &call).await? && !how.rewind;
+    let dry_run = how.dry_run || is_outdated;
+    let first = call.first.unwrap_or(call.id);
+    let mut received = call.received(id, Some(first));
+    received.at = ingest.clock.now();
+    let report = match operation.verb {
+        Verb::Resource(_) | Verb::Receive => ingest.write(sender, loaded, operation, received, dry_run).await?.report,
+        _ => ingest.run(sender, loaded, operation, received, dry_run).await?.report,
+    };
+    ingest.synced().await?;
+    if !dry_run {
+        supersede(app, &call).await?;
+    }
+    Ok(Ok(Reprocessed { delivery: (!dry_run).then_some(id), first, dry_run, is_outdated, report }))
+}
+
+/// Whether something newer says everything anew.
+async fn is_outdated(
+    app: &App,
+    stored: &rollcall_core::store::Connection,
+    operation: &Operation,
+    call: &StoredCall,
+) -> Result<bool, StoreError> {
+    if !matches!(operation.verb, Verb::Snapshot { .. }) {
+        return Ok(false);
+    }
+    let last = app.ingest.store.archive().last(stored, &operation.id).await?;
+    Ok(last.is_some_and(|(id, at)| id != call.id && at > call.at))
+}
+
+/// What came to nothing is told by the new one from now on, whatever came of that.
+async fn supersede(app: &App, call: &StoredCall) -> Result<(), StoreError> {
+    if !matches!(call.status, Status::Held | Status::Rejected | Status::Failed | Status::Interrupted) {
+        return Ok(());
+    }
+    let report = call.report.clone().unwrap_or_else(|| Report::new(call.status));
+    let report = Report { status: Status::Superseded, ..report };
+    app.ingest.store.archive().turn(call.id, call.status, &report, app.ingest.clock.now()).await?;
+    Ok(())
+}

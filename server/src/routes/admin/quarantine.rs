@@ -1,0 +1,155 @@
+//! `/admin/v1/quarantine`: deliveries that came to nothing: rejected, failed or interrupted. `GET /{delivery}` shows one
+//! with the parts of what was sent that are wrong, `POST /{delivery}/discard` puts it aside.
+//! `POST /admin/v1/deliveries/{delivery}/reprocess` works on one once more.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, Uri};
+use jiff::Timestamp;
+use rollcall_core::delivery::{Report, Status};
+use rollcall_core::note::Note;
+use rollcall_core::store::archive::{ArchiveQuery, Archived};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::held::Discarding;
+use super::parsed;
+use crate::app::App;
+use crate::holding;
+use crate::intake::{self, blocking};
+use crate::problem::Problem;
+use crate::query;
+use crate::reprocessing::{How, reprocess};
+
+/// How deliveries end that come to nothing.
+const STATUSES: [Status; 3] = [Status::Rejected, Status::Failed, Status::Interrupted];
+
+/// Characters of a part of what was sent that are shown.
+const SHOWN_CHARS: usize = 4_096;
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::routes) struct Listing {
+    tenant: Option<String>,
+    connection: Option<String>,
+    partner: Option<String>,
+    /// How it ended.
+    #[schemars(with = "Option<String>")]
+    status: Option<Status>,
+    /// What is wrong: the class of the problem, or the code of a note.
+    code: Option<String>,
+    /// Received before.
+    #[schemars(with = "Option<String>")]
+    before: Option<Timestamp>,
+    #[schemars(with = "Option<String>")]
+    after: Option<Uuid>,
+    limit: Option<u32>,
+}
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::routes) struct Again {
+    #[serde(default)]
+    rewind: bool,
+}
+
+/// Lists them, the oldest first. `next` is where the next page begins; there may be more where it is not `null`, whatever
+/// this page holds.
+pub(super) async fn list(State(app): State<Arc<App>>, headers: HeaderMap, uri: Uri) -> Result<Json<Value>, Problem> {
+    app.operator(&headers)?;
+    let asked: Listing = query::parse(&uri)?;
+    let limit = query::limit(asked.limit, app.ingest.limits.page_rows_max)?;
+    let statuses = match asked.status {
+        Some(status) if STATUSES.contains(&status) => vec![status],
+        Some(_) => return Err(Problem::bad_parameter("status", "must be `rejected`, `failed` or `interrupted`")),
+        None => STATUSES.to_vec(),
+    };
+    let store = Arc::clone(&app.ingest.store);
+    let code = asked.code.clone();
+    let found = blocking(async move {
+        let query = ArchiveQuery {
+            statuses: &statuses,
+            tenant: asked.tenant.as_deref(),
+            connection: asked.connection.as_deref(),
+            partner: asked.partner.as_deref(),
+            before: asked.before,
+            after: asked.after,
+            limit,
+        };
+        store.archive().deliveries_that(&query).await
+    });
+    let mut found = found.await??;
+    let is_full = u32::try_from(found.len()).is_ok_and(|found| found == limit);
+    let next = found.last().filter(|_| is_full).map(|last| last.delivery.id);
+    if let Some(code) = code {
+        found.retain(|found| has_code(found, &code));
+    }
+    Ok(Json(json!({"quarantine": found, "next": next})))
+}
+
+fn has_code(found: &Archived, code: &str) -> bool {
+    found.delivery.report.as_ref().is_some_and(|report| {
+        report.problem.is_some_and(|class| class.word() == code) || notes(report).any(|note| note.code == code)
+    })
+}
+
+fn notes(report: &Report) -> impl Iterator<Item = &Note> {
+    report.rejections.iter().chain(&report.refusals).chain(&report.faults)
+}
+
+/// Shows one, with what was sent where something is wrong: to an operator, on purpose.
+pub(super) async fn show(
+    State(app): State<Arc<App>>,
+    Path(delivery): Path<Uuid>,
+    headers: HeaderMap,
+) -> Result<Json<Value>, Problem> {
+    app.operator(&headers)?;
+    let (archived, ..) = holding::whose(&app, delivery).await?;
+    let body = app.reader.body(&archived.tenant, delivery).await?;
+    let body: Value = body.and_then(|body| serde_json::from_slice(&body.bytes).ok()).unwrap_or_default();
+    let report = archived.delivery.report.as_ref();
+    let troubles = report.into_iter().flat_map(notes).map(|note| {
+        let sent = body.pointer(note.pointer.as_str()).map(shown);
+        json!({"pointer": note.pointer, "code": note.code, "message": note.message, "words": note.words, "sent": sent})
+    });
+    let troubles: Vec<_> = troubles.collect();
+    Ok(Json(json!({"delivery": archived, "troubles": troubles})))
+}
+
+/// Part of what was sent, if it is not too long: then its beginning, as text.
+fn shown(part: &Value) -> Value {
+    let text = part.to_string();
+    if text.len() <= SHOWN_CHARS { part.clone() } else { text.chars().take(SHOWN_CHARS).collect::<String>().into() }
+}
+
+/// Puts one aside.
+pub(super) async fn discard(
+    State(app): State<Arc<App>>,
+    Path(delivery): Path<Uuid>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Json<Value>, Problem> {
+    app.operator(&headers)?;
+    let Discarding { reason } = parsed(&body)?;
+    let report = holding::discard(&app, delivery, reason).await?;
+    Ok(Json(json!({"delivery": delivery, "report": report})))
+}
+
+/// Works on one once more.
+pub(super) async fn again(
+    State(app): State<Arc<App>>,
+    Path(delivery): Path<Uuid>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Json<Value>, Problem> {
+    app.operator(&headers)?;
+    let dry_run = intake::dry_run(&headers)?;
+    let Again { rewind } = if body.is_empty() { Again::default() } else { parsed(&body)? };
+    let done = reprocess(&app, delivery, How { rewind, dry_run }).await?;
+    Ok(Json(json!(done)))
+}
