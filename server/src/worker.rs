@@ -348,7 +348,7 @@ async fn expire(app: &Arc<App>) {
     match blocking(async move { holding::expire(&held).await }).await {
         Ok(Ok(0)) => {}
         Ok(Ok(deliveries)) => tracing::warn!(deliveries, "were held for too long, and are discarded"),
-        Ok(Err(error)) => tracing::error!(error = &error as &dyn std::error::Error, "nothing could be discarded"),
+        Ok(Err(error)) => app.condition.suffer(&error, "nothing could be discarded"),
         Err(message) => tracing::error!("discarding panicked: {message}"),
     }
     let ingest = Arc::clone(&app.ingest);
