@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::process::Command;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use rollcall_test_cluster::{Cluster, Database, Settings, Stop};
 use serde_json::json;
@@ -85,6 +86,9 @@ pub fn standby(site: impl Fn() -> Site, measure: Measure) -> io::Result<Figures>
     Ok(run(on(site(), &url), on(site(), &control.url()), plan))
 }
 
+/// How long a fire may take.
+const BURNT: Duration = Duration::from_mins(1);
+
 /// Ends it as a fire would.
 fn destroy(cluster: &Cluster) -> io::Result<()> {
     let file = fs::read_to_string(cluster.data().join("postmaster.pid"))?;
@@ -92,7 +96,14 @@ fn destroy(cluster: &Cluster) -> io::Result<()> {
     if !Command::new("kill").args(["-KILL", process]).status()?.success() {
         return Err(io::Error::other("the primary cannot be killed"));
     }
-    fs::remove_dir_all(cluster.data())
+    // Its children live a moment longer, and go on writing what is being removed.
+    let start = Instant::now();
+    loop {
+        match fs::remove_dir_all(cluster.data()) {
+            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty && start.elapsed() < BURNT => {}
+            removed => return removed,
+        }
+    }
 }
 
 /// The site with its data in the database at `url`.
