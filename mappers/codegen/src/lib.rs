@@ -6,6 +6,8 @@
 //! To support a further form of JSON Schema: teach it to [`shape`]. What is not understood is an error of the build,
 //! never a guess.
 
+#![expect(clippy::print_stdout, reason = "a build script talks to Cargo")]
+
 mod canonical;
 mod document;
 mod foreign;
@@ -35,7 +37,7 @@ impl fmt::Display for GenerateError {
     }
 }
 
-impl std::error::Error for GenerateError {}
+impl Error for GenerateError {}
 
 impl From<fmt::Error> for GenerateError {
     fn from(error: fmt::Error) -> Self {
