@@ -26,14 +26,16 @@ postgres: ## install PostgreSQL's server programs if there are none and this is 
 		sed -i 's/^#*create_main_cluster.*/create_main_cluster = false/' /etc/postgresql-common/createcluster.conf && \
 		apt-get install -y --no-install-recommends postgresql; }
 
+# What is drawn at random is drawn alike in every run, so that the same code gets the same verdict; `make soak` draws anew, and more.
 test: setup postgres ## run every test: unit, property, conformance, hostile-mapper, architecture, end-to-end
-	$(CARGO) test --locked --workspace
+	PROPTEST_RNG_SEED=$${PROPTEST_RNG_SEED:-20260101} $(CARGO) test --locked --workspace
 
 bench: setup ## measure release builds against the Node peer and write the figures into BENCHMARKS.md
 	cd tests/bench/peer && npm ci --silent
 	$(CARGO) bench --locked --workspace --bench peer
 
-soak: setup ## kill servers, and what they stand on, for SOAK_MINUTES (60) minutes while clients send; say what was lost
+soak: setup ## draw what properties are tested with anew; kill servers, and what they stand on, for SOAK_MINUTES (60) minutes
+	PROPTEST_CASES=5000 $(CARGO) test --locked --package rollcall-core --lib
 	$(CARGO) bench --locked --package rollcall --bench soak -- --minutes $(SOAK_MINUTES)
 
 check: setup ## what CI checks beside the tests: formatting, lints, descriptions, examples

@@ -426,12 +426,18 @@ impl<'t> Translator<'t> {
                 _ => Ok(null()),
             };
         }
+        let before = self.parts.bound();
         let condition = self.scalar(condition)?;
         let condition = self.logical(condition);
         if condition == null().sql {
             return Ok(null());
         }
         let (one, other) = (self.known(one, wanted)?, self.known(other, wanted)?);
+        if one == null() && other == null() {
+            // A `case` of nulls alone would be text to PostgreSQL, wherever it stands.
+            self.parts.forget(before);
+            return Ok(null());
+        }
         let (one, other) = if one.form == other.form || one == null() || other == null() {
             (one, other)
         } else if is_number(&one) && is_number(&other) {
@@ -504,8 +510,9 @@ fn null() -> Column {
     text("null".to_owned())
 }
 
+/// What is decided; what never is has the form of any other null.
 fn boolean(sql: String) -> Column {
-    Column { sql, form: ColumnForm::Boolean }
+    if sql == null().sql { null() } else { Column { sql, form: ColumnForm::Boolean } }
 }
 
 fn integer(sql: String) -> Column {

@@ -269,6 +269,10 @@ const EXPRESSIONS: &[&str] = &[
     "!is_open",
     "!(is_open && places == null)",
     "is_open ? 'x' : name",
+    "is_open && is_open ? null : null",
+    "is_open && is_open ? decimal(options.word) < 1 : decimal(options.word) > 1",
+    "(is_open ? decimal(options.word) < 1.5 : options.number < decimal(options.word)) && id == 1",
+    "is_open ? decimal(options.word) < weight : name == 'bob'",
     "name + cost",
     "id + 1",
     "-id",
@@ -364,7 +368,7 @@ const EXPRESSIONS: &[&str] = &[
     "Category.filter(k, k.size > 0)[7].title",
 ];
 
-/// How many random expressions are computed.
+/// How many random expressions are computed at least.
 const CASES: u32 = 400;
 
 fn computes_what_evaluation_does(database: &mut dyn Database) {
@@ -378,7 +382,8 @@ fn computes_what_evaluation_does(database: &mut dyn Database) {
 fn computes_what_evaluation_does_whatever_is_said(database: &mut dyn Database) {
     let partner = partner();
     let (database, connections) = (RefCell::new(database), Cell::new(0));
-    let mut runner = TestRunner::new(ProptestConfig::with_cases(CASES));
+    let asked = ProptestConfig::default();
+    let mut runner = TestRunner::new(ProptestConfig { cases: asked.cases.max(CASES), ..asked });
     let computes = runner.run(&(expressions(), stored()), |(source, stored)| {
         connections.set(connections.get() + 1);
         let database = &mut **database.borrow_mut();
