@@ -15,7 +15,7 @@ use crate::state::{counts, deliveries, encode, everything, feed_end, text, total
 use crate::{on_every_database, site, site_on};
 
 /// How long it may take until a process that is gone is missed.
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_mins(3);
 
 on_every_database!(kill_nine_in_the_middle_of_a_post_leaves_the_database_whole, what_was_answered_survives,);
 

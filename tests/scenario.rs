@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use crate::state::rows;
 
 /// How long a call may be repeated.
-const PATIENCE: Duration = Duration::from_secs(40);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// The tables that say what was sent, and not what became of it.
 const RECEIPTS: [&str; 3] = ["body", "delivery", "entry"];

@@ -31,7 +31,7 @@ const ROUNDS: usize = 4;
 const ROUNDS_VARIABLE: &str = "ROLLCALL_TEST_UPGRADES";
 
 /// How long a process may take to follow another one.
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_mins(3);
 
 /// Packs what a site has of the partner; where the file is.
 fn build(site: &Site, name: &str) -> PathBuf {
