@@ -28,6 +28,29 @@ const CACHE: &str = env!("CARGO_TARGET_TMPDIR");
 const PATIENCE: Duration = Duration::from_mins(2);
 
 #[test]
+fn a_call_that_is_refused_unread_does_not_cost_the_client_its_next() {
+    let site = site();
+    let server = site.start();
+    let talk = |words: &[u8]| {
+        let mut stream = TcpStream::connect(server.address().trim_start_matches("http://")).unwrap();
+        stream.write_all(words).unwrap();
+        let mut answers = String::new();
+        stream.read_to_string(&mut answers).unwrap();
+        answers
+    };
+    let body = " ".repeat(500_000);
+    let first =
+        format!("POST /nobody/at/all HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    let second = "GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+    let answers = talk([first, second.to_owned()].concat().as_bytes());
+    assert!(answers.starts_with("HTTP/1.1 404") && answers.contains("HTTP/1.1 200"), "{answers}");
+
+    let announced = "POST /nobody HTTP/1.1\r\nhost: localhost\r\nexpect: 100-continue\r\ncontent-length: 9\r\n\r\n";
+    let answers = talk(announced.as_bytes());
+    assert!(answers.starts_with("HTTP/1.1 404") && answers.contains("connection: close"), "{answers}");
+}
+
+#[test]
 fn every_message_of_a_burst_that_was_answered_is_there_after_kill_nine() {
     let site = site();
     let server = site.start();

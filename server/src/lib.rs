@@ -43,6 +43,7 @@ mod socket;
 pub mod start;
 pub mod trace;
 pub mod turn;
+mod unread;
 pub mod versions;
 pub mod webhook;
 pub mod worker;

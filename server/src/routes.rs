@@ -29,13 +29,14 @@ use tracing::Instrument as _;
 use crate::app::App;
 use crate::problem::Problem;
 use crate::trace::{self, REQUEST_ID};
-use crate::{metrics, panic};
+use crate::{metrics, panic, unread};
 
 /// The header that says how many entities there are on all pages.
 const TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
 
 /// Everything that can be called.
 pub fn router(app: Arc<App>) -> Router {
+    let limits = Arc::new(app.ingest.limits.clone());
     Router::new()
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
@@ -48,6 +49,7 @@ pub fn router(app: Arc<App>) -> Router {
         .nest(oneroster::BASE, oneroster::router())
         .fallback(partner::call)
         .layer(CatchPanicLayer::custom(panicked))
+        .layer(middleware::from_fn_with_state(limits, unread::read_on))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), observe))
         .with_state(app)
 }
