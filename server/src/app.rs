@@ -11,7 +11,7 @@ use axum::http::uri::Authority;
 use axum::http::{HeaderMap, Uri};
 use rollcall_core::canonical::{Canonical, KindId};
 use rollcall_core::description::{Partner, ProblemClass};
-use rollcall_core::ingest::Ingest;
+use rollcall_core::ingest::{Ingest, Sender};
 use rollcall_core::store::Signal;
 use rollcall_core::store::read::Reader;
 use tokio::sync::Notify;
@@ -100,10 +100,12 @@ impl App {
         self.ready.load(Ordering::Acquire)
     }
 
-    /// Says that a delivery was queued.
-    pub fn queued(&self) {
-        self.bell.notify_one();
-        self.signals.tell(Signal::Queued);
+    /// Says that a delivery was queued. Whoever here is at its queue already looks there again before leaving it.
+    pub fn queued(&self, sender: &Sender) {
+        if !self.hands.has_queue(&sender.tenant, &sender.connection) {
+            self.bell.notify_one();
+            self.signals.tell(Signal::Queued);
+        }
     }
 
     /// Says that something happened of which this partner's subscribers may have to be told.

@@ -58,6 +58,12 @@ impl Hands {
         self.lock().queues.remove(name);
     }
 
+    /// Whether somebody here works on a connection's queue: whoever does looks for more after having left it.
+    pub fn has_queue(&self, tenant: &str, connection: &str) -> bool {
+        let held = self.lock();
+        held.queues.iter().any(|name| (name.0.as_str(), name.1.as_str()) == (tenant, connection))
+    }
+
     /// A send was claimed.
     pub fn take_send(&self, send: Uuid) {
         self.lock().sends.insert(send);

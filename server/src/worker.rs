@@ -21,7 +21,7 @@ use rollcall_core::description::ProblemClass;
 use rollcall_core::ingest::{IngestError, Ingested, Loaded};
 use rollcall_core::json::Pointer;
 use rollcall_core::note::Note;
-use rollcall_core::store::{ConnectionName, Queued, StoreError};
+use rollcall_core::store::{ConnectionName, Queued, Signal, StoreError};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::{self, JoinSet};
@@ -137,6 +137,7 @@ async fn serve(app: Arc<App>, queues: Queues, place: OwnedSemaphorePermit, stop:
         }
         app.hands.leave_queue(&name);
         if place.is_none() {
+            app.bell.notify_one(); // what came last told nobody: somebody was here
             return;
         }
     }
@@ -175,7 +176,11 @@ async fn empty(
                 in_a_row = 0;
                 continue;
             }
-            Step::Ended | Step::Empty => return place,
+            Step::Ended => {
+                app.signals.tell(Signal::Queued); // it may be another process's turn
+                return place;
+            }
+            Step::Empty => return place,
             Step::Stuck => {
                 queues.stuck().insert(name.clone());
                 return place;

@@ -58,7 +58,7 @@ impl Call {
         let (app, loaded, from) = (Arc::clone(&self.app), Arc::clone(&self.loaded), Arc::clone(connection));
         beside(size, async move { app.ingest.enqueue(&from.sender, &loaded, &received).await }).await??;
         self.app.backlog.added(&connection.sender, at);
-        self.app.queued();
+        self.app.queued(&connection.sender);
         let queued = Ingested::whole(Report::new(Status::Queued));
         let context = context::ingested(&self.loaded.partner.messages, None, &queued, Some(id), false);
         Ok(Done { context, lists: Lists::default(), delivery: Some(id), as_log: false })
