@@ -130,11 +130,13 @@ fn known(transaction: &Transaction<'_>, kept: &Kept) -> Result<Option<i64>, Stor
     Ok(statement.query_row(params![kept.connection, kept.received.sha256], |row| row.get(0)).optional()?)
 }
 
+/// A statement that gives something back, or that takes its row from another table, keeps a copy of each page that it
+/// changes: neither this nor [`insert`] does.
 fn insert_body(transaction: &Transaction<'_>, kept: &Kept, compressed: &[u8]) -> Result<i64, StoreError> {
-    let mut statement = transaction
-        .prepare_cached("insert into body (connection, sha256, size, zstd) values (?1, ?2, ?3, ?4) returning id")?;
+    let mut statement =
+        transaction.prepare_cached("insert into body (connection, sha256, size, zstd) values (?1, ?2, ?3, ?4)")?;
     let size = integer(kept.received.size);
-    Ok(statement.query_row(params![kept.connection, kept.received.sha256, size, compressed], |row| row.get(0))?)
+    Ok(statement.insert(params![kept.connection, kept.received.sha256, size, compressed])?)
 }
 
 fn insert(transaction: &Transaction<'_>, kept: &Kept, body: Option<i64>) -> Result<(), StoreError> {
@@ -143,7 +145,7 @@ fn insert(transaction: &Transaction<'_>, kept: &Kept, body: Option<i64>) -> Resu
     let mut statement = transaction.prepare_cached(
         "insert into delivery (id, tenant, connection, operation, status, received_at, sha256, size, \
          content_encoding, body, process, asked, first) \
-         select ?1, tenant, id, ?3, ?9, ?4, ?5, ?6, ?7, ?8, ?10, ?11, ?12 from connection where id = ?2",
+         values (?1, (select tenant from connection where id = ?2), ?2, ?3, ?9, ?4, ?5, ?6, ?7, ?8, ?10, ?11, ?12)",
     )?;
     statement.execute(params![
         received.id.as_bytes(),
