@@ -4,12 +4,13 @@
 //! A record is the unit of everything later: it is stored, mapped, skipped and reported on by itself. So one changed
 //! member re-maps one record, not the payload, and no record ever sees another.
 
+mod cutter;
 mod length;
 mod sent;
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 
+use self::cutter::{Ancestor, Cutter};
 pub(crate) use self::length::too_long;
 pub use self::sent::{Sent, sent};
 use crate::description::{FieldPath, RecordType, RecordTypeId, Shape};
@@ -72,7 +73,7 @@ pub fn cut<'a>(body: Json<'a>, shape: &Shape, types: &[RecordType], setting: Dig
     let mut cutter = Cutter::new(types, setting, trees);
     let mut pointer = Pointer::root();
     cutter.value(body, shape, &mut pointer, None);
-    cutter.cut
+    cutter.finish()
 }
 
 /// `record` with its lists without order sorted, which stands at `pointer` and whose members have these shapes.
@@ -211,200 +212,6 @@ fn cell<'r>(json: &'r Json<'_>, form: ColumnForm) -> Option<Cell<'r>> {
         (ColumnForm::Boolean, Json::Boolean(boolean)) => Some(Cell::Boolean(*boolean)),
         (ColumnForm::Json, json) => String::from_utf8(json.to_bytes()).ok().map(|text| Cell::Text(Cow::Owned(text))),
         _ => None,
-    }
-}
-
-/// A record that others are nested in, while these are being cut.
-struct Ancestor<'c, 'a> {
-    of: &'c RecordType,
-    body: &'c Json<'a>,
-    parent: Option<&'c Ancestor<'c, 'a>>,
-}
-
-impl<'c, 'a> Ancestor<'c, 'a> {
-    /// The ancestor `up` records above the one that this is the parent of; 1 is this one.
-    fn up(&'c self, up: usize) -> Option<&'c Ancestor<'c, 'a>> {
-        (1..up).try_fold(self, |ancestor, _| ancestor.parent)
-    }
-}
-
-struct Cutter<'t, 'a> {
-    types: &'t [RecordType],
-    setting: Digest,
-    /// Where each key was seen first.
-    places: HashMap<(RecordTypeId, String), Pointer>,
-    /// Lists sorted since the present record began.
-    sorted: Vec<Sorted>,
-    trees: Trees,
-    cut: Cut<'a>,
-}
-
-impl<'t, 'a> Cutter<'t, 'a> {
-    fn new(types: &'t [RecordType], setting: Digest, trees: Trees) -> Self {
-        Self { types, setting, places: HashMap::new(), sorted: Vec::new(), trees, cut: Cut::default() }
-    }
-
-    /// Cuts `json`; gives back what stays in the record around it.
-    fn value(
-        &mut self,
-        json: Json<'a>,
-        shape: &Shape,
-        pointer: &mut Pointer,
-        parent: Option<&Ancestor<'_, 'a>>,
-    ) -> Option<Json<'a>> {
-        let kept = match (shape, json) {
-            (Shape::Record(of, members), Json::Object(object)) => {
-                self.record(*of, members, object, pointer, parent);
-                None
-            }
-            (Shape::Object(members), Json::Object(object)) => {
-                let (kept, nested) = Self::split(object, members);
-                let kept = kept.into_iter().chain(self.members(nested, pointer, parent)).collect();
-                Some(Json::Object(kept))
-            }
-            (Shape::List(shape) | Shape::Unordered(shape), Json::List(items)) => {
-                self.list(items, shape, pointer, parent)
-            }
-            (_, json) => Some(json),
-        };
-        if matches!(shape, Shape::Unordered(_)) { kept.map(|json| self.sort(json, pointer)) } else { kept }
-    }
-
-    /// A list whose order means nothing, in the one order that its items' canonical forms have.
-    fn sort(&mut self, json: Json<'a>, pointer: &Pointer) -> Json<'a> {
-        let Json::List(items) = json else { return json };
-        let mut items: Vec<_> = items.into_iter().enumerate().collect();
-        items.sort_by_cached_key(|(_, item)| item.to_bytes());
-        let (was, items): (Vec<_>, Vec<_>) = items.into_iter().unzip();
-        if !was.is_sorted() {
-            self.sorted.push(Sorted { list: pointer.clone(), was });
-        }
-        Json::List(items)
-    }
-
-    /// The items that stay; `None` if all items were records of their own.
-    fn list(
-        &mut self,
-        items: Vec<Json<'a>>,
-        shape: &Shape,
-        pointer: &mut Pointer,
-        parent: Option<&Ancestor<'_, 'a>>,
-    ) -> Option<Json<'a>> {
-        if *shape == Shape::Plain {
-            return Some(Json::List(items));
-        }
-        let mut kept = Vec::new();
-        for (nth, item) in items.into_iter().enumerate() {
-            let length = pointer.descend(nth);
-            kept.extend(self.value(item, shape, pointer, parent));
-            pointer.ascend(length);
-        }
-        let records = matches!(shape, Shape::Record(..));
-        (!records).then_some(Json::List(kept))
-    }
-
-    /// Parts an object's members into those to take as they are and those to look into.
-    #[expect(clippy::type_complexity, reason = "two lists of members, used right where they are made")]
-    fn split<'s>(
-        object: Object<'a>,
-        shapes: &'s [(String, Shape)],
-    ) -> (Vec<(Cow<'a, str>, Json<'a>)>, Vec<(Cow<'a, str>, Json<'a>, &'s Shape)>) {
-        let mut kept = Vec::with_capacity(object.len());
-        let mut nested = Vec::new();
-        for (name, json) in object.into_members() {
-            match shapes.iter().find(|(shaped, _)| *shaped == name) {
-                Some((_, shape)) => nested.push((name, json, shape)),
-                None => kept.push((name, json)),
-            }
-        }
-        (kept, nested)
-    }
-
-    /// Cuts members; gives back what stays of them.
-    fn members(
-        &mut self,
-        nested: Vec<(Cow<'a, str>, Json<'a>, &Shape)>,
-        pointer: &mut Pointer,
-        parent: Option<&Ancestor<'_, 'a>>,
-    ) -> Vec<(Cow<'a, str>, Json<'a>)> {
-        let mut kept = Vec::new();
-        for (name, json, shape) in nested {
-            let length = pointer.descend(name.as_ref());
-            kept.extend(self.value(json, shape, pointer, parent).map(|json| (name, json)));
-            pointer.ascend(length);
-        }
-        kept
-    }
-
-    fn record(
-        &mut self,
-        of: RecordTypeId,
-        shapes: &[(String, Shape)],
-        object: Object<'a>,
-        pointer: &mut Pointer,
-        parent: Option<&Ancestor<'_, 'a>>,
-    ) {
-        let Some(description) = self.types.get(usize::from(of.0)) else { return };
-        let (kept, mut nested) = Self::split(object, shapes);
-        // Members that hold no records belong to this one; they are in its body before any child looks up to it.
-        let own: Vec<_> = nested.extract_if(.., |(_, _, shape)| !shape.holds_records()).collect();
-        let own = self.members(own, pointer, parent);
-        let sorted = std::mem::take(&mut self.sorted);
-        let body = Json::Object(kept.into_iter().chain(own).collect());
-
-        let key = key(description, &body, parent);
-        self.note_place(of, description, &key, pointer);
-        for mut note in too_long(description, Some(&key), &body) {
-            note.pointer = note.pointer.steps().fold(pointer.clone(), |place, step| place.member(&step));
-            self.cut.rejections.push(note);
-        }
-        let bytes = body.to_bytes();
-        let ancestors = ancestors(description, parent).to_bytes();
-        let parts = [self.setting.as_bytes(), description.name.as_bytes(), &bytes, &ancestors];
-        let at = self.cut.records.len();
-        self.cut.records.push(Record {
-            of,
-            key,
-            pointer: pointer.clone(),
-            digest: Digest::of_parts(parts),
-            bytes: bytes.into(),
-            tree: None,
-            ancestors,
-            sorted,
-        });
-        let ancestor = Ancestor { of: description, body: &body, parent };
-        self.members(nested, pointer, Some(&ancestor));
-        if self.trees == Trees::Kept {
-            self.cut.records[at].tree = Some(body);
-        }
-    }
-
-    /// Remembers where a key stands, and rejects it where it stood before.
-    fn note_place(&mut self, of: RecordTypeId, description: &RecordType, key: &str, pointer: &Pointer) {
-        if let Some(first) = self.places.get(&(of, key.to_owned())) {
-            self.cut.rejections.push(Note::new(
-                pointer.clone(),
-                "duplicate",
-                format!("has the same key as the {} at {first}", description.name),
-            ));
-        } else {
-            self.places.insert((of, key.to_owned()), pointer.clone());
-        }
-    }
-}
-
-impl Shape {
-    /// Whether records are cut out of this place.
-    fn holds_records(&self) -> bool {
-        match self {
-            Self::Plain => false,
-            Self::Record(..) | Self::Key(_) => true,
-            Self::List(shape) | Self::Unordered(shape) | Self::Changed(_, shape) | Self::Marked(_, shape) => {
-                shape.holds_records()
-            }
-            Self::Either(one, other) => one.holds_records() || other.holds_records(),
-            Self::Object(members) => members.iter().any(|(_, shape)| shape.holds_records()),
-        }
     }
 }
 
