@@ -3,6 +3,7 @@
 //! The modules stand in the order in which a payload passes them; each imports only those above it.
 
 pub mod clock;
+mod compression;
 pub mod costs;
 pub mod digest;
 pub mod identity;

@@ -2,15 +2,28 @@
 //!
 //! Kinds and fields are written by *name*: a blob opens with a table of the names that it uses, so that it can still be
 //! read after the canonical schemas have gained kinds and fields. A value that the contribution of the same kind before it
-//! has in the same field is not written again: thirty students of one class share class, school and roles.
+//! has in the same field is not written again: thirty students of one class share class, school and roles. What is long
+//! is compressed: a page of the database then holds several records rather than one.
 //!
 //! To add a kind of value: give it a tag below that was never used before; old blobs stay readable.
 
+use std::borrow::Cow;
+
 use super::{Contribution, Value};
 use crate::canonical::{Canonical, KindId};
+use crate::compression::{compress, decompress};
 
 /// The first byte of a blob: which encoding it is in.
 const VERSION: u8 = 1;
+
+/// The first byte of a blob that is another one, compressed: the length of that one follows, then what is left of it.
+const COMPRESSED: u8 = 2;
+
+/// Bytes of a blob from which compressing it is worth it.
+const WORTH_COMPRESSING_BYTES: usize = 1 << 10;
+
+/// Bytes of a blob that is damaged where it says to have more when it is not compressed.
+const BYTES_MAX: usize = 1 << 30;
 
 const TEXT: u8 = 0;
 const INTEGER: u8 = 1;
@@ -62,11 +75,33 @@ pub fn encode(contributions: &[Contribution], canonical: &Canonical) -> Vec<u8> 
         }
         before[at] = &contribution.fields;
     }
-    out
+    if out.len() < WORTH_COMPRESSING_BYTES { out } else { compressed(out) }
+}
+
+/// The same blob in fewer bytes; as it is where that cannot be.
+fn compressed(blob: Vec<u8>) -> Vec<u8> {
+    let Ok(fewer) = compress(&blob) else { return blob };
+    let mut out = Vec::with_capacity(fewer.len() + 8);
+    out.push(COMPRESSED);
+    write_length(blob.len(), &mut out);
+    out.extend_from_slice(&fewer);
+    if out.len() < blob.len() { out } else { blob }
+}
+
+/// The blob itself.
+fn plain(blob: &[u8]) -> Result<Cow<'_, [u8]>, DecodeError> {
+    if blob.first() != Some(&COMPRESSED) {
+        return Ok(Cow::Borrowed(blob));
+    }
+    let mut reader = Reader { blob, at: 1 };
+    let length = reader.length()?;
+    let bytes = if length > BYTES_MAX { None } else { decompress(&blob[reader.at..], length).ok() };
+    bytes.map(Cow::Owned).ok_or(DecodeError::Damaged(reader.at))
 }
 
 /// Reads what [`encode`] wrote.
 pub fn decode(blob: &[u8], canonical: &Canonical) -> Result<Vec<Contribution>, DecodeError> {
+    let blob = &*plain(blob)?;
     let mut reader = Reader { blob, at: 0 };
     match reader.byte()? {
         VERSION => {}

@@ -296,11 +296,15 @@ fn contributions_survive_being_stored() {
         .iter()
         .map(|(kind, _)| Contribution { kind, source_id: format!("id:{}", kind.0), fields: fields(kind) })
         .collect();
+    let few = contributions[..1].to_vec();
     contributions.extend(contributions.clone());
-    let blob = encode(&contributions, &CANONICAL);
-    assert_eq!(decode(&blob, &CANONICAL), Ok(contributions));
-    for end in 0..blob.len() {
-        assert!(decode(&blob[..end], &CANONICAL).is_err(), "cut at {end}");
+    for (contributions, encoding) in [(few, 1), (contributions, 2)] {
+        let blob = encode(&contributions, &CANONICAL);
+        assert_eq!(blob[0], encoding, "what is long is compressed");
+        assert_eq!(decode(&blob, &CANONICAL), Ok(contributions));
+        for end in 0..blob.len() {
+            assert!(decode(&blob[..end], &CANONICAL).is_err(), "cut at {end}");
+        }
     }
     assert_eq!(decode(&encode(&[], &CANONICAL), &CANONICAL), Ok(Vec::new()));
 }
