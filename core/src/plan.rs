@@ -40,6 +40,9 @@ const PLANNED_TOGETHER: usize = 512;
 /// Statements whose entities make up a piece where they belong to no piece of the delivery.
 const STATEMENTS_PER_PIECE: usize = 16_384;
 
+/// Pieces that are in memory together where their words are there anyway: each has [`PLANNED_TOGETHER`] rows at most.
+const PIECES_TOGETHER: usize = 16;
+
 /// What one record said when it was last taken, and what it says now.
 #[derive(Debug)]
 pub struct Turn<'c> {
@@ -55,6 +58,13 @@ pub struct Turn<'c> {
     pub piece: u32,
 }
 
+impl Turn<'_> {
+    /// Whether its words have to be read again.
+    fn is_packed(&self) -> bool {
+        self.after.is_some_and(|said| said.loose().is_none())
+    }
+}
+
 /// Statements of records that have no turn, but speak of a touched entity, each with its mark.
 pub type Others = HashMap<RecordId, Vec<(Mark, Statement)>>;
 
@@ -66,6 +76,8 @@ pub struct Plan<'c> {
     /// In the order of the pieces; in each, in that of the feed.
     steps: Vec<Outline>,
     pieces: Vec<Range<usize>>,
+    /// Whether words have to be read again for the rows.
+    is_packed: bool,
     /// How many places in the feed they take.
     pub changes: usize,
     /// Per kind, by name.
@@ -177,14 +189,20 @@ impl<'c> Plan<'c> {
             counts.unchanged = active.saturating_sub(counts.created + counts.updated);
         }
         steps.sort_by_key(|(piece, _)| *piece);
-        let pieces = cut(&steps, situation.touched);
+        let is_packed = situation.turns.iter().any(Turn::is_packed);
+        let pieces = if is_packed { cut(&steps, situation.touched) } else { cut_evenly(steps.len()) };
         let steps = steps.into_iter().map(|(_, outline)| outline).collect();
-        Self { situation, turns, steps, pieces, changes: places as usize, counts, active, disputes }
+        Self { situation, turns, steps, pieces, is_packed, changes: places as usize, counts, active, disputes }
     }
 
     /// In how many pieces the steps are made.
     pub fn pieces(&self) -> usize {
         self.pieces.len()
+    }
+
+    /// How many pieces may be in memory together: only one where it takes much room.
+    pub fn pieces_together(&self) -> usize {
+        if self.is_packed { 1 } else { PIECES_TOGETHER }
     }
 
     /// The entities that are marked as deleted.
@@ -202,7 +220,12 @@ impl<'c> Plan<'c> {
     }
 }
 
-/// Which steps belong together: those of one piece of the delivery, and of the others as many as go into one.
+/// As many steps as are made one after the other.
+fn cut_evenly(steps: usize) -> Vec<Range<usize>> {
+    (0..steps).step_by(PLANNED_TOGETHER).map(|from| from..steps.min(from + PLANNED_TOGETHER)).collect()
+}
+
+/// Which steps belong together where words have to be read again: those of one piece of the delivery, and of the others as many as go into one.
 fn cut(steps: &[(u32, Outline)], touched: &Touched) -> Vec<Range<usize>> {
     let mut pieces = Vec::new();
     let mut start = 0;

@@ -248,6 +248,9 @@ pub trait Pieces: fmt::Debug + Send + Sync {
     /// How many pieces of entities there are.
     fn entities_count(&self) -> usize;
 
+    /// How many pieces of entities may be in memory together; at least one.
+    fn entities_together(&self) -> usize;
+
     /// What happens to the entities of a piece.
     fn entities(&self, piece: usize) -> Result<Vec<Placed<'_>>, StoreError>;
 
@@ -308,7 +311,7 @@ pub struct Commit<'a> {
     pub entries: &'a [Entry],
     /// What happens to canonical entities, in the order of the feed.
     pub entities: Vec<EntityStep<'a>>,
-    /// What happens beside to more records and entities than should be in memory together.
+    /// What happens beside to records and entities that are many, made while others are being written.
     pub pieces: Option<&'a dyn Pieces>,
     /// What the delivery's report says.
     pub report: &'a Report,

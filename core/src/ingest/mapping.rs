@@ -27,6 +27,9 @@ use crate::store::{Commit, Connection, Gone, HeldRecord, RecordId, RecordRow, Re
 /// Records of which what they said is read together.
 const RECORDS_READ_TOGETHER: usize = 4_096;
 
+/// Records of which nobody waits until what they said is taken apart; of fewer that takes no time.
+const WORTH_LEAVING: usize = 64;
+
 /// The records of a payload that are not as they were, and those that are no longer there.
 pub(super) struct Changed<'r, 'a> {
     records: Vec<ChangedRecord<'r, 'a>>,
@@ -319,6 +322,13 @@ impl Outcomes {
     /// The records that were refused or faulted.
     pub(super) fn bad(&self) -> impl Iterator<Item = RecordId> {
         self.all.iter().filter(|mapped| !matches!(mapped.ended, Ended::Well(..))).map(|mapped| mapped.id)
+    }
+
+    /// Takes them apart while the answer is on its way, where that takes a while.
+    pub(super) fn leave(self) {
+        if self.all.len() >= WORTH_LEAVING {
+            rayon::spawn(move || drop(self));
+        }
     }
 
     /// Puts refusals, faults and what the mapper had to say into the report.

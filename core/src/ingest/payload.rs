@@ -13,6 +13,9 @@ use crate::note::Note;
 use crate::record::{Cut, Sent, Trees, cut, sent};
 use crate::validate::Violations;
 
+/// Bytes of a body from which it is checked by two threads: to wake another one takes longer than to check a small one.
+const WORTH_SHARING_BYTES: usize = 64 << 10;
+
 /// What was sent.
 pub(super) enum Payload<'b> {
     /// Checked as a whole, and cut into its records.
@@ -85,11 +88,10 @@ pub(super) fn check<'b, 'o>(
     let json = costs
         .stage(Stage::Parse, || Json::parse(body, limits.json_depth_max))
         .map_err(|malformed| Box::new(Report::rejected(ProblemClass::Malformed, vec![note(&malformed)])))?;
+    let violations = || media.schema.violations(&json, limits.violations_max);
+    let unknown = || media.schema.unknown(&json, limits.warnings_max);
     let (violations, unknown) = costs.stage(Stage::Validate, || {
-        rayon::join(
-            || media.schema.violations(&json, limits.violations_max),
-            || media.schema.unknown(&json, limits.warnings_max),
-        )
+        if body.len() < WORTH_SHARING_BYTES { (violations(), unknown()) } else { rayon::join(violations, unknown) }
     });
     if !violations.notes.is_empty() {
         let mut report = Report::rejected(ProblemClass::Invalid, violations.notes);

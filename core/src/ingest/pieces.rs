@@ -1,5 +1,5 @@
-//! Turns a large delivery into what is written of it, a piece at a time: its rows take many times the memory of its body, and
-//! are made when the store asks for them.
+//! Turns a delivery into what is written of it, a piece at a time: rows take many times the memory of a body, and are made
+//! while others are being written.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -16,16 +16,13 @@ pub(super) struct Pieces<'p> {
     pub(super) planned: &'p Plan<'p>,
 }
 
-/// Pieces of entities that are written at once where the records are in one.
-const TOGETHER_MAX: usize = 4;
-
 /// Everything that happens to records and to entities.
 type Together<'p> = (Vec<RecordStep<'p>>, Vec<EntityStep<'p>>);
 
 impl<'p> Pieces<'p> {
-    /// Whether there is too much to be in memory together.
+    /// Whether there are several.
     pub(super) fn are_many(&self) -> bool {
-        self.outcomes.pieces() > 1 || self.planned.pieces() > TOGETHER_MAX
+        self.outcomes.pieces() > 1 || self.planned.pieces() > 1
     }
 
     /// All of it, after what happens to `records` beside.
@@ -57,6 +54,10 @@ impl store::Pieces for Pieces<'_> {
 
     fn entities(&self, piece: usize) -> Result<Vec<Placed<'_>>, StoreError> {
         self.planned.steps(piece).map_err(|error| StoreError::Inconsistent(error.to_string()))
+    }
+
+    fn entities_together(&self) -> usize {
+        self.planned.pieces_together()
     }
 
     fn changes(&self) -> i64 {

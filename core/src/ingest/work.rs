@@ -29,6 +29,9 @@ use crate::store::{self, Commit, Connection, NewSend, RecordId, StoreError, Wait
 /// How often a reconciliation may ask for more; each time it knows more than before.
 const ROUNDS_MAX: usize = 32;
 
+/// Records of which it is told how many they are before they are done. Fewer are done before anybody can ask.
+const TOLD_BEFORE_DONE_MIN: usize = 256;
+
 /// How a delivery is kept.
 pub(super) enum Keeping {
     /// It is on its way to the disk while it is worked on.
@@ -270,8 +273,8 @@ impl Work<'_> {
         let mut reconciled = self.costs.stage_of(Stage::Reconcile, reconciling).await?;
         let entries = std::mem::take(&mut reconciled.entries);
         let errors = entries.iter().filter(|entry| entry.outcome.is_error()).count();
-        if self.queued {
-            self.ingest.store.progress(self.delivery, entries.len() as u64, errors as u64).await?;
+        if entries.len() >= TOLD_BEFORE_DONE_MIN {
+            self.tell_progress(&entries).await?;
         }
         let accept = self.operation.verb.changes().map_or(Accept::All, |(_, accept)| accept);
         if errors > 0 && accept == Accept::All {
@@ -299,6 +302,15 @@ impl Work<'_> {
             Vec::new()
         };
         Ok(Ingested { report, entries, changes: reconciled.changes, bodies: self.bodies(sent), removed, held_as: None })
+    }
+
+    /// Has who asks for the log of a queued delivery know how many records it holds, although none is done yet.
+    async fn tell_progress(&self, entries: &[Entry]) -> Result<(), StoreError> {
+        if !self.queued {
+            return Ok(());
+        }
+        let errors = entries.iter().filter(|entry| entry.outcome.is_error()).count();
+        self.ingest.store.progress(self.delivery, entries.len() as u64, errors as u64).await
     }
 
     /// The records that are there, each read already where they are few.
@@ -418,7 +430,9 @@ impl Work<'_> {
             Ok(outcomes) => outcomes,
             Err(failed) => {
                 self.kept(connection, keeping).await?;
-                if !self.queued {
+                if self.queued {
+                    self.tell_progress(&entries).await?;
+                } else {
                     self.settle(&failed, &entries).await?;
                 }
                 return Ok((*failed, entries));
@@ -469,7 +483,10 @@ impl Work<'_> {
         }
         Keeping::arrived(keeping).await?;
         let found = Found { report, entries, bad, waits, planned, beside };
-        self.commit(connection, state, changed, &outcomes, found, Keeping::within(keeping.as_ref())).await
+        let within = Keeping::within(keeping.as_ref());
+        let done = self.commit(connection, state, changed, &outcomes, found, within).await;
+        outcomes.leave();
+        done
     }
 
     async fn commit(
@@ -487,10 +504,10 @@ impl Work<'_> {
         }
         let ids = changed.ids();
         let pieces = Pieces { changed, outcomes, bad: &bad, planned: &planned };
-        let is_large = pieces.are_many();
+        let in_pieces = pieces.are_many();
         let mut records: Vec<_> = changed.removals().collect();
         let mut entities = Vec::new();
-        if !is_large {
+        if !in_pieces {
             (records, entities) = pieces.together(records)?;
         }
         let is_whole = entries.is_empty() && matches!(self.operation.verb, Verb::Snapshot { .. });
@@ -511,7 +528,7 @@ impl Work<'_> {
             waits,
             entries: self.log(&entries),
             entities,
-            pieces: is_large.then_some(&pieces as &dyn store::Pieces),
+            pieces: in_pieces.then_some(&pieces as &dyn store::Pieces),
             report: &report,
             received,
             numbers: changed.numbers().chain(beside.numbers).collect(),

@@ -34,7 +34,7 @@ impl<'v, 'c> Vocabulary<'v, 'c> {
         let mut wanted: HashMap<usize, Vec<usize>> = HashMap::new();
         for voice in voices {
             if let At::Turn(turn, nth) = voice.words
-                && situation.turns[turn].after.is_some_and(|said| said.loose().is_none())
+                && situation.turns[turn].is_packed()
             {
                 wanted.entry(turn).or_default().push(nth);
             }
@@ -88,9 +88,12 @@ impl<'c> Plan<'c> {
         let steps = steps.map(|(outlines, voices)| {
             let mut maker =
                 Maker { planner: &planner, vocabulary: &vocabulary, resolved: HashMap::new(), ids: HashMap::new() };
-            outlines.iter().zip(voices).flat_map(|(outline, voices)| maker.steps(outline, voices)).collect::<Vec<_>>()
+            let mut steps = Vec::with_capacity(outlines.len());
+            outlines.iter().zip(voices).for_each(|(outline, voices)| maker.steps(outline, voices, &mut steps));
+            steps
         });
-        Ok(steps.collect::<Vec<_>>().into_iter().flatten().collect())
+        let mut steps: Vec<_> = steps.collect();
+        Ok(if steps.len() == 1 { steps.swap_remove(0) } else { steps.into_iter().flatten().collect() })
     }
 }
 
@@ -115,16 +118,16 @@ struct Maker<'m, 'c> {
 }
 
 impl<'c> Maker<'_, 'c> {
-    fn steps(&mut self, outline: &Outline, voices: &[Voice<'c>]) -> Vec<Placed<'c>> {
+    fn steps(&mut self, outline: &Outline, voices: &[Voice<'c>], steps: &mut Vec<Placed<'c>>) {
         let touch = self.planner.situation.touched.at(outline.entity as usize);
         let (kind, sourced_id, place) = (touch.kind(), touch.sourced_id(), outline.place.into());
         let link = |uniform, contributors| EntityLink { kind, sourced_id, uniform, contributors };
         match outline.step {
-            Step::Retire => vec![(place, EntityStep::Retire(kind, sourced_id))],
-            Step::RetireAndRelink => vec![
-                (place, EntityStep::Retire(kind, sourced_id)),
-                (place, EntityStep::Relink(link(false, adding(voices)))),
-            ],
+            Step::Retire => steps.push((place, EntityStep::Retire(kind, sourced_id))),
+            Step::RetireAndRelink => {
+                steps.push((place, EntityStep::Retire(kind, sourced_id)));
+                steps.push((place, EntityStep::Relink(link(false, adding(voices)))));
+            }
             Step::Relink => {
                 let held = self.planner.held(outline.entity as usize);
                 let settled = held.filter(|_| touch.settled_by(self.planner.situation.turns, held));
@@ -132,11 +135,11 @@ impl<'c> Maker<'_, 'c> {
                     Some(held) => link(true, self.planner.linked(touch, held)),
                     None => link(is_uniform(voices), contributors(voices)),
                 };
-                vec![(place, EntityStep::Relink(link))]
+                steps.push((place, EntityStep::Relink(link)));
             }
             Step::Put => {
                 let link = link(is_uniform(voices), contributors(voices));
-                self.row(outline, voices, link).map(|row| (place, EntityStep::Put(row))).into_iter().collect()
+                steps.extend(self.row(outline, voices, link).map(|row| (place, EntityStep::Put(row))));
             }
         }
     }

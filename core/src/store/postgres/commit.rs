@@ -222,8 +222,12 @@ async fn entities(database: &mut PgConnection, canonical: &Canonical, commit: &C
     }
     some_entities(database, canonical, commit, steps).await?;
     if let Some(pieces) = commit.pieces {
-        for piece in 0..pieces.entities_count() {
-            let placed = pieces.entities(piece)?;
+        let all: Vec<_> = (0..pieces.entities_count()).collect();
+        for some in all.chunks(pieces.entities_together()) {
+            let mut placed = Vec::new();
+            for piece in some {
+                placed.append(&mut pieces.entities(*piece)?);
+            }
             let steps = placed.iter().map(|(nth, step)| (entity_order(step), (place + 1 + nth, step))).collect();
             some_entities(database, canonical, commit, steps).await?;
         }

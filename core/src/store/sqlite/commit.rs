@@ -7,12 +7,12 @@ use rusqlite::{Transaction, params};
 use uuid::Uuid;
 
 use super::rows::{Rows, optional_bytes, optional_text};
-use super::{delivery, gone, number, send, waiting};
+use super::{ahead, delivery, gone, number, send, waiting};
 use crate::canonical::{Canonical, KindId};
 use crate::description::{Partner, RecordTypeId};
 use crate::store::contributors::encode;
 use crate::store::sql::{self, ENTITY_PARAMETERS, ENTITY_PARAMETERS_SHARED, RECORD_PARAMETERS};
-use crate::store::{Commit, EntityLink, EntityRow, EntityStep, RecordRow, RecordStep, StoreError};
+use crate::store::{self, Commit, EntityLink, EntityRow, EntityStep, RecordRow, RecordStep, StoreError};
 use crate::table::Table;
 
 /// New entities that one statement writes: a quarter of what a row costs in a statement of its own is the statement.
@@ -27,9 +27,8 @@ pub(super) fn apply(
     process: Option<Uuid>,
     commit: &Commit<'_>,
 ) -> Result<i64, StoreError> {
-    let tenant = advance(transaction, commit)?;
-    records(transaction, partner, commit)?;
-    let end = entities(transaction, canonical, tenant, commit)?;
+    advance(transaction, commit)?;
+    let end = rows(transaction, canonical, partner, commit)?;
     let place = Some(commit.connection.generation + 1);
     delivery::finish(transaction, process, commit.delivery, commit.at, commit.report, commit.entries, place)?;
     waiting::apply(transaction, partner, commit)?;
@@ -39,41 +38,62 @@ pub(super) fn apply(
     Ok(end)
 }
 
-/// Takes the connection to its next generation; says its tenant's number.
-fn advance(transaction: &Transaction<'_>, commit: &Commit<'_>) -> Result<i64, StoreError> {
+/// Takes the connection to its next generation.
+fn advance(transaction: &Transaction<'_>, commit: &Commit<'_>) -> Result<(), StoreError> {
     let active = serde_json::to_string(&commit.active).map_err(|error| StoreError::Database(Box::new(error)))?;
     let applied = commit.applied.as_ref();
     let mut statement = transaction.prepare_cached(
         "update connection set generation = generation + 1, next_record = ?3, active = ?4, applied_sha256 = ?5, \
-         applied_setting = ?6, applied_state = ?7 where id = ?1 and generation = ?2 returning tenant",
+         applied_setting = ?6, applied_state = ?7 where id = ?1 and generation = ?2",
     )?;
-    let tenant = statement.query_row(
-        params![
-            commit.connection.id,
-            commit.connection.generation,
-            commit.next_record,
-            active,
-            applied.map(|applied| applied.sha256),
-            applied.map(|applied| applied.setting.as_bytes()),
-            applied.map(|applied| applied.state.as_bytes()),
-        ],
-        |row| row.get(0),
-    );
-    match tenant {
-        Err(rusqlite::Error::QueryReturnedNoRows) => Err(StoreError::Stale),
-        other => Ok(other?),
-    }
+    let advanced = statement.execute(params![
+        commit.connection.id,
+        commit.connection.generation,
+        commit.next_record,
+        active,
+        applied.map(|applied| applied.sha256),
+        applied.map(|applied| applied.setting.as_bytes()),
+        applied.map(|applied| applied.state.as_bytes()),
+    ])?;
+    if advanced == 1 { Ok(()) } else { Err(StoreError::Stale) }
 }
 
-/// Writes the records; what goes makes room first.
-fn records(transaction: &Transaction<'_>, partner: &Partner, commit: &Commit<'_>) -> Result<(), StoreError> {
+/// Writes the records (what goes makes room first), then the entities, and gives those of these that changed their places in
+/// the feed, in the plan's order; says its end.
+fn rows(
+    transaction: &Transaction<'_>,
+    canonical: &Canonical,
+    partner: &Partner,
+    commit: &Commit<'_>,
+) -> Result<i64, StoreError> {
+    let tenant = commit.connection.tenant_id;
+    let begin: i64 = transaction.prepare_cached("select sequence from feed")?.query_row([], |row| row.get(0))?;
+    let mut end = begin;
+    let placed = commit.entities.iter().map(|step| {
+        end.add_assign(i64::from(!matches!(step, EntityStep::Relink(_))));
+        (entity_order(step), end, step)
+    });
+    let placed = placed.collect();
+    let writer = Entities { transaction, canonical, tenant, commit };
     some_records(transaction, partner, commit, &commit.records)?;
     if let Some(pieces) = commit.pieces {
-        for piece in 0..pieces.records_count() {
-            some_records(transaction, partner, commit, &pieces.records(piece)?)?;
-        }
+        let records = || {
+            for piece in 0..pieces.records_count() {
+                some_records(transaction, partner, commit, &pieces.records(piece)?)?;
+            }
+            writer.write(placed)
+        };
+        let (count, together) = (pieces.entities_count(), pieces.entities_together());
+        let entities = |steps: &Vec<store::Placed<'_>>| {
+            let placed = steps.iter().map(|(place, step)| (entity_order(step), end + 1 + place, step));
+            writer.write(placed.collect())
+        };
+        ahead::each(count, together, |piece| pieces.entities(piece), records, entities)?;
+        end += pieces.changes();
+    } else {
+        writer.write(placed)?;
     }
-    Ok(())
+    move_feed(transaction, tenant, (begin != end).then_some(end))
 }
 
 /// Writes some of them, table by table.
@@ -133,32 +153,6 @@ fn bind_record(rows: &mut Rows<'_>, table: &Table, row: &RecordRow<'_>) -> Resul
     rows.bind(8, optional_bytes(row.contributions))?;
     rows.bind(9, row.as_of.map_or(ValueRef::Null, ValueRef::Integer))?;
     rows.cells(RECORD_PARAMETERS, &table.columns, &row.cells)
-}
-
-/// Writes the entities and gives those that changed their places in the feed, in the plan's order; says its end.
-fn entities(
-    transaction: &Transaction<'_>,
-    canonical: &Canonical,
-    tenant: i64,
-    commit: &Commit<'_>,
-) -> Result<i64, StoreError> {
-    let begin: i64 = transaction.prepare_cached("select sequence from feed")?.query_row([], |row| row.get(0))?;
-    let mut end = begin;
-    let placed = commit.entities.iter().map(|step| {
-        end.add_assign(i64::from(!matches!(step, EntityStep::Relink(_))));
-        (entity_order(step), end, step)
-    });
-    let placed = placed.collect();
-    let writer = Entities { transaction, canonical, tenant, commit };
-    writer.write(placed)?;
-    if let Some(pieces) = commit.pieces {
-        for piece in 0..pieces.entities_count() {
-            let steps = pieces.entities(piece)?;
-            writer.write(steps.iter().map(|(place, step)| (entity_order(step), end + 1 + place, step)).collect())?;
-        }
-        end += pieces.changes();
-    }
-    move_feed(transaction, tenant, (begin != end).then_some(end))
 }
 
 /// Moves the end of the feed, if it moves; says the end of the tenant's part of it.
