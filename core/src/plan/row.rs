@@ -80,7 +80,8 @@ impl<'c> Plan<'c> {
         let Some(range) = self.pieces.get(piece) else { return Ok(Vec::new()) };
         let outlines = &self.steps[range.clone()];
         let planner = Planner { situation: &self.situation, turns: &self.turns };
-        let voices: Vec<_> = outlines.par_iter().map(|outline| planner.voices(outline.entity as usize)).collect();
+        let voices = outlines.par_iter().with_min_len(PLANNED_TOGETHER);
+        let voices: Vec<_> = voices.map(|outline| planner.voices(outline.entity as usize)).collect();
         let spoken = outlines.iter().zip(&voices).filter(|(outline, _)| outline.step == Step::Put);
         let spoken = spoken.flat_map(|(_, voices)| if is_uniform(voices) { first(voices) } else { voices.as_slice() });
         let vocabulary = Vocabulary::of(&self.situation, spoken)?;

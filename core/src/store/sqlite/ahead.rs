@@ -2,7 +2,9 @@
 //! threads make the next ones and take apart the last ones.
 
 use std::collections::VecDeque;
-use std::sync::mpsc::sync_channel;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvError, sync_channel};
 
 use crate::store::StoreError;
 
@@ -26,23 +28,33 @@ pub(super) fn each<T: Send>(
     rayon::in_place_scope(|scope| {
         let start = |nth| {
             let (sender, ready) = sync_channel(1);
-            scope.spawn(move |_| drop(sender.send(make(nth)))); // who fails does not wait for it
-            ready
+            let begun = Arc::new(AtomicBool::new(false));
+            let is_begun = Arc::clone(&begun);
+            scope.spawn(move |_| {
+                if !is_begun.swap(true, Ordering::AcqRel) {
+                    drop(sender.send(make(nth))); // who fails does not wait for it
+                }
+            });
+            (begun, ready)
         };
         let mut under_way: VecDeque<_> = (0..count.min(ahead)).map(start).collect();
         first()?;
-        for next in ahead.. {
-            let Some(ready) = under_way.pop_front() else { break };
-            let panicked = |_| StoreError::Inconsistent("a piece of what is to be written was not made".to_owned());
-            let piece = ready.recv().map_err(panicked)??;
-            if next < count {
-                under_way.push_back(start(next));
+        for nth in 0..count {
+            let Some((begun, ready)) = under_way.pop_front() else { break };
+            // What nobody has begun with, because all are busy with other things, is not waited for.
+            let piece = if begun.swap(true, Ordering::AcqRel) { ready.recv().map_err(panicked)?? } else { make(nth)? };
+            if nth + ahead < count {
+                under_way.push_back(start(nth + ahead));
             }
             take(&piece)?;
             scope.spawn(move |_| drop(piece));
         }
         Ok(())
     })
+}
+
+fn panicked(_: RecvError) -> StoreError {
+    StoreError::Inconsistent("a piece of what is to be written was not made".to_owned())
 }
 
 #[cfg(test)]
