@@ -71,15 +71,15 @@ pub(super) fn stored(client: &Client) -> HashMap<String, Stored> {
 
 /// Waits until nothing waits to be worked on.
 pub(super) fn settle(client: &Client) {
-    let open = || stored(client).into_values().find(Stored::is_open);
-    until(|| open().map(|open| format!("{open:?} is worked on")));
+    let open = || stored(client).into_values().filter(Stored::is_open);
+    until(|| open().map(|open| format!("{open:?} is worked on")).collect());
 }
 
 /// Waits until everybody who subscribed was told everything.
 pub(super) fn until_told(client: &Client, ledgers: &[Ledger]) {
-    let missing =
-        |of: &Ledger| state::sends(client, &of.connection).into_values().flatten().find(|send| !send.is_taken);
-    until(|| ledgers.iter().find_map(missing).map(|send| format!("{send:?} is taken")));
+    let sends = |of: &Ledger| state::sends(client, &of.connection).into_values().flatten();
+    let missing = || ledgers.iter().flat_map(sends).filter(|send| !send.is_taken);
+    until(|| missing().map(|send| format!("{send:?} is taken")).collect());
 }
 
 /// What is stored is what was sent: all that was acknowledged, once each, and nothing that nobody sent. Says for each
@@ -184,11 +184,16 @@ pub(super) fn of_state(found: &State, expected: &State) {
     assert!(differences.is_empty(), "{count} differences to a rebuilt database:\n{}", first.join("\n"));
 }
 
-/// Waits until nothing is awaited any more.
-fn until(awaited: impl Fn() -> Option<String>) {
-    let start = Instant::now();
-    while let Some(what) = awaited() {
-        assert!(start.elapsed() < PATIENCE, "it is waited in vain until {what}");
+/// Waits until nothing is awaited any more; as long as it becomes less, however slowly.
+fn until(awaited: impl Fn() -> Vec<String>) {
+    let (mut least, mut since) = (usize::MAX, Instant::now());
+    loop {
+        let left = awaited();
+        let Some(what) = left.first() else { return };
+        if left.len() < least {
+            (least, since) = (left.len(), Instant::now());
+        }
+        assert!(since.elapsed() < PATIENCE, "it is waited in vain until {what}, and for {} more", left.len() - 1);
         thread::park_timeout(LOOK);
     }
 }
