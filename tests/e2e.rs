@@ -26,6 +26,8 @@ mod erasing;
 #[cfg(test)]
 mod events;
 #[cfg(test)]
+mod explaining;
+#[cfg(test)]
 mod holding;
 #[cfg(test)]
 mod hostile;

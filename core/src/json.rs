@@ -8,6 +8,7 @@
 
 mod instance;
 mod pointer;
+mod spot;
 
 use std::borrow::Cow;
 
@@ -15,6 +16,7 @@ use jiter::{Jiter, Peek};
 
 pub use self::instance::{Instance, Node};
 pub use self::pointer::{Pointer, PointerStep};
+pub use self::spot::Spot;
 
 /// A JSON value that borrows from the bytes it was read from.
 #[derive(Clone, Debug, PartialEq)]

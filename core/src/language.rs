@@ -4,6 +4,7 @@
 //! Partners' descriptions and the canonical schemas are written in one language and read by the same code; what a
 //! particular file means stands in [`crate::canonical`] and [`crate::description`].
 
+pub mod described;
 pub mod diagnostic;
 pub mod files;
 pub mod grammar;

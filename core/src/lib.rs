@@ -35,6 +35,8 @@ pub mod retention;
 
 pub mod erasure;
 
+pub mod likeness;
+
 pub mod store;
 
 pub mod reference;

@@ -38,6 +38,8 @@ pub struct Limits {
     pub warnings_max: usize,
     /// Changes that are kept, to be shown, of a delivery that is held.
     pub held_changes_max: usize,
+    /// Bytes of what was sent, of which a likeness is drawn.
+    pub likeness_bytes_max: usize,
     /// Days that a delivery is held; then it is discarded.
     pub held_days_max: u32,
     /// Deliveries that a rebuild works on in a second, so that it leaves something for others.
@@ -184,6 +186,7 @@ impl Default for Limits {
             violations_max: 100,
             warnings_max: 100,
             held_changes_max: 200,
+            likeness_bytes_max: 8 << 20,
             held_days_max: 14,
             replayed_per_second_max: 500,
             page_rows_max: 10_000,

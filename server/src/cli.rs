@@ -10,6 +10,7 @@ mod connection;
 mod demo;
 mod erase;
 mod export;
+mod fixture;
 mod held;
 mod infer;
 mod map;
@@ -68,6 +69,7 @@ enum Command {
     Partner(partner::Partners),
     Connection(connection::Connections),
     Export(export::Export),
+    Fixture(fixture::Fixture),
     Infer(infer::Infer),
     Held(held::Held),
     Quarantine(quarantine::Quarantine),
@@ -123,6 +125,7 @@ impl Cli {
             Command::Partner(command) => command.run(),
             Command::Connection(command) => command.run(),
             Command::Export(command) => command.run(),
+            Command::Fixture(command) => command.run(),
             Command::Infer(command) => command.run(),
             Command::Held(command) => command.run(),
             Command::Quarantine(command) => command.run(),

@@ -1,6 +1,7 @@
-//! Turns a [`Preview`] and what is stored of a connection into what the payload would change.
+//! Turns a [`Preview`] and what is stored of a connection into what the payload would change; and two previews into how
+//! they differ.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use rollcall_core::canonical::{Canonical, Kind, KindId};
@@ -143,23 +144,79 @@ fn differences(held: &Map<String, Value>, new: &Map<String, Value>) -> Vec<(Stri
     differing.map(|name| (name.clone(), held.get(name).cloned(), new.get(name).cloned())).collect()
 }
 
+/// How one entity differs between two previews.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Revision {
+    /// Its kind.
+    pub kind: String,
+    /// The partner's own id for it.
+    pub source_id: String,
+    /// What is different.
+    pub action: Action,
+}
+
+/// How two previews differ: what the later one has new, otherwise, and not any more.
+pub fn revisions(before: &Preview, after: &Preview) -> Vec<Revision> {
+    let none = BTreeMap::new();
+    let kinds: BTreeSet<_> = before.entities.keys().chain(after.entities.keys()).collect();
+    let mut revisions = Vec::new();
+    for kind in kinds {
+        let [before, after] = [before, after].map(|preview| preview.entities.get(kind).unwrap_or(&none));
+        for source_id in before.keys().chain(after.keys()).collect::<BTreeSet<_>>() {
+            let action = match (before.get(source_id), after.get(source_id)) {
+                (None, _) => Action::Create,
+                (_, None) => Action::Remove,
+                (Some(before), Some(after)) => match differences(before, after) {
+                    differences if differences.is_empty() => continue,
+                    differences => Action::Update(differences),
+                },
+            };
+            revisions.push(Revision { kind: kind.clone(), source_id: source_id.clone(), action });
+        }
+    }
+    revisions
+}
+
+impl Revision {
+    /// `+`, `~` or `-`.
+    pub fn sign(&self) -> char {
+        self.action.sign()
+    }
+}
+
+impl Action {
+    fn sign(&self) -> char {
+        match self {
+            Self::Create => '+',
+            Self::Update(_) => '~',
+            Self::Remove => '-',
+        }
+    }
+
+    /// The fields that change, a line each.
+    fn write_fields(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self::Update(differences) = self else { return Ok(()) };
+        let show = |value: &Option<Value>| value.as_ref().map_or_else(|| "nothing".to_owned(), ToString::to_string);
+        for (name, before, after) in differences {
+            write!(f, "\n    {name}: {} -> {}", show(before), show(after))?;
+        }
+        Ok(())
+    }
+}
+
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sign = match self.action {
-            Action::Create => '+',
-            Action::Update(_) => '~',
-            Action::Remove => '-',
-        };
-        write!(f, "{sign} {} {}", self.kind, self.sourced_id)?;
+        write!(f, "{} {} {}", self.action.sign(), self.kind, self.sourced_id)?;
         if let Some(source_id) = &self.source_id {
             write!(f, " {source_id}")?;
         }
-        if let Action::Update(differences) = &self.action {
-            let show = |value: &Option<Value>| value.as_ref().map_or_else(|| "nothing".to_owned(), ToString::to_string);
-            for (name, before, after) in differences {
-                write!(f, "\n    {name}: {} -> {}", show(before), show(after))?;
-            }
-        }
-        Ok(())
+        self.action.write_fields(f)
+    }
+}
+
+impl fmt::Display for Revision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {}", self.sign(), self.kind, self.source_id)?;
+        self.action.write_fields(f)
     }
 }

@@ -16,6 +16,7 @@ pub mod database;
 pub mod demo;
 pub mod diff;
 pub mod erasing;
+pub mod evidence;
 pub mod examples;
 #[cfg(test)]
 mod fixture;
@@ -23,6 +24,7 @@ pub mod hands;
 pub mod holding;
 pub mod infer;
 pub mod intake;
+pub mod likeness;
 pub mod log;
 pub mod metrics;
 pub mod newcomer;

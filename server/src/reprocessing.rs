@@ -1,23 +1,27 @@
 //! Turns a delivery that came to nothing into a new one that says the same, worked on as things are now: once a description,
-//! a mapper or the data that it refers to have been mended.
+//! a mapper or the data that it refers to have been mended. Or, to find out what happened then, by the version of the
+//! partner that it was worked on with first.
 //!
 //! The new one names the first one and takes its place, whatever comes of it. What says everything and is older than
 //! what was said last is only looked at, unless somebody wants to go back to it: it would undo what came since.
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
+use rollcall_core::bundle::VersionId;
 use rollcall_core::delivery::{Report, Status};
 use rollcall_core::description::{Operation, ProblemClass, Verb};
 use rollcall_core::ingest::{IngestError, Loaded};
-use rollcall_core::store::StoreError;
-use rollcall_core::store::archive::StoredCall;
+use rollcall_core::store::administration::{Activation, Active};
+use rollcall_core::store::archive::{Archived, StoredCall};
+use rollcall_core::store::{ConnectionName, StoreError};
 use serde::Serialize;
 use uuid::Uuid;
 
 use crate::access::Connection;
 use crate::app::App;
 use crate::holding::whose;
-use crate::intake::in_turn;
+use crate::intake::{blocking, in_turn};
 use crate::problem::Problem;
 
 /// How a delivery is worked on once more.
@@ -25,6 +29,8 @@ use crate::problem::Problem;
 pub struct How {
     /// Though something newer says everything anew.
     pub rewind: bool,
+    /// By the version that was in use when it was received.
+    pub as_run: bool,
     /// Nothing is stored.
     pub dry_run: bool,
 }
@@ -37,6 +43,8 @@ pub struct Reprocessed {
     pub delivery: Option<Uuid>,
     /// The one that it repeats.
     pub first: Uuid,
+    /// The version of the partner that it was worked on with.
+    pub version: VersionId,
     /// Whether nothing was stored.
     pub dry_run: bool,
     /// Whether that is because something newer says everything anew.
@@ -54,7 +62,8 @@ enum Undone {
 
 /// Works on a delivery once more.
 pub async fn reprocess(app: &Arc<App>, delivery: Uuid, how: How) -> Result<Reprocessed, Problem> {
-    let (_, from, loaded) = whose(app, delivery).await?;
+    let (archived, from, loaded) = whose(app, delivery).await?;
+    let loaded = if how.as_run { as_run(app, &archived, &loaded).await? } else { loaded };
     let id = app.ingest.clock.next_id();
     let work = move |app: Arc<App>, from: Arc<Connection>, loaded: Arc<Loaded>| async move {
         again(&app, &from, &loaded, delivery, id, how).await
@@ -107,7 +116,36 @@ async fn again(
     if !dry_run {
         supersede(app, &call).await?;
     }
-    Ok(Ok(Reprocessed { delivery: (!dry_run).then_some(id), first, dry_run, is_outdated, report }))
+    let (delivery, version) = ((!dry_run).then_some(id), loaded.version);
+    Ok(Ok(Reprocessed { delivery, first, version, dry_run, is_outdated, report }))
+}
+
+/// The version that was in use when a delivery was worked on, as the history of decisions tells it. `loaded` is what its
+/// connection uses now.
+async fn as_run(app: &Arc<App>, archived: &Archived, loaded: &Arc<Loaded>) -> Result<Arc<Loaded>, Problem> {
+    let gone = |why: String| Problem::new(ProblemClass::Clash, "clash", why);
+    let delivery = &archived.delivery;
+    let waited = loaded.partner.operation(&delivery.operation).is_some_and(|operation| operation.asynchronous);
+    let at = delivery.finished_at.filter(|_| waited).unwrap_or(delivery.received_at);
+    let connection = (archived.tenant.clone(), delivery.connection.clone());
+    let activations = app.ingest.store.administration().activations().await?;
+    let version = version_at(activations, &delivery.partner, &connection, at);
+    let version = version.ok_or_else(|| gone("no version is known that was in use when it was received".to_owned()))?;
+    let app = Arc::clone(app);
+    let found = async move { app.versions.get(&*app.ingest.store, app.canonical(), version).await };
+    blocking(found).await??.map_err(|reason| gone(format!("version {} cannot be used: {reason}", version.short())))
+}
+
+/// The version that a connection of a partner used at some time.
+fn version_at(
+    mut activations: Vec<Activation>,
+    partner: &str,
+    connection: &ConnectionName,
+    at: Timestamp,
+) -> Option<VersionId> {
+    activations.retain(|activation| activation.at <= at);
+    let active = Active::of(partner, &activations);
+    active.pins.get(connection).copied().or(active.version())
 }
 
 /// Whether something newer says everything anew.
@@ -134,3 +172,6 @@ async fn supersede(app: &App, call: &StoredCall) -> Result<(), StoreError> {
     app.ingest.store.archive().turn(call.id, call.status, &report, app.ingest.clock.now()).await?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,14 +1,19 @@
 //! `rollcall map`: what a payload becomes, or what it would change in a database.
 
+mod watch;
+
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use rollcall_core::canonical::Canonical;
+use rollcall_core::language::Folder;
 use rollcall_core::limits::Limits;
 use rollcall_server::config::{Config, Overrides};
 use rollcall_server::database::open;
 use rollcall_server::demo::Demo;
 use rollcall_server::diff::{Change, diff};
+use rollcall_server::evidence::Witness;
 use rollcall_server::preview::{Preview, Previewer};
 use serde_json::{Value, json};
 
@@ -16,8 +21,10 @@ use super::{FolderArgs, Outcome, block_on, operation};
 
 /// Show what a payload becomes
 ///
-/// Prints the entities as JSON, with the partner's own ids; nothing is stored. With --diff, prints what the payload
-/// would change in the database of a configuration instead.
+/// Prints the entities as JSON, with the partner's own ids; nothing is stored. Of what is wrong, both ends are shown: where
+/// it stands in the payload, by shape, and what the description says there. With --diff, prints what the payload would
+/// change in the database of a configuration instead; with --watch, what each save of the payload, the description or the
+/// mapper changes, until Ctrl-C.
 #[derive(Debug, clap::Args)]
 pub(super) struct Map {
     /// Whose payload it is
@@ -34,6 +41,9 @@ pub(super) struct Map {
     /// The connection's options, JSON [default: those of the partner's demo.yaml, or of the connection with --diff]
     #[arg(long, value_name = "JSON")]
     options: Option<String>,
+    /// Map again whenever the payload, the description or the mapper is saved, and show what is different
+    #[arg(long, conflicts_with = "diff")]
+    watch: bool,
     /// Compare with what is stored of a connection
     #[arg(long, requires_all = ["tenant", "connection"])]
     diff: bool,
@@ -50,19 +60,25 @@ pub(super) struct Map {
     folders: FolderArgs,
 }
 
+/// What a payload was found to become.
+struct Seen {
+    canonical: Canonical,
+    preview: Preview,
+    /// What is wrong with it, as people read it.
+    troubles: Vec<String>,
+}
+
 impl Map {
     pub(super) fn run(self) -> anyhow::Result<Outcome> {
-        let (canonical, loaded) = self.folders.load(&self.partner)?;
+        if self.watch {
+            return watch::watch(&self);
+        }
         let config =
             self.diff.then(|| Config::load(&self.config, Overrides::default().with_environment())).transpose()?;
-        let options = self.options(config.as_ref())?;
-        let limits = config.as_ref().map_or_else(Limits::default, |config| config.limits.clone());
-        let operation = operation(&loaded, self.operation.as_deref())?;
-        let body = read(&self.file)?;
-        let before = self.before.as_deref().map(read).transpose()?;
-        let previewer =
-            Previewer { canonical: &canonical, loaded: &loaded, operation, options: &options, limits: &limits };
-        let preview = previewer.preview(before.as_deref(), &body)?;
+        let Seen { canonical, preview, troubles } = self.look(config.as_ref())?;
+        for trouble in &troubles {
+            eprintln!("{trouble}");
+        }
         match (config, self.tenant.as_deref().zip(self.connection.as_deref())) {
             (Some(config), Some((tenant, connection))) => {
                 tell_notes(&preview);
@@ -75,6 +91,23 @@ impl Map {
             _ => writeln!(std::io::stdout(), "{}", serde_json::to_string_pretty(&preview)?)?,
         }
         Ok(if preview.is_clean() { Outcome::Done } else { Outcome::Problems })
+    }
+
+    /// Loads the partner as it is now, and maps the payload as it is now.
+    fn look(&self, config: Option<&Config>) -> anyhow::Result<Seen> {
+        let (canonical, loaded) = self.folders.load(&self.partner)?;
+        let options = self.options(config)?;
+        let limits = config.map_or_else(Limits::default, |config| config.limits.clone());
+        let operation = operation(&loaded, self.operation.as_deref())?;
+        let body = read(&self.file)?;
+        let before = self.before.as_deref().map(read).transpose()?;
+        let previewer =
+            Previewer { canonical: &canonical, loaded: &loaded, operation, options: &options, limits: &limits };
+        let preview = previewer.preview(before.as_deref(), &body)?;
+        let folder = self.folders.folders().partner(&self.partner);
+        let witness = Witness::new(&canonical, &loaded, operation, Some(Folder::Disk(&folder)));
+        let troubles = witness.told(&self.file.display().to_string(), &body, &preview);
+        Ok(Seen { canonical, preview, troubles })
     }
 
     /// What the connection chooses.
@@ -100,13 +133,7 @@ fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
 }
 
 fn tell_notes(preview: &Preview) {
-    let kinds = [
-        ("rejected", &preview.rejections),
-        ("refused", &preview.refusals),
-        ("parked", &preview.parked),
-        ("fault", &preview.faults),
-        ("warning", &preview.warnings),
-    ];
+    let kinds = [("parked", &preview.parked), ("warning", &preview.warnings)];
     for (what, notes) in kinds {
         for note in notes {
             eprintln!("{what}: {}: {} ({})", note.pointer, note.message, note.code);

@@ -22,7 +22,7 @@ pub(super) struct Quarantine {
     server: String,
 }
 
-/// Work on a delivery once more, as things are now
+/// Work on a delivery once more, as things are now or as they were
 ///
 /// It becomes a new delivery that names the first one. What says everything and is older than what was applied last is only
 /// looked at. It is done by a running server, with the operator's credential in the environment variable
@@ -37,6 +37,12 @@ pub(super) struct Reprocess {
     /// Apply it also if something newer said everything anew since
     #[arg(long)]
     rewind: bool,
+    /// By the version of the partner that is in use now: the default
+    #[arg(long, conflicts_with = "as_run")]
+    current: bool,
+    /// By the version of the partner that was in use when it was received
+    #[arg(long)]
+    as_run: bool,
     /// The server
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
     server: String,
@@ -49,7 +55,7 @@ enum Action {
         #[command(flatten)]
         filter: Filter,
     },
-    /// Show one, with what was sent where something is wrong
+    /// Show one, with what was sent where something is wrong, and what the description says there
     Show {
         /// Its id
         delivery: Uuid,
@@ -111,7 +117,7 @@ impl Reprocess {
     pub(super) fn run(self) -> anyhow::Result<Outcome> {
         let operator = Operator::at(&self.server)?;
         let path = format!("deliveries/{}/reprocess", self.delivery);
-        tell(&operator.ask("POST", &path, &json!({"rewind": self.rewind}), self.dry_run)?)
+        tell(&operator.ask("POST", &path, &json!({"rewind": self.rewind, "asRun": self.as_run}), self.dry_run)?)
     }
 }
 

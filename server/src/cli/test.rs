@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, ensure};
 use rollcall_core::canonical::Canonical;
 use rollcall_core::ingest::Loaded;
+use rollcall_core::language::Folder;
 use rollcall_core::limits::Limits;
 use rollcall_server::demo::Demo;
+use rollcall_server::evidence::Witness;
 use rollcall_server::examples::Example;
 use rollcall_server::preview::{Native, Preview, Previewer};
 use serde_json::{Value, json};
@@ -41,6 +43,7 @@ pub(super) struct Test {
 struct Tester<'t> {
     canonical: &'t Canonical,
     loaded: &'t Loaded,
+    folder: &'t Path,
     options: Value,
     limits: Limits,
     native: Native,
@@ -77,6 +80,7 @@ impl Test {
         let tester = Tester {
             canonical,
             loaded,
+            folder: &folder,
             options: Demo::load(&folder)?.map_or_else(|| json!({}), |demo| demo.options()),
             limits: Limits::default(),
             native,
@@ -90,7 +94,7 @@ impl Test {
             let problems = tester.test(example).with_context(|| format!("failed to test {file}"))?;
             println!("{} {file}", if problems.is_empty() { "ok  " } else { "FAIL" });
             for problem in &problems {
-                println!("     {problem}");
+                println!("     {}", problem.replace('\n', "\n     "));
             }
             failed += usize::from(!problems.is_empty());
         }
@@ -128,6 +132,11 @@ impl Tester<'_> {
         problems.extend(differences.into_iter().take(DIFFERENCES_MAX));
         if more > 0 {
             problems.push(format!("and {more} more differences"));
+        }
+        if !problems.is_empty() {
+            let folder = Folder::Disk(self.folder);
+            let witness = Witness::new(canonical, loaded, operation, Some(folder));
+            problems.extend(witness.told(&example.file.display().to_string(), &body, &preview));
         }
         Ok(problems)
     }

@@ -3,6 +3,7 @@
 mod connections;
 pub(super) mod erasures;
 pub(super) mod held;
+pub(super) mod likeness;
 pub(super) mod partners;
 pub(super) mod quarantine;
 pub(super) mod rebuild;
@@ -41,6 +42,7 @@ pub(super) fn router() -> Router<Arc<App>> {
         .route("/quarantine/{delivery}", get(quarantine::show))
         .route("/quarantine/{delivery}/discard", post(quarantine::discard))
         .route("/deliveries/{delivery}/reprocess", post(quarantine::again))
+        .route("/deliveries/{delivery}/fixture", post(likeness::draw))
         .route("/tenants/{tenant}/connections/{connection}/rebuild", get(rebuild::progress).post(rebuild::begin))
         .route("/erasures", get(erasures::list).post(erasures::again))
         .fallback(async || Problem::unknown("there is no such endpoint"))

@@ -9,7 +9,9 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Uri};
 use jiff::Timestamp;
+use rollcall_core::bundle::Bundle;
 use rollcall_core::delivery::{Report, Status};
+use rollcall_core::language::Folder;
 use rollcall_core::note::Note;
 use rollcall_core::store::archive::{ArchiveQuery, Archived};
 use schemars::JsonSchema;
@@ -20,6 +22,7 @@ use uuid::Uuid;
 use super::held::Discarding;
 use super::parsed;
 use crate::app::App;
+use crate::evidence::{Trouble, Witness};
 use crate::holding;
 use crate::intake::{self, blocking};
 use crate::problem::Problem;
@@ -52,10 +55,14 @@ pub(in crate::routes) struct Listing {
 }
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(in crate::routes) struct Again {
+    /// Apply it though something newer says everything anew.
     #[serde(default)]
     rewind: bool,
+    /// By the version of the partner that was in use when it was received.
+    #[serde(default)]
+    as_run: bool,
 }
 
 /// Lists them, the oldest first. `next` is where the next page begins; there may be more where it is not `null`, whatever
@@ -99,23 +106,42 @@ fn has_code(found: &Archived, code: &str) -> bool {
 }
 
 fn notes(report: &Report) -> impl Iterator<Item = &Note> {
-    report.rejections.iter().chain(&report.refusals).chain(&report.faults)
+    troubles(report).map(|(_, note)| note)
 }
 
-/// Shows one, with what was sent where something is wrong: to an operator, on purpose.
+fn troubles(report: &Report) -> impl Iterator<Item = (Trouble, &Note)> {
+    let kinds = [
+        (Trouble::Rejected, &report.rejections),
+        (Trouble::Refused, &report.refusals),
+        (Trouble::Fault, &report.faults),
+    ];
+    kinds.into_iter().flat_map(|(trouble, notes)| notes.iter().map(move |note| (trouble, note)))
+}
+
+/// Shows one, with what was sent where something is wrong, to an operator, on purpose; and with what the description that
+/// is in use now says there.
 pub(super) async fn show(
     State(app): State<Arc<App>>,
     Path(delivery): Path<Uuid>,
     headers: HeaderMap,
 ) -> Result<Json<Value>, Problem> {
     app.operator(&headers)?;
-    let (archived, ..) = holding::whose(&app, delivery).await?;
-    let body = app.reader.body(&archived.tenant, delivery).await?;
-    let body: Value = body.and_then(|body| serde_json::from_slice(&body.bytes).ok()).unwrap_or_default();
+    let (archived, _, loaded) = holding::whose(&app, delivery).await?;
+    let bytes = app.reader.body(&archived.tenant, delivery).await?.map(|body| body.bytes).unwrap_or_default();
+    let body: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+    let bundle = app.ingest.store.administration().bundle(loaded.version).await?;
+    let bundle = bundle.and_then(|bundle| Bundle::open(&bundle, &app.ingest.limits.bundle).ok());
+    let files = bundle.as_ref().map(|bundle| Folder::Memory(bundle.files()));
+    let operation = loaded.partner.operation(&archived.delivery.operation);
+    let witness = operation.map(|operation| Witness::new(app.canonical(), &loaded, operation, files));
     let report = archived.delivery.report.as_ref();
-    let troubles = report.into_iter().flat_map(notes).map(|note| {
+    let troubles = report.into_iter().flat_map(troubles).map(|(trouble, note)| {
         let sent = body.pointer(note.pointer.as_str()).map(shown);
-        json!({"pointer": note.pointer, "code": note.code, "message": note.message, "words": note.words, "sent": sent})
+        let evidence = witness.as_ref().map(|witness| witness.evidence(&bytes, trouble, note));
+        json!({
+            "pointer": note.pointer, "code": note.code, "message": note.message, "words": note.words, "sent": sent,
+            "trouble": trouble.word(), "evidence": evidence,
+        })
     });
     let troubles: Vec<_> = troubles.collect();
     Ok(Json(json!({"delivery": archived, "troubles": troubles})))
@@ -149,7 +175,7 @@ pub(super) async fn again(
 ) -> Result<Json<Value>, Problem> {
     app.operator(&headers)?;
     let dry_run = intake::dry_run(&headers)?;
-    let Again { rewind } = if body.is_empty() { Again::default() } else { parsed(&body)? };
-    let done = reprocess(&app, delivery, How { rewind, dry_run }).await?;
+    let Again { rewind, as_run } = if body.is_empty() { Again::default() } else { parsed(&body)? };
+    let done = reprocess(&app, delivery, How { rewind, as_run, dry_run }).await?;
     Ok(Json(json!(done)))
 }

@@ -199,6 +199,14 @@ fn waiting() -> Vec<Endpoint> {
             .answers(json!({"type": "object"}))
             .dry_run()
             .problems(&[404, 409, 422]),
+        Endpoint::post(
+            "/admin/v1/deliveries/{delivery}/fixture",
+            "drawFixture",
+            "An example with the shape of what was sent, and nobody's data",
+        )
+        .body::<admin::likeness::Wishes>()
+        .answers(json!({"type": "object"}))
+        .problems(&[404, 409, 413, 422]),
         Endpoint::get(rebuild, "getRebuild", "How far folding a connection again is")
             .answers(json!({"type": "object"}))
             .problems(&[404]),
