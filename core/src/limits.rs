@@ -40,6 +40,10 @@ pub struct Limits {
     pub held_changes_max: usize,
     /// Bytes of what was sent, of which a likeness is drawn.
     pub likeness_bytes_max: usize,
+    /// Bytes of a delivery that a version which runs beside looks at; larger ones are left out.
+    pub shadow_bytes_max: usize,
+    /// Deliveries that wait for a version which runs beside; further ones are left out.
+    pub shadow_deliveries_max: usize,
     /// Days that a delivery is held; then it is discarded.
     pub held_days_max: u32,
     /// Deliveries that a rebuild works on in a second, so that it leaves something for others.
@@ -187,6 +191,8 @@ impl Default for Limits {
             warnings_max: 100,
             held_changes_max: 200,
             likeness_bytes_max: 8 << 20,
+            shadow_bytes_max: 1 << 20,
+            shadow_deliveries_max: 64,
             held_days_max: 14,
             replayed_per_second_max: 500,
             page_rows_max: 10_000,

@@ -28,6 +28,7 @@ use crate::presence::Signals;
 use crate::problem::Problem;
 use crate::rebuilding::Rebuilds;
 use crate::registry::Registry;
+use crate::shadow::Shadows;
 use crate::turn::Turns;
 use crate::versions::Versions;
 use crate::webhook::Courier;
@@ -42,6 +43,8 @@ pub struct App {
     pub access: ArcSwap<Access>,
     /// The partners.
     pub registry: Registry,
+    /// What runs beside them.
+    pub shadows: Shadows,
     /// What operators' decisions are followed with.
     pub versions: Versions,
     /// What takes deliveries through all stages.

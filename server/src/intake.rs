@@ -20,6 +20,7 @@ use crate::body::{Flaw, Payload};
 use crate::metrics::{self, Stage};
 use crate::panic;
 use crate::problem::{Finding, Problem};
+use crate::shadow::{self, Offered};
 
 /// The header that asks for an answer without consequences.
 pub const DRY_RUN: HeaderName = HeaderName::from_static("rollcall-dry-run");
@@ -106,12 +107,16 @@ pub async fn take(
     dry_run: bool,
 ) -> Result<Ingested, Problem> {
     let (id, size) = (received.id, received.size);
+    let offered = matches!(by, By::Partner(_)).then(|| Offered::of(&received)).flatten().filter(|_| !dry_run);
     let work = move |app: Arc<App>, from: Arc<Connection>, loaded: Arc<Loaded>| async move {
         app.ingest.run(&from.sender, &loaded, by.operation(&loaded), received, dry_run).await
     };
     let delivery = (!dry_run).then_some(id);
     let ingested = in_turn(app, from, loaded, id, work).await.map_err(|problem| problem.kept_as(delivery))?;
     ended(from, loaded, size, &ingested.report, dry_run);
+    if let Some(offered) = offered {
+        shadow::offer(app, from, loaded, offered);
+    }
     app.told(&loaded.partner);
     if !is_refused(&ingested.report) {
         return Ok(ingested);

@@ -41,6 +41,7 @@ pub mod registry;
 pub mod reprocessing;
 pub mod routes;
 pub mod server;
+pub mod shadow;
 mod socket;
 pub mod start;
 pub mod trace;

@@ -22,7 +22,8 @@ use rollcall_core::limits::Limits;
 use rollcall_core::store::{DueSend, SendOutcome, Trouble};
 
 use self::catalogue::{
-    ALL, BUILD, Kind, LIMIT, LOGGED, PARTNER, REQUEST_SECONDS, REQUESTS, REQUESTS_IN_PROGRESS, TROUBLE, WORKING,
+    ALL, BUILD, Kind, LIMIT, LOGGED, PARTNER, REQUEST_SECONDS, REQUESTS, REQUESTS_IN_PROGRESS, SHADOWED, TROUBLE,
+    WORKING,
 };
 pub use self::connection::Stage;
 
@@ -161,6 +162,11 @@ pub fn trouble(now: Option<Trouble>) {
     for trouble in Trouble::ALL {
         gauge!(TROUBLE.name, "trouble" => trouble.word()).set(u8::from(now == Some(trouble)));
     }
+}
+
+/// Counts a delivery that a version which runs beside the one in use has looked at.
+pub fn shadowed(partner: &str, outcome: &'static str) {
+    counter!(SHADOWED.name, "partner" => partner.to_owned(), "outcome" => outcome).increment(1);
 }
 
 /// Counts an attempt to send a webhook.

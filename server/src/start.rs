@@ -24,6 +24,7 @@ use crate::partners::{Folders, PartnersError, host};
 use crate::presence::{self, Signals};
 use crate::rebuilding::Rebuilds;
 use crate::registry::{Registry, Table};
+use crate::shadow::{self, Shadows};
 use crate::turn::Turns;
 use crate::versions::{self, Versions};
 use crate::webhook::Courier;
@@ -98,11 +99,12 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<App>, S
     tracing::info!(partners = names.join(", "), "loaded");
     let ingest = Ingest::new(store.clone(), Arc::new(canonical), clock, config.limits.clone());
     let ingest = ingest.metered(Arc::new(metrics.clone()));
-    Ok(Arc::new(App {
+    let app = Arc::new(App {
         config: Arc::new(config.clone()),
         process,
         access: ArcSwap::from_pointee(access),
         registry: Registry::new(table),
+        shadows: Shadows::default(),
         versions,
         ingest: Arc::new(ingest),
         reader: store,
@@ -120,7 +122,9 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<App>, S
         metrics,
         public_url: config.public_url.clone(),
         ready: AtomicBool::new(false),
-    }))
+    });
+    shadow::follow(&app, 0).await?;
+    Ok(app)
 }
 
 /// Every connection's partner is there, and its options are what the description allows.

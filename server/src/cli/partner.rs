@@ -95,6 +95,16 @@ enum Action {
         #[command(flatten)]
         known: Known,
     },
+    /// Let a version run beside the one in use on what is really sent, and show what it comes to; nothing of it is stored
+    Shadow {
+        /// The partner
+        partner: String,
+        /// Version that is stored, by the first digits of its id; what runs is shown where none is named
+        version: Option<String>,
+        /// Let none run beside any more
+        #[arg(long, conflicts_with = "version")]
+        off: bool,
+    },
     /// Print who decided what, the last first
     Log {
         /// So many lines at most
@@ -118,6 +128,14 @@ impl Partners {
             Action::List => server.get("/admin/v1/partners"),
             Action::Versions { partner } => server.get(&format!("/admin/v1/partners/{}/versions", step(&partner))),
             Action::History { partner } => server.get(&format!("/admin/v1/partners/{}/activations", step(&partner))),
+            Action::Shadow { partner, version, off } => {
+                let path = format!("/admin/v1/partners/{}/shadow", step(&partner));
+                if version.is_some() || off {
+                    server.post(path, &json!({"version": version}))
+                } else {
+                    server.get(&path)
+                }
+            }
             Action::Log { limit } => server.get(&format!("/admin/v1/log?limit={limit}")),
             Action::Apply { partner, bundle, plan, version, if_unchanged, known } => {
                 let (partner, version) = match bundle {

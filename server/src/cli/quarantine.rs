@@ -28,6 +28,7 @@ pub(super) struct Quarantine {
 /// looked at. It is done by a running server, with the operator's credential in the environment variable
 /// `ROLLCALL_CREDENTIAL`.
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "they are switches on the command line")]
 pub(super) struct Reprocess {
     /// Its id
     delivery: Uuid,

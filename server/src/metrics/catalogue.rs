@@ -112,6 +112,9 @@ metrics! {
         "Deliveries that would change more than is likely and wait for an operator. As stored.";
     HELD_AGE = Kind::Gauge, "rollcall_held_age_seconds", OF_CONNECTION,
         "How long the oldest of these has waited.";
+    SHADOWED = Kind::Counter, "rollcall_shadow_deliveries_total", &["partner", "outcome"],
+        "What a version that runs beside the one in use makes of deliveries: same, different, refused, faulted; dropped \
+         ones are not looked at.";
     SENDS = Kind::Counter, "rollcall_webhook_attempts_total", &["tenant", "connection", "partner", "outcome"],
         "Attempts to send a webhook: succeeded, retried, failed (given up).";
     SEND_SECONDS = Kind::Histogram(SECONDS), "rollcall_webhook_attempt_duration_seconds", OF_CONNECTION,

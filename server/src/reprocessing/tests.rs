@@ -60,7 +60,7 @@ async fn a_delivery_is_worked_on_again_by_the_version_that_it_met() {
     let reply = server.call("POST", &format!("/{PARTNER}/attacks/all-or-none"), "school", &body).await;
     let delivery = reply.delivery.unwrap();
     drop(server);
-    site.clock.advance(Duration::from_secs(60));
+    site.clock.advance(Duration::from_mins(1));
     site.describe(|text| text.replace("it broke", "it broke again"));
     let server = site.start().await;
     let second = server.app.registry.get(PARTNER).unwrap().version;

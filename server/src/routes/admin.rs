@@ -8,6 +8,7 @@ pub(super) mod partners;
 pub(super) mod quarantine;
 pub(super) mod rebuild;
 pub(super) mod records;
+pub(super) mod shadow;
 #[cfg(test)]
 mod tests;
 
@@ -33,6 +34,7 @@ pub(super) fn router() -> Router<Arc<App>> {
         .route("/partners", get(partners::list))
         .route("/partners/{partner}/versions", get(partners::versions))
         .route("/partners/{partner}/activations", get(partners::history).post(partners::decide))
+        .route("/partners/{partner}/shadow", get(shadow::show).post(shadow::decide))
         .route("/log", get(partners::log))
         .route("/held", get(held::list))
         .route("/held/{delivery}", get(held::show))

@@ -199,6 +199,7 @@ impl Server {
             process: Uuid::nil(),
             access: ArcSwap::from_pointee(Access::new(&config).unwrap()),
             registry: Registry::default(),
+            shadows: crate::shadow::Shadows::default(),
             versions: Versions::new(Host::new(&MapperLimits::default(), None).unwrap(), BundleLimits::default()),
             ingest: Arc::new(Ingest::new(
                 Arc::new(store),

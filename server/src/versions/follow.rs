@@ -12,6 +12,7 @@ use crate::access::Access;
 use crate::app::App;
 use crate::metrics;
 use crate::registry::Table;
+use crate::shadow;
 use crate::worker::{blocking, is_over};
 
 /// Follows until `stop` says so.
@@ -50,6 +51,7 @@ pub async fn catch_up(app: &App) -> Result<(), StoreError> {
     }
     tell(&before, &table);
     app.registry.replace(table);
+    shadow::follow(app, before.generation).await?;
     match Access::with(&app.config, &setups, now) {
         Ok(access) => app.access.store(Arc::new(access)),
         Err(error) => tracing::error!(%error, "who may send stays as it was"), // it was right at the start

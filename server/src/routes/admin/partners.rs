@@ -191,7 +191,7 @@ async fn planned(app: &App, plan: Uuid, wish: &mut Wish, if_unchanged: bool) -> 
 }
 
 /// The version that some digits stand for.
-async fn version(app: &App, partner: &str, digits: &str) -> Result<VersionId, Problem> {
+pub(super) async fn version(app: &App, partner: &str, digits: &str) -> Result<VersionId, Problem> {
     let versions = app.ingest.store.administration().versions().await?;
     let like = |version: &&StoredVersion| version.partner == partner && version.id.to_string().starts_with(digits);
     let found: Vec<_> = versions.iter().filter(like).collect();
@@ -232,7 +232,7 @@ fn told(activation: &Activation) -> Value {
     })
 }
 
-fn refused(code: &'static str, detail: &str, reasons: Vec<String>) -> Problem {
+pub(super) fn refused(code: &'static str, detail: &str, reasons: Vec<String>) -> Problem {
     let note = |reason: String| Note::new(Pointer::root(), code, reason);
     Problem::new(ProblemClass::Invalid, code, detail).with_errors(reasons.into_iter().map(note).collect(), 0)
 }

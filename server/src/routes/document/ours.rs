@@ -158,6 +158,16 @@ fn versions() -> Vec<Endpoint> {
             .takes("application/json", decision)
             .answers(json!({"type": "object"}))
             .problems(&[404, 409, 422]),
+        Endpoint::get("/admin/v1/partners/{partner}/shadow", "showShadow", "What runs beside the version in use")
+            .answers(json!({"type": "object"})),
+        Endpoint::post(
+            "/admin/v1/partners/{partner}/shadow",
+            "decideShadow",
+            "Let a stored version run beside the one in use",
+        )
+        .body::<admin::shadow::Wish>()
+        .answers(json!({"type": "object"}))
+        .problems(&[404, 422]),
         Endpoint::get("/admin/v1/log", "showLog", "Who decided what, the last first")
             .query::<admin::partners::Part>()
             .answers(object(&[("lines", objects())])),
