@@ -135,6 +135,7 @@ impl School {
             numbers: Vec::new(),
             sends: Vec::new(),
             is_synced_later: false,
+            keeps_origins: false,
         };
         let canonical = rollcall_core::canonical::Canonical::from_kinds(Vec::new(), Digest::of(b"canonical"));
         school.store.commit(&canonical, &school.partner, commit).await?;

@@ -295,6 +295,7 @@ impl School {
             numbers: Vec::new(),
             sends: Vec::new(),
             is_synced_later: false,
+            keeps_origins: false,
         }
     }
 

@@ -207,7 +207,7 @@ pub struct Report {
 }
 
 /// What a delivery did to the entities of one kind.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Counts {
     /// New ones.
     pub created: u64,

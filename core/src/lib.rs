@@ -59,5 +59,7 @@ pub mod hold;
 
 pub mod ingest;
 
+pub mod upgrade;
+
 #[cfg(test)]
 mod fixture;

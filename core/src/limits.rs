@@ -104,6 +104,15 @@ pub struct Limits {
     pub prune_rows_max: u32,
     /// Seconds from one look for what need not be kept any longer to the next.
     pub prune_round_seconds: u64,
+    /// Stored records that are mapped anew at a time. Whoever sends waits for so many at most; more are taken at a time only
+    /// where one entity ties more of them together.
+    pub remap_records: usize,
+    /// Stored records of one connection that are mapped anew in a second, on the whole.
+    pub remap_records_per_second_max: u32,
+    /// Entities of each kind, and troubles of each record type, that a remap names; further ones are only counted.
+    pub remap_details_max: usize,
+    /// Seconds after which planning an upgrade looks at no further connection.
+    pub plan_seconds_max: u64,
     /// Deliveries of one partner that are mapped at the same time.
     pub partner_mappings_max: usize,
     /// Seconds that running requests and deliveries have to finish when the server is told to stop. What is not finished
@@ -221,6 +230,10 @@ impl Default for Limits {
             send_response_bytes_max: 1_024,
             prune_rows_max: 200,
             prune_round_seconds: 60,
+            remap_records: 500,
+            remap_records_per_second_max: 5_000,
+            remap_details_max: 200,
+            plan_seconds_max: 240,
             partner_mappings_max: 4,
             shutdown_seconds_max: 30,
             credential_overlap_seconds: 24 * 60 * 60,

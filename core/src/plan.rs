@@ -13,6 +13,7 @@
 mod row;
 #[cfg(test)]
 mod tests;
+mod tie;
 mod touched;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,6 +24,7 @@ use rayon::prelude::*;
 use uuid::Uuid;
 
 use self::row::Vocabulary;
+pub use self::tie::Ties;
 pub use self::touched::{Held, Touched, touch};
 use self::touched::{Touch, mark, narrow};
 use crate::canonical::{Canonical, KindId};

@@ -139,6 +139,12 @@ impl<'a> Record<'a> {
         Self { of: id, key, pointer, bytes, tree, ancestors, digest, sorted: Vec::new() }
     }
 
+    /// The same, which is read again when it is needed.
+    pub(crate) fn packed(self) -> Record<'static> {
+        let Self { of, key, pointer, bytes, tree: _, ancestors, digest, sorted } = self;
+        Record { of, key, pointer, bytes: Cow::Owned(bytes.into_owned()), tree: None, ancestors, digest, sorted }
+    }
+
     /// The same, whose lists were sorted on the way.
     #[must_use]
     pub(crate) fn with_sorted(self, sorted: Vec<Sorted>) -> Self {

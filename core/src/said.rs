@@ -108,6 +108,11 @@ pub fn marks(statements: &[Statement], canonical: &Canonical, namespace: Namespa
     statements.iter().map(|statement| names.mark(statement)).collect()
 }
 
+/// Who has to be there for what statements say that are not needed any more.
+pub fn needs(statements: &[Statement], canonical: &Canonical, namespace: Namespace) -> Vec<Need> {
+    Names { canonical, namespace, known: HashMap::default() }.needs(statements)
+}
+
 /// The ids of entities that one record names; who is spoken of is often referred to as well.
 struct Names<'n> {
     canonical: &'n Canonical,

@@ -323,6 +323,8 @@ pub struct Commit<'a> {
     pub sends: Vec<NewSend>,
     /// Whether the caller waits for the disk afterwards, together with others: [`Store::synced`].
     pub is_synced_later: bool,
+    /// Whether the records stay the words of the deliveries that they came by, because nobody sent them.
+    pub keeps_origins: bool,
 }
 
 /// A question for the records whose members have one of these values each.

@@ -1,6 +1,7 @@
 //! Turns what a delivery would have done, and did not, into what operators decide by.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -24,7 +25,7 @@ pub struct Held {
 }
 
 /// What passes a threshold.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Passed {
     /// The kind of entity, by name.
@@ -41,7 +42,7 @@ pub struct Passed {
 }
 
 /// What becomes of an entity.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Change {
     /// It is new.
@@ -76,16 +77,20 @@ pub struct Discarded {
 impl Held {
     /// Why it waits, for whoever sent it.
     pub fn notes(&self) -> Vec<Note> {
-        let note = |passed: &Passed| {
-            let Passed { kind, part, change, count, of } = passed;
-            let whom = part.as_ref().map_or_else(|| kind.clone(), |part| format!("{kind} ({part})"));
-            let message = match change {
-                Change::Removed => format!("would remove {count} of {of}: {whom}"),
-                Change::Updated => format!("would change {count} of {of}: {whom}"),
-                Change::Created => format!("would add {count} to {of}: {whom}"),
-            };
-            Note::new(Pointer::root(), "held", message)
-        };
+        let note = |passed: &Passed| Note::new(Pointer::root(), "held", passed.why());
         self.passed.iter().map(note).collect()
+    }
+}
+
+impl Passed {
+    /// What it is that is so much.
+    pub fn why(&self) -> String {
+        let Self { kind, part, change, count, of } = self;
+        let whom = part.as_ref().map_or_else(|| kind.clone(), |part| format!("{kind} ({part})"));
+        match change {
+            Change::Removed => format!("would remove {count} of {of}: {whom}"),
+            Change::Updated => format!("would change {count} of {of}: {whom}"),
+            Change::Created => format!("would add {count} to {of}: {whom}"),
+        }
     }
 }

@@ -106,7 +106,8 @@ impl Work<'_> {
         Ok(Some(Held { since: self.received_at, plan: plan()?, passed, changes, omitted }))
     }
 
-    async fn passed(
+    /// What of a plan passes the thresholds.
+    pub(super) async fn passed(
         &self,
         connection: &Connection,
         state: &State,

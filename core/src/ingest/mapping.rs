@@ -1,10 +1,13 @@
 //! Finds the records that have to be mapped, maps them, and says what that means for each.
 
+mod again;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 
 use rayon::prelude::*;
 
+pub(super) use self::again::Ending;
 use super::work::Work;
 use crate::canonical::Canonical;
 use crate::costs::Rows;

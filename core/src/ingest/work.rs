@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use super::hold::Holding;
+pub(super) use super::keeping::Keeping;
 use super::mapping::{Changed, Outcomes, rows};
 use super::payload::Payload;
 use super::pieces::Pieces;
-use super::{ATTEMPTS_MAX, Ingest, IngestError, Ingested, Loaded, Sender};
+use super::{ATTEMPTS_MAX, Ingest, IngestError, Ingested, Loaded, REMAP, Sender};
 use crate::canonical::KindId;
 use crate::costs::{Costs, Stage};
 use crate::delivery::{Applied, Counts, Entry, Outcome, Received, Report, Status};
@@ -31,32 +31,6 @@ const ROUNDS_MAX: usize = 32;
 
 /// Records of which it is told how many they are before they are done. Fewer are done before anybody can ask.
 const TOLD_BEFORE_DONE_MIN: usize = 256;
-
-/// How a delivery is kept.
-pub(super) enum Keeping {
-    /// It is on its way to the disk while it is worked on.
-    Beside(JoinHandle<Result<(), StoreError>>),
-    /// In the transaction that applies it.
-    Within(Box<Received>),
-}
-
-impl Keeping {
-    /// Waits for what is on its way, whatever happens to this process from then on.
-    async fn arrived(keeping: &mut Option<Self>) -> Result<(), IngestError> {
-        match keeping.take_if(|keeping| matches!(keeping, Self::Beside(_))) {
-            Some(Self::Beside(task)) => Ok(task.await.map_err(IngestError::Keep)??),
-            _ => Ok(()),
-        }
-    }
-
-    /// What is kept in the transaction that applies it.
-    fn within(keeping: Option<&Self>) -> Option<&Received> {
-        match keeping {
-            Some(Self::Within(received)) => Some(received),
-            _ => None,
-        }
-    }
-}
 
 /// What is committed beside records and entities.
 #[derive(Debug, Default)]
@@ -424,7 +398,6 @@ impl Work<'_> {
         beside: Beside,
         keeping: &mut Option<Keeping>,
     ) -> Result<(Report, Vec<Entry>), IngestError> {
-        let canonical = &self.ingest.canonical;
         let mut report = warnings.clone();
         let outcomes = match self.costs.stage(Stage::Map, || self.map(changed, &mut report)) {
             Ok(outcomes) => outcomes,
@@ -438,8 +411,28 @@ impl Work<'_> {
                 return Ok((*failed, entries));
             }
         };
+        let done =
+            self.plan_and_commit(connection, state, changed, &outcomes, report, entries, beside, keeping).await;
+        outcomes.leave();
+        done
+    }
+
+    /// Plans and commits what was mapped; gives back the report and the entries.
+    #[expect(clippy::too_many_arguments, reason = "what one delivery comes to, used right where it is made")]
+    pub(super) async fn plan_and_commit(
+        &self,
+        connection: &Connection,
+        state: &State,
+        changed: &Changed<'_, '_>,
+        outcomes: &Outcomes,
+        mut report: Report,
+        mut entries: Vec<Entry>,
+        beside: Beside,
+        keeping: &mut Option<Keeping>,
+    ) -> Result<(Report, Vec<Entry>), IngestError> {
+        let canonical = &self.ingest.canonical;
         let (costs, look) = (&self.costs, Stage::Look);
-        let mut turns = costs.stage_of(look, self.turns(connection, changed, &outcomes)).await?;
+        let mut turns = costs.stage_of(look, self.turns(connection, changed, outcomes)).await?;
         let mut parked = Vec::new();
         let (touched, held) = loop {
             let touched = costs.stage(Stage::Plan, || plan::touch(&turns));
@@ -467,7 +460,7 @@ impl Work<'_> {
         };
         let planned = costs.stage(Stage::Plan, || plan::plan(&situation));
         let planned = planned.map_err(|error| StoreError::Inconsistent(error.to_string()))?;
-        self.tell(&mut report, changed, &outcomes, &parked, &planned);
+        self.tell(&mut report, changed, outcomes, &parked, &planned);
         if let Some(held) = self.held_back(connection, state, &turns, &planned).await? {
             return Ok((self.hold_back(connection, report, held, keeping).await?, Vec::new()));
         }
@@ -476,17 +469,13 @@ impl Work<'_> {
         }
         let bad: BTreeSet<RecordId> = outcomes.bad().chain(parked.iter().map(|(record, _)| *record)).collect();
         let kinds = parked.iter().map(|(record, kind)| (*record, canonical.kind(*kind).name.clone())).collect();
-        let mut entries = entries;
-        let waits = changed.waits(&outcomes, &kinds, &mut entries);
+        let waits = changed.waits(outcomes, &kinds, &mut entries);
         if entries.iter().any(|entry| entry.outcome.is_change()) {
             report.status = Status::Applied;
         }
         Keeping::arrived(keeping).await?;
         let found = Found { report, entries, bad, waits, planned, beside };
-        let within = Keeping::within(keeping.as_ref());
-        let done = self.commit(connection, state, changed, &outcomes, found, within).await;
-        outcomes.leave();
-        done
+        self.commit(connection, state, changed, outcomes, found, Keeping::within(keeping.as_ref())).await
     }
 
     async fn commit(
@@ -534,6 +523,7 @@ impl Work<'_> {
             numbers: changed.numbers().chain(beside.numbers).collect(),
             sends: beside.sends,
             is_synced_later: received.is_some(),
+            keeps_origins: self.operation.id == REMAP,
         };
         let rows = rows(&commit, ids.len(), planned.changes);
         let committing = self.ingest.store.commit(&self.ingest.canonical, &self.loaded.partner, commit);

@@ -215,6 +215,13 @@ impl<'t> Touch<'t> {
         self.entries.iter().filter(|entry| entry.words == Words::New).map(Entry::place)
     }
 
+    /// The turns whose words about it have changed.
+    pub(super) fn turned(&self) -> impl Iterator<Item = usize> + use<'t> {
+        let turns = self.entries.chunk_by(|one, other| one.turn == other.turn);
+        let changed = turns.filter(|entries| entries.iter().any(|entry| entry.words != Words::Same));
+        changed.map(|entries| entries[0].turn as usize)
+    }
+
     /// The words about it that a turn uses now as before.
     pub(super) fn same_words(&self, turn: usize) -> impl Iterator<Item = (usize, usize)> + use<'t> {
         let same = self.entries.iter().filter(|entry| entry.words == Words::Same).map(Entry::place);
@@ -230,7 +237,7 @@ impl<'t> Touch<'t> {
     }
 
     /// Whether it will be there afterwards.
-    fn will_be_active(&self, turns: &[Turn<'_>], held: Option<&HeldEntity>) -> bool {
+    pub(super) fn will_be_active(&self, turns: &[Turn<'_>], held: Option<&HeldEntity>) -> bool {
         let is_stated = self.new_words().any(|(turn, nth)| mark(turns, turn, nth).is_some_and(|mark| mark.whole));
         is_stated || held.is_some_and(|held| held.active) && !self.others(turns, held).is_empty()
     }

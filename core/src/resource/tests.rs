@@ -244,6 +244,7 @@ impl Library {
             numbers: changes.numbers().clone().into_iter().collect(),
             sends: Vec::new(),
             is_synced_later: true,
+            keeps_origins: false,
         };
         self.store.commit(&self.canonical, &self.partner, commit).await.unwrap();
         self.store.synced().await.unwrap();

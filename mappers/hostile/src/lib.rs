@@ -3,6 +3,7 @@
 //!
 //! To add an attack: add a variant to [`Attack`] and an arm to [`answer`], and a row to the host's tests.
 
+mod edition;
 mod lawful;
 mod logic;
 
@@ -23,6 +24,8 @@ pub struct Hostile;
 struct Record {
     id: u64,
     r#do: Attack,
+    #[serde(default)]
+    editions: edition::Editions,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -30,6 +33,8 @@ struct Record {
 enum Attack {
     /// None: says something good.
     Nothing,
+    /// None: says what the record has for this edition of the mapper.
+    Edition,
     Refuse,
     Loop,
     GrowMemory,
@@ -98,6 +103,10 @@ fn answer(record: &Record) -> Option<Answer> {
     let seen = SEEN.fetch_add(1, Ordering::Relaxed);
     let rows = match record.r#do {
         Attack::Nothing => good(record.id).rows(),
+        Attack::Edition => match record.editions.rows() {
+            Some(rows) => rows,
+            None => return Some(refused()),
+        },
         Attack::Refuse => return Some(refused()),
         Attack::Loop => endless(),
         Attack::GrowMemory => grow(),

@@ -186,6 +186,7 @@ impl World {
             numbers: Vec::new(),
             sends: Vec::new(),
             is_synced_later: false,
+            keeps_origins: false,
         }
     }
 }

@@ -107,7 +107,10 @@ async fn some_records(
             let rows = statement(sql).bind(commit.connection.tenant_id).bind(commit.connection.id);
             let rows = match action {
                 RecordAction::Remove => rows.bind(removed),
-                RecordAction::Insert | RecordAction::Update => bind_records(rows.bind(commit.delivery), table, &put)?,
+                RecordAction::Insert | RecordAction::Update => {
+                    let origin = (!commit.keeps_origins).then_some(commit.delivery);
+                    bind_records(rows.bind(origin), table, &put)?
+                }
             };
             all_changed(rows.execute(&mut *database).await?.rows_affected(), some.len(), "a record")?;
         }

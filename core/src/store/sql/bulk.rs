@@ -130,8 +130,8 @@ pub(in crate::store) fn copy_records(table: &Table) -> Sql {
 pub(in crate::store) fn update_records(table: &Table) -> Sql {
     RECORD.update(
         table,
-        "_delivery = $3, _key = u._key, _digest = u._digest, _ancestors = u._ancestors, _unknown = u._unknown, \
-         _contributions = coalesce(u._contributions, r._contributions), _as_of = u._as_of",
+        "_delivery = coalesce($3, r._delivery), _key = u._key, _digest = u._digest, _ancestors = u._ancestors, \
+         _unknown = u._unknown, _contributions = coalesce(u._contributions, r._contributions), _as_of = u._as_of",
         "r._tenant = $1 and r._connection = $2 and r._id = u._id",
     )
 }

@@ -18,7 +18,7 @@ pub(in crate::store) fn insert_record(table: &Table) -> Sql {
 
 /// Writes a record over what is there; keeps its contributions where there are no new ones.
 pub(in crate::store) fn update_record(table: &Table) -> Sql {
-    let mut sets = "_delivery = ?2, _key = ?4, _digest = ?5, _ancestors = ?6, _unknown = ?7, \
+    let mut sets = "_delivery = coalesce(?2, _delivery), _key = ?4, _digest = ?5, _ancestors = ?6, _unknown = ?7, \
                     _contributions = coalesce(?8, _contributions), _as_of = ?9"
         .to_owned();
     update_columns(table, RECORD_PARAMETERS, &mut sets);

@@ -116,7 +116,8 @@ fn some_records(
         let mut rows = Rows::new(transaction, &sql)?;
         rows.integer(1, commit.connection.id)?;
         if action != RecordAction::Remove {
-            rows.bytes(2, commit.delivery.as_bytes())?;
+            let delivery = commit.delivery.as_bytes().as_slice();
+            rows.bind(2, optional_bytes((!commit.keeps_origins).then_some(delivery)))?;
         }
         for (_, step) in alike {
             match step {
