@@ -52,6 +52,8 @@ mod processes;
 #[cfg(test)]
 mod receiving;
 #[cfg(test)]
+mod remapping;
+#[cfg(test)]
 mod replaying;
 #[cfg(test)]
 mod scenario;

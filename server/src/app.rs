@@ -28,6 +28,7 @@ use crate::presence::Signals;
 use crate::problem::Problem;
 use crate::rebuilding::Rebuilds;
 use crate::registry::Registry;
+use crate::remapping::Remaps;
 use crate::shadow::Shadows;
 use crate::turn::Turns;
 use crate::versions::Versions;
@@ -69,6 +70,8 @@ pub struct App {
     pub courier: Courier,
     /// How far rebuilds are.
     pub rebuilds: Rebuilds,
+    /// How far mapping anew is.
+    pub remaps: Remaps,
     /// Where what is rebuilt is folded.
     pub scratch: PathBuf,
     /// What is counted.

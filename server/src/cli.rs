@@ -22,6 +22,7 @@ mod push;
 mod quarantine;
 mod rebuild;
 mod record;
+mod remap;
 mod restore;
 mod serve;
 mod test;
@@ -75,6 +76,7 @@ enum Command {
     Quarantine(quarantine::Quarantine),
     Reprocess(quarantine::Reprocess),
     Rebuild(rebuild::Rebuild),
+    Remap(remap::Remap),
     Backup(backup::Backup),
     Restore(restore::Restore),
     Token(token::Token),
@@ -131,6 +133,7 @@ impl Cli {
             Command::Quarantine(command) => command.run(),
             Command::Reprocess(command) => command.run(),
             Command::Rebuild(command) => command.run(),
+            Command::Remap(command) => command.run(),
             Command::Backup(command) => command.run(),
             Command::Restore(command) => command.run(),
             Command::Token(command) => command.run(),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 use rollcall_core::delivery::{Discarded, Report, Status};
 use rollcall_core::description::ProblemClass;
-use rollcall_core::ingest::{Ingested, Loaded};
+use rollcall_core::ingest::{Ingested, Loaded, REMAP};
 use rollcall_core::store::StoreError;
 use rollcall_core::store::archive::{ArchiveQuery, Archived, StoredCall};
 use uuid::Uuid;
@@ -17,6 +17,7 @@ use crate::access::Connection;
 use crate::app::App;
 use crate::intake::{self, blocking};
 use crate::problem::Problem;
+use crate::remapping;
 
 /// Deliveries that are put aside at a time.
 const AT_A_TIME: u32 = 100;
@@ -29,6 +30,9 @@ pub async fn approve(app: &Arc<App>, delivery: Uuid, anyway: bool) -> Result<Rep
     let (archived, from, loaded) = whose(app, delivery).await?;
     if archived.delivery.status != Status::Held {
         return Err(not_held(archived.delivery.status));
+    }
+    if archived.delivery.operation == REMAP {
+        return remapping::approve(app, &from, delivery, anyway).await;
     }
     let work = move |app: Arc<App>, from: Arc<Connection>, loaded: Arc<Loaded>| async move {
         let store = &app.ingest.store;

@@ -24,6 +24,7 @@ use crate::partners::{Folders, PartnersError, host};
 use crate::presence::{self, Signals};
 use crate::rebuilding::Rebuilds;
 use crate::registry::{Registry, Table};
+use crate::remapping::Remaps;
 use crate::shadow::{self, Shadows};
 use crate::turn::Turns;
 use crate::versions::{self, Versions};
@@ -112,6 +113,7 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<App>, S
         backlog: Backlog::new(&config.limits),
         condition: Condition::default(),
         rebuilds: Rebuilds::default(),
+        remaps: Remaps::default(),
         scratch: config.scratch_dir.clone(),
         sample: Duration::from_secs(config.metrics.sample_seconds.max(1)),
         turns: Turns::new(&config.limits),

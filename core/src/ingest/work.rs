@@ -411,8 +411,7 @@ impl Work<'_> {
                 return Ok((*failed, entries));
             }
         };
-        let done =
-            self.plan_and_commit(connection, state, changed, &outcomes, report, entries, beside, keeping).await;
+        let done = self.plan_and_commit(connection, state, changed, &outcomes, report, entries, beside, keeping).await;
         outcomes.leave();
         done
     }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use form_urlencoded::byte_serialize;
 use rollcall_server::client::{Call, Client, Reply};
 use rollcall_server::config::credential_from_environment;
@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::Outcome;
+use super::operator::Operator;
 
 /// See and decide which versions of partners a running server uses
 ///
@@ -38,10 +39,28 @@ enum Action {
         /// The partner
         partner: String,
     },
-    /// Make a version active: what a bundle holds, what a plan was made for, or one that is stored
-    Apply {
+    /// Say what a version would change, before anything does: what a bundle holds, or one that is stored
+    Plan {
+        /// Bundle, which is looked at first and kept
+        #[arg(value_name = "BUNDLE", required_unless_present = "version")]
+        bundle: Option<PathBuf>,
+        /// Version that is stored, by the first digits of its id
+        #[arg(long, value_name = "DIGITS", conflicts_with = "bundle", requires = "partner")]
+        version: Option<String>,
         /// The partner; the bundle says it, where there is one
-        #[arg(required_unless_present = "bundle")]
+        #[arg(long)]
+        partner: Option<String>,
+        /// Only look at so many records of each connection, spread evenly
+        #[arg(long, value_name = "COUNT")]
+        sample: Option<usize>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make a version active: what a plan was made for, what a bundle holds, or one that is stored
+    Apply {
+        /// The plan's id, or the partner; the bundle says it, where there is one
+        #[arg(value_name = "PLAN|PARTNER", required_unless_present = "bundle")]
         partner: Option<String>,
         /// Bundle, which is looked at first
         #[arg(long, value_name = "FILE", conflicts_with_all = ["plan", "version"])]
@@ -53,8 +72,11 @@ enum Action {
         #[arg(long, value_name = "DIGITS")]
         version: Option<String>,
         /// With a plan: not if anything was committed since it was made
-        #[arg(long, requires = "plan")]
+        #[arg(long)]
         if_unchanged: bool,
+        /// Map anew what is stored, too, and wait until that is done
+        #[arg(long)]
+        remap: bool,
         #[command(flatten)]
         known: Known,
     },
@@ -122,8 +144,8 @@ struct Known {
 
 impl Partners {
     pub(super) fn run(self) -> anyhow::Result<Outcome> {
-        let Self { action, server } = self;
-        let server = Server::new(&server)?;
+        let Self { action, server: base } = self;
+        let server = Server::new(&base)?;
         match action {
             Action::List => server.get("/admin/v1/partners"),
             Action::Versions { partner } => server.get(&format!("/admin/v1/partners/{}/versions", step(&partner))),
@@ -137,7 +159,24 @@ impl Partners {
                 }
             }
             Action::Log { limit } => server.get(&format!("/admin/v1/log?limit={limit}")),
-            Action::Apply { partner, bundle, plan, version, if_unchanged, known } => {
+            Action::Plan { bundle, version, partner, sample, json } => {
+                let (partner, version) = match bundle {
+                    None => (partner.unwrap_or_default(), version.unwrap_or_default()),
+                    Some(file) => match server.upload(super::read(&file)?, partner.as_deref())? {
+                        Some(kept) => kept,
+                        None => return Ok(Outcome::Problems),
+                    },
+                };
+                server.plan(&partner, &json!({"version": version, "sample": sample}), json)
+            }
+            Action::Apply { partner, bundle, plan, version, if_unchanged, remap, known } => {
+                let named = partner.as_deref().and_then(|name| name.parse::<Uuid>().ok());
+                let partner = match named {
+                    Some(id) => Some(server.partner_of(id)?),
+                    None => partner,
+                };
+                let plan = named.or(plan);
+                ensure!(plan.is_some() || !if_unchanged, "`--if-unchanged` is for plans");
                 let (partner, version) = match bundle {
                     None => (partner.unwrap_or_default(), version),
                     Some(file) => match server.upload(super::read(&file)?, partner.as_deref())? {
@@ -146,7 +185,12 @@ impl Partners {
                     },
                 };
                 let more = json!({"version": version, "plan": plan, "ifUnchanged": if_unchanged});
-                server.decide(&partner, "apply", more, &known)
+                match server.decide(&partner, "apply", more, &known)? {
+                    Outcome::Done if remap => {
+                        super::remap::follow(&Operator::at(&base)?, &json!({"partner": partner}), false)
+                    }
+                    decided => Ok(decided),
+                }
             }
             Action::Rollback { partner, to, known } => {
                 server.decide(&partner, "rollback", json!({"version": to}), &known)
@@ -193,6 +237,28 @@ impl Server {
             bail!("the bundle is of the partner `{}`", text("partner"));
         }
         Ok(Some((text("partner"), text("version"))))
+    }
+
+    /// The partner whose upgrade a plan is.
+    fn partner_of(&self, plan: Uuid) -> anyhow::Result<String> {
+        let reply = self.call("GET", format!("/admin/v1/plans/{plan}"), Vec::new())?;
+        ensure!(reply.is_success(), "the server says: {}", reply.body);
+        let plan: Value = serde_json::from_str(&reply.body).context("the server's answer is not JSON")?;
+        Ok(plan["partner"].as_str().unwrap_or_default().to_owned())
+    }
+
+    /// Has a plan made, and prints it with its id.
+    fn plan(&self, partner: &str, wanted: &Value, as_json: bool) -> anyhow::Result<Outcome> {
+        let path = format!("/admin/v1/partners/{}/plans", step(partner));
+        let reply = self.call("POST", path, serde_json::to_vec(wanted)?)?;
+        let answer: Value = serde_json::from_str(&reply.body).context("the server's answer is not JSON")?;
+        match (answer["id"].as_str(), answer["body"]["text"].as_str()) {
+            (Some(id), Some(text)) if reply.is_success() && !as_json => {
+                println!("{text}\nplan {id}");
+                Ok(Outcome::Done)
+            }
+            _ => print(&reply),
+        }
     }
 
     fn decide(&self, partner: &str, action: &str, mut more: Value, known: &Known) -> anyhow::Result<Outcome> {

@@ -5,9 +5,11 @@ pub(super) mod erasures;
 pub(super) mod held;
 pub(super) mod likeness;
 pub(super) mod partners;
+pub(super) mod plans;
 pub(super) mod quarantine;
 pub(super) mod rebuild;
 pub(super) mod records;
+pub(super) mod remaps;
 pub(super) mod shadow;
 #[cfg(test)]
 mod tests;
@@ -35,6 +37,9 @@ pub(super) fn router() -> Router<Arc<App>> {
         .route("/partners/{partner}/versions", get(partners::versions))
         .route("/partners/{partner}/activations", get(partners::history).post(partners::decide))
         .route("/partners/{partner}/shadow", get(shadow::show).post(shadow::decide))
+        .route("/partners/{partner}/plans", get(plans::list).post(plans::make))
+        .route("/plans/{plan}", get(plans::show))
+        .route("/remaps", get(remaps::list).post(remaps::remap))
         .route("/log", get(partners::log))
         .route("/held", get(held::list))
         .route("/held/{delivery}", get(held::show))

@@ -219,6 +219,7 @@ impl Server {
             courier: Courier::new(&config).unwrap(),
             metrics: Metrics::install().unwrap(),
             rebuilds: Rebuilds::default(),
+            remaps: crate::remapping::Remaps::default(),
             scratch: folder.path().to_owned(),
             public_url: None,
             ready: AtomicBool::new(true),

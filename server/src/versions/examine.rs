@@ -75,7 +75,7 @@ pub async fn examine(app: &App, bytes: &[u8]) -> Result<Examined, ExamineError> 
 }
 
 /// The options of connections that would use it and that it does not allow.
-pub(super) fn unfit_options(app: &App, loaded: &Loaded) -> Vec<String> {
+pub fn unfit_options(app: &App, loaded: &Loaded) -> Vec<String> {
     let table = app.registry.table();
     let mut wrong = Vec::new();
     for connection in app.access().connections().iter().filter(|of| of.partner == loaded.partner.name) {

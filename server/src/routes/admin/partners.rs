@@ -141,9 +141,10 @@ pub(super) async fn decide(
     if is_of_connection != wish.connection.is_some() || wish.action == Action::Start {
         return Err(invalid("`connection` is for `pin` and `unpin`, and these are for connections"));
     }
-    if let Some(plan) = wish.plan {
-        planned(&app, plan, &mut wish, decision.if_unchanged).await?;
-    }
+    let moved = match wish.plan {
+        Some(plan) => planned(&app, plan, &mut wish, decision.if_unchanged).await?,
+        None => Vec::new(),
+    };
     let deciding = Arc::clone(&app);
     let decided = blocking(async move { versions::decide(&deciding, &who, &wish).await }).await?;
     let activation = decided.map_err(|error| match error {
@@ -152,7 +153,11 @@ pub(super) async fn decide(
         DecideError::Refused(reasons) => refused("version-refused", "the version is refused", reasons),
         DecideError::Store(error) => Problem::from(error),
     })?;
-    Ok(Json(told(&activation)))
+    let mut told = told(&activation);
+    if activation.plan.is_some() {
+        told["moved"] = json!(moved);
+    }
+    Ok(Json(told))
 }
 
 /// Lists who decided what, the last first.
@@ -171,8 +176,9 @@ pub(super) async fn log(
     Ok(Json(json!({"lines": acts.into_iter().map(line).collect::<Vec<_>>()})))
 }
 
-/// Takes from a plan what it was made for, and refuses one that was made under anything else.
-async fn planned(app: &App, plan: Uuid, wish: &mut Wish, if_unchanged: bool) -> Result<(), Problem> {
+/// Takes from a plan what it was made for, and refuses one that was made under anything else. The connections to which
+/// something was committed since.
+async fn planned(app: &App, plan: Uuid, wish: &mut Wish, if_unchanged: bool) -> Result<Vec<String>, Problem> {
     let kept = app.ingest.store.administration().plan(plan).await?;
     let kept = kept.filter(|kept| kept.partner == wish.partner);
     let kept = kept.ok_or_else(|| Problem::unknown("this partner has no such plan"))?;
@@ -183,11 +189,14 @@ async fn planned(app: &App, plan: Uuid, wish: &mut Wish, if_unchanged: bool) -> 
     if kept.body["conditions"] != versions::conditions(app, &wish.partner) {
         return Err(moved("options or canonical schemas have changed"));
     }
-    if if_unchanged && kept.body["data"] != versions::data(app, &wish.partner).await? {
+    let data = versions::data(app, &wish.partner).await?;
+    let now = data.as_object().into_iter().flatten();
+    let others: Vec<_> = now.filter(|(name, generation)| kept.body["data"][name] != **generation).collect();
+    if if_unchanged && !others.is_empty() {
         return Err(moved("something was committed"));
     }
     (wish.version, wish.after) = (Some(kept.version), Some(kept.after));
-    Ok(())
+    Ok(others.into_iter().map(|(name, _)| name.clone()).collect())
 }
 
 /// The version that some digits stand for.
@@ -202,7 +211,7 @@ pub(super) async fn version(app: &App, partner: &str, digits: &str) -> Result<Ve
     }
 }
 
-fn connection(text: &str) -> Result<(String, String), Problem> {
+pub(super) fn connection(text: &str) -> Result<(String, String), Problem> {
     let (tenant, name) = text.split_once('/').ok_or_else(|| invalid("a connection is named `tenant/connection`"))?;
     Ok((tenant.to_owned(), name.to_owned()))
 }
@@ -237,6 +246,6 @@ pub(super) fn refused(code: &'static str, detail: &str, reasons: Vec<String>) ->
     Problem::new(ProblemClass::Invalid, code, detail).with_errors(reasons.into_iter().map(note).collect(), 0)
 }
 
-fn invalid(detail: &str) -> Problem {
+pub(super) fn invalid(detail: &str) -> Problem {
     Problem::new(ProblemClass::Invalid, "invalid", detail)
 }

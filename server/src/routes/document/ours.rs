@@ -168,6 +168,22 @@ fn versions() -> Vec<Endpoint> {
         .body::<admin::shadow::Wish>()
         .answers(json!({"type": "object"}))
         .problems(&[404, 422]),
+        Endpoint::get("/admin/v1/partners/{partner}/plans", "listPlans", "The plans of a partner, the last first")
+            .answers(object(&[("plans", objects())])),
+        Endpoint::post("/admin/v1/partners/{partner}/plans", "plan", "Say what a version would change")
+            .body::<admin::plans::Wanted>()
+            .answers(json!({"type": "object"}))
+            .problems(&[404, 422]),
+        Endpoint::get("/admin/v1/plans/{plan}", "getPlan", "One of them")
+            .answers(json!({"type": "object"}))
+            .problems(&[404]),
+        Endpoint::get("/admin/v1/remaps", "listRemaps", "How far mapping anew is")
+            .answers(object(&[("remaps", objects())])),
+        Endpoint::post("/admin/v1/remaps", "remap", "Map anew what is stored, or say what that would change")
+            .body::<admin::remaps::Wanted>()
+            .answers(json!({"type": "object"}))
+            .dry_run()
+            .problems(&[404, 422, 503]),
         Endpoint::get("/admin/v1/log", "showLog", "Who decided what, the last first")
             .query::<admin::partners::Part>()
             .answers(object(&[("lines", objects())])),
