@@ -69,6 +69,8 @@ mod trouble;
 #[cfg(test)]
 mod upgrades;
 #[cfg(test)]
+mod templates;
+#[cfg(test)]
 mod webhooks;
 
 #[cfg(test)]

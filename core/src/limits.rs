@@ -184,6 +184,31 @@ pub struct MapperLimits {
     pub component_bytes_max: u64,
     /// Instances alive at the same time, over all partners.
     pub instances_max: u32,
+    /// What is granted instead under the profile `wasi`, where the runtime of a language comes along.
+    pub wasi: WasiLimits,
+}
+
+/// What the sandbox grants to an instance under the profile `wasi`, where that is something else; see [`MapperLimits`] for
+/// the words. An interpreter takes a hundred times the steps, and has most of its memory before it is given anything.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct WasiLimits {
+    /// Fuel for a batch, beside what its bytes add.
+    pub fuel_base: u64,
+    /// Fuel added for every byte of a batch's records.
+    pub fuel_per_byte: u64,
+    /// Fuel that one delivery may use up in all.
+    pub fuel_per_delivery_max: u64,
+    /// Bytes of linear memory.
+    pub memory_bytes_max: usize,
+    /// Elements of a table.
+    pub table_elements_max: usize,
+    /// Bytes of WebAssembly stack.
+    pub stack_bytes_max: usize,
+    /// Bytes of a component file.
+    pub component_bytes_max: u64,
+    /// Instances alive at the same time, over all partners.
+    pub instances_max: u32,
 }
 
 impl Default for Limits {
@@ -273,6 +298,22 @@ impl Default for MapperLimits {
             result_bytes_per_call_max: 4 << 20,
             component_bytes_max: 32 << 20,
             instances_max: 64,
+            wasi: WasiLimits::default(),
+        }
+    }
+}
+
+impl Default for WasiLimits {
+    fn default() -> Self {
+        Self {
+            fuel_base: 5_000_000_000,
+            fuel_per_byte: 200_000,
+            fuel_per_delivery_max: 20_000_000_000_000,
+            memory_bytes_max: 128 << 20,
+            table_elements_max: 20_000,
+            stack_bytes_max: 1 << 20,
+            component_bytes_max: 64 << 20,
+            instances_max: 32,
         }
     }
 }

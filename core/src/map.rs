@@ -15,8 +15,10 @@ mod contract;
 mod encoding;
 mod host;
 mod logic;
+mod profile;
 mod raw;
 mod v1;
+mod wasi;
 
 use std::fmt;
 use std::sync::Arc;
@@ -27,6 +29,7 @@ pub use self::contract::contract;
 pub use self::encoding::{DecodeError, decode, encode};
 pub use self::host::{Host, HostError, LoadError};
 pub use self::logic::enough;
+pub use self::profile::{Profile, Profiles, UnknownProfile};
 use crate::canonical::{Canonical, KindId};
 use crate::digest::Digest;
 use crate::json::Pointer;
@@ -163,6 +166,11 @@ impl Mapper {
     /// The record types that it takes.
     pub fn records(&self) -> &[String] {
         &self.records
+    }
+
+    /// What it may import.
+    pub fn profile(&self) -> Profile {
+        self.sandbox.profile
     }
 
     /// The digest of the component: equal digests, equal mappings.

@@ -13,10 +13,15 @@ use wit_component::ComponentEncoder;
 const TARGET: &str = "wasm32-unknown-unknown";
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // `mappers/` holds the contract, the SDK and all guests; their types come from `schemas/`.
-    for folder in ["..", "../../schemas"] {
-        println!("cargo::rerun-if-changed={folder}");
+    // `mappers/` holds the contract, the SDK and all guests; their types come from `schemas/`. A new one is named among
+    // the workspace's members. What is in `templates` is not built here.
+    for entry in fs::read_dir("..")?.chain(fs::read_dir("../../schemas")?) {
+        let path = entry?.path();
+        if !path.ends_with("templates") {
+            println!("cargo::rerun-if-changed={}", path.display());
+        }
     }
+    println!("cargo::rerun-if-changed=../../Cargo.toml");
     let out = PathBuf::from(env::var("OUT_DIR")?);
     let names = names()?;
     build(&names, &out.join("guests"))?;

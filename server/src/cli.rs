@@ -37,6 +37,7 @@ use anyhow::{Context as _, bail};
 use rollcall_core::description::Operation;
 use rollcall_core::ingest::Loaded;
 use rollcall_core::limits::Limits;
+use rollcall_core::map::Profile;
 use rollcall_server::partners::{Folders, host};
 
 /// A sync hub for education data.
@@ -107,6 +108,9 @@ struct FolderArgs {
     /// Private folder for compiled mappers
     #[arg(long = "cache-dir", env = "ROLLCALL_CACHE_DIR", value_name = "DIR", default_value = "target/mapper-cache")]
     cache: PathBuf,
+    /// What the mapper may import: `pure` (nothing) or `wasi` (what the runtimes of JavaScript, Python and others need)
+    #[arg(long, env = "ROLLCALL_MAPPER_PROFILE", value_name = "PROFILE", default_value = "pure")]
+    mapper_profile: Profile,
 }
 
 impl Cli {
@@ -163,6 +167,7 @@ impl FolderArgs {
         let folders = self.folders();
         let canonical = folders.canonical()?;
         let host = host(&Limits::default().mapper, Some(&self.cache))?;
+        let host = host.permitting([(partner.to_owned(), self.mapper_profile)].into());
         let loaded = folders.load(&[partner.to_owned()], &canonical, &host)?.pop();
         Ok((canonical, loaded.with_context(|| format!("there is no partner `{partner}`"))?))
     }

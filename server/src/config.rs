@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use rollcall_core::bundle::PublicKey;
 use rollcall_core::hold::Thresholds;
 use rollcall_core::limits::Limits;
+use rollcall_core::map::{Profile, Profiles};
 use rollcall_core::retention::Retention;
 use rollcall_core::store::postgres::PostgresOptions;
 use rollcall_core::store::sqlite::SqliteOptions;
@@ -44,6 +45,8 @@ pub struct Config {
     pub schemas_dir: PathBuf,
     /// `<partner>.wasm` files.
     pub mappers_dir: PathBuf,
+    /// What mappers may do.
+    pub mappers: Mappers,
     /// Compiled mappers are kept here from one start to the next; without it they are compiled at every start.
     pub cache_dir: Option<PathBuf>,
     /// Private folder in which what is rebuilt is folded, for as long as that takes.
@@ -70,6 +73,14 @@ pub struct Config {
     pub tenants: BTreeMap<Name, Tenant>,
     /// Who may do everything, by name: the digests of their tokens.
     pub operators: BTreeMap<Name, Vec<CredentialDigest>>,
+}
+
+/// What mappers may do.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Mappers {
+    /// Partners whose mappers may import something, and which profile serves it: `{library: wasi}`. All others are `pure`.
+    pub profiles: BTreeMap<Name, Profile>,
 }
 
 /// What the log looks like.
@@ -312,6 +323,11 @@ impl Config {
         self.cache_dir = overrides.cache_dir.or(self.cache_dir.take());
     }
 
+    /// Which partners' mappers may import something.
+    pub fn profiles(&self) -> Profiles {
+        self.mappers.profiles.iter().map(|(partner, profile)| (partner.as_str().to_owned(), *profile)).collect()
+    }
+
     /// Every connection with its tenant's and its own name.
     pub fn connections(&self) -> impl Iterator<Item = (&Name, &Name, &Connection)> {
         self.tenants.iter().flat_map(|(tenant, of)| of.connections.iter().map(move |(name, is)| (tenant, name, is)))
@@ -328,6 +344,7 @@ impl Default for Config {
             postgres: PostgresOptions::default(),
             schemas_dir: PathBuf::from("schemas"),
             mappers_dir: PathBuf::from("target/mappers"),
+            mappers: Mappers::default(),
             cache_dir: None,
             scratch_dir: PathBuf::from("rollcall-scratch"),
             log: Log::default(),

@@ -71,7 +71,7 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<App>, S
     metrics::trouble(None);
     let folders = Folders { schemas: config.schemas_dir.clone(), mappers: config.mappers_dir.clone() };
     let canonical = folders.canonical()?;
-    let host = host(&config.limits.mapper, config.cache_dir.as_deref())?;
+    let host = host(&config.limits.mapper, config.cache_dir.as_deref())?.permitting(config.profiles());
     let found = folders.versions(&folders.partners()?, &canonical, &host, &config.limits.bundle)?;
     let store = database::open(config).await?;
     store.prepare_canonical(&canonical).await?;

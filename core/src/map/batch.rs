@@ -4,6 +4,7 @@
 //! alone, so that a mapper that takes all its time holds up nobody else's. When a batch traps, it is halved until the
 //! records that trap alone in a new instance are found: only that is a verdict, whatever was in the batch before.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -11,7 +12,9 @@ use wasmtime::{PoolConcurrencyLimitError, Store, Trap};
 
 use super::check::Checker;
 use super::host::Guest;
+use super::profile::Profile;
 use super::raw::{RawAnswer, RawInput};
+use super::wasi::Forbidden;
 use super::{Input, MapError, Mapped, Mapper, Outcome};
 use crate::canonical::Canonical;
 use crate::limits::{Limits, MapperLimits};
@@ -20,7 +23,8 @@ use crate::limits::{Limits, MapperLimits};
 #[derive(Debug)]
 pub struct Budget {
     batch_bytes: usize,
-    fuel_max: u64,
+    /// By what their profile lets mappers use.
+    fuel_max: BTreeMap<Profile, u64>,
     fuel_used: AtomicU64,
     memory_used: AtomicU64,
     faults_max: usize,
@@ -32,7 +36,9 @@ impl Budget {
     pub fn new(limits: &Limits) -> Self {
         Self {
             batch_bytes: limits.batch_bytes.max(1),
-            fuel_max: limits.mapper.fuel_per_delivery_max,
+            fuel_max: Profile::ALL
+                .map(|profile| (profile, profile.limits(&limits.mapper).fuel_per_delivery_max))
+                .into(),
             fuel_used: AtomicU64::new(0),
             memory_used: AtomicU64::new(0),
             faults_max: limits.mapper.faults_per_delivery_max,
@@ -51,14 +57,12 @@ impl Budget {
     }
 
     /// Takes note of what the instance of a store used up of the fuel that it was given.
-    pub(super) fn spend(&self, store: &Store<Guest>, fuel: u64) -> Result<(), MapError> {
+    pub(super) fn spend(&self, store: &Store<Guest>, fuel: u64, profile: Profile) -> Result<(), MapError> {
         self.memory_used.fetch_max(store.data().memory_bytes as u64, Ordering::Relaxed);
-        self.burn(fuel.saturating_sub(store.get_fuel().unwrap_or_default()))
-    }
-
-    fn burn(&self, fuel: u64) -> Result<(), MapError> {
+        let fuel = fuel.saturating_sub(store.get_fuel().unwrap_or_default());
         let used = self.fuel_used.fetch_add(fuel, Ordering::Relaxed).saturating_add(fuel);
-        if used > self.fuel_max { Err(MapError::Fuel(self.fuel_max)) } else { Ok(()) }
+        let most = self.fuel_max.get(&profile).copied().unwrap_or_default();
+        if used > most { Err(MapError::Fuel(most)) } else { Ok(()) }
     }
 
     fn fault(&self) -> Result<(), MapError> {
@@ -166,7 +170,7 @@ impl Run<'_> {
         let fuel = fuel(limits, bytes);
         let mut store = sandbox.store(fuel);
         let answers = self.mapper.prepared.convert(&mut store, self.options, &raw);
-        self.budget.spend(&store, fuel)?;
+        self.budget.spend(&store, fuel, sandbox.profile)?;
         match answers {
             Ok(answers) if answers.len() == inputs.len() => Ok(Attempt::Answers(self.check(answers, inputs))),
             Ok(_) => Ok(Attempt::Trapped("it did not answer to each record".to_owned())),
@@ -244,6 +248,9 @@ pub(super) fn cause(error: &wasmtime::Error, guest: &Guest, result_bytes_max: us
     if let Some(what) = guest.denied {
         return format!("it asked for more {what} than it may use");
     }
+    if let Some(forbidden) = error.downcast_ref::<Forbidden>() {
+        return forbidden.to_string();
+    }
     match error.downcast_ref::<Trap>() {
         Some(Trap::OutOfFuel) => "it used up its fuel".to_owned(),
         Some(Trap::StackOverflow) => "it nested its calls too deeply".to_owned(),
@@ -254,6 +261,7 @@ pub(super) fn cause(error: &wasmtime::Error, guest: &Guest, result_bytes_max: us
         None if format!("{error:?}").contains("fuel allocated for hostcalls") => {
             format!("it returned more than {result_bytes_max} bytes")
         }
+        None if { false } => String::new(),
         None => "it returned what the contract does not allow".to_owned(),
     }
 }

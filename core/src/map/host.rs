@@ -1,17 +1,18 @@
 //! Turns the bytes of a component into a [`Mapper`], and holds what all of them share: the engine, its limits, the cache.
 //!
-//! A mapper gets nothing from outside: a component with any import is refused. What it may use is counted and limited:
-//! fuel, memory, tables, stack, bytes that it returns. Fuel is the verdict, the same on every machine; the wall clock
-//! only guards the host.
+//! A mapper gets nothing from outside: a component with any import is refused, unless its partner's profile serves it. What
+//! it may use is counted and limited: fuel, memory, tables, stack, bytes that it returns. Fuel is the verdict, the same on
+//! every machine; the wall clock only guards the host. Each profile has an engine and limits of its own, made when the
+//! first mapper wants them.
 
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use wasmtime::component::Component;
 use wasmtime::component::types::ComponentItem;
+use wasmtime::component::{Component, Linker};
 use wasmtime::{
     Config, Enabled, Engine, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig, ResourceLimiter, Store,
 };
@@ -20,8 +21,9 @@ use super::batch::cause;
 use super::cache::Cache;
 use super::check::Agreement;
 use super::logic::check_names;
-use super::raw::Profile;
-use super::{Mapper, v1};
+use super::profile::{Profile, Profiles, admit};
+use super::wasi::Random;
+use super::{Mapper, raw, v1, wasi};
 use crate::canonical::Canonical;
 use crate::digest::Digest;
 use crate::limits::MapperLimits;
@@ -41,7 +43,12 @@ const RESIDENT_BYTES_MAX: usize = 2 << 20;
 /// The sandbox: one for the whole process.
 #[derive(Debug)]
 pub struct Host {
-    sandbox: Arc<Sandbox>,
+    /// The sandbox of [`Profile::Pure`].
+    pure: Arc<Sandbox>,
+    /// That of [`Profile::Wasi`], once there is one.
+    wasi: Mutex<Option<Arc<Sandbox>>>,
+    profiles: Profiles,
+    limits: MapperLimits,
     cache: Option<Cache>,
 }
 
@@ -50,6 +57,7 @@ pub struct Host {
 pub(super) struct Sandbox {
     pub(super) engine: Engine,
     pub(super) limits: MapperLimits,
+    pub(super) profile: Profile,
     /// How many batches of one delivery are mapped beside each other.
     pub(super) threads: usize,
     /// Its end ends the thread that looks at the wall clock.
@@ -87,9 +95,24 @@ pub enum LoadError {
     /// It is a component, but not a valid one, or uses what is turned off (64-bit memory, threads, …).
     #[error("the component is not valid")]
     Invalid(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// It wants something from outside.
-    #[error("a mapper must not import anything, this one imports {0}")]
+    /// It wants something from outside that no profile serves.
+    #[error("a mapper must not import anything from outside, this one imports {0}")]
     Imports(String),
+    /// It wants something from outside that only another profile serves.
+    #[error(
+        "the mapper imports {imports}, which only the profile `{}` serves; permit it for this partner with \
+         `mappers: {{profiles: {{…: {}}}}}` in the configuration, or with --mapper-profile on the command line",
+        profile.name(), profile.name()
+    )]
+    NotPermitted {
+        /// What it imports.
+        imports: String,
+        /// The profile that would do.
+        profile: Profile,
+    },
+    /// The sandbox of its profile cannot be set up.
+    #[error(transparent)]
+    Host(#[from] HostError),
     /// It exports nothing that a mapper exports.
     #[error("the component does not export {INTERFACE}")]
     NotAMapper,
@@ -146,18 +169,35 @@ pub enum LoadError {
 impl Host {
     /// Sets up the sandbox. Compiled mappers are kept in `cache`, a folder that must belong to this user alone.
     pub fn new(limits: &MapperLimits, cache: Option<&Path>) -> Result<Self, HostError> {
-        let engine = Engine::new(&config(limits)).map_err(|error| HostError::Engine(error.into()))?;
         let cache = cache.map(Cache::open).transpose().map_err(HostError::Cache)?;
-        let ticker = tick(engine.weak()).map_err(HostError::Thread)?;
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let sandbox = Arc::new(Sandbox { engine, limits: limits.clone(), threads, _ticker: ticker });
-        Ok(Self { sandbox, cache })
+        let pure = Sandbox::new(limits, Profile::Pure)?;
+        let (wasi, profiles) = (Mutex::default(), Profiles::new());
+        Ok(Self { pure, wasi, profiles, limits: limits.clone(), cache })
+    }
+
+    /// Permits partners' mappers another profile than [`Profile::Pure`].
+    #[must_use]
+    pub fn permitting(self, profiles: Profiles) -> Self {
+        Self { profiles, ..self }
+    }
+
+    /// The sandbox that a partner's mapper runs in.
+    fn sandbox(&self, partner: &str) -> Result<Arc<Sandbox>, HostError> {
+        match self.profiles.get(partner).copied().unwrap_or_default() {
+            Profile::Pure => Ok(Arc::clone(&self.pure)),
+            Profile::Wasi => {
+                let mut made = self.wasi.lock().unwrap_or_else(PoisonError::into_inner);
+                let sandbox = made.take().map_or_else(|| Sandbox::new(&self.limits, Profile::Wasi), Ok)?;
+                Ok(Arc::clone(made.insert(sandbox)))
+            }
+        }
     }
 
     /// Loads the mapper of the partner called `partner`, or says why not. Nothing of it has run before its imports, its
     /// version and its types are checked.
     pub fn load(&self, partner: &str, bytes: &[u8], canonical: &Canonical) -> Result<Mapper, LoadError> {
-        let Sandbox { engine, limits, .. } = &*self.sandbox;
+        let sandbox = self.sandbox(partner)?;
+        let Sandbox { engine, limits, .. } = &*sandbox;
         let found = bytes.len() as u64;
         if found > limits.component_bytes_max {
             return Err(LoadError::TooLarge { found, most: limits.component_bytes_max });
@@ -165,16 +205,18 @@ impl Host {
         if !wasmparser::Parser::is_component(bytes) {
             return Err(LoadError::NotAComponent);
         }
+        admit(sandbox.profile, bytes)?;
         let digest = Digest::of(bytes);
         let component = match &self.cache {
             Some(cache) => cache.component(engine, bytes, digest),
             None => Component::from_binary(engine, bytes),
         };
         let component = component.map_err(|error| LoadError::Invalid(error.into()))?;
-        let exports = admit(engine, &component)?;
+        let exports = exports(engine, &component)?;
+        let linker = sandbox.linker(&component).map_err(|error| LoadError::Shape(error.into()))?;
         let prepared =
-            v1::Prepared::new(engine, &component, exports).map_err(|error| LoadError::Shape(error.into()))?;
-        let mut store = self.sandbox.store(limits.fuel_base);
+            v1::Prepared::new(&linker, &component, exports).map_err(|error| LoadError::Shape(error.into()))?;
+        let mut store = sandbox.store(limits.fuel_base);
         let profile = prepared
             .describe(&mut store)
             .map_err(|error| LoadError::Describe(cause(&error, store.data(), limits.result_bytes_max)))?;
@@ -182,10 +224,10 @@ impl Host {
             return Err(LoadError::Partner { found: profile.partner, wanted: partner.to_owned() });
         }
         let agreement = agree(&profile, canonical)?;
-        let calls = self.sandbox.calls(&prepared)?;
+        let calls = sandbox.calls(&prepared)?;
         Ok(Mapper {
             prepared,
-            sandbox: Arc::clone(&self.sandbox),
+            sandbox,
             agreement,
             canonical: canonical.digest(),
             name: profile.partner,
@@ -198,6 +240,24 @@ impl Host {
 }
 
 impl Sandbox {
+    pub(super) fn new(limits: &MapperLimits, profile: Profile) -> Result<Arc<Self>, HostError> {
+        let limits = profile.limits(limits);
+        let engine = Engine::new(&config(&limits, profile)).map_err(|error| HostError::Engine(error.into()))?;
+        let ticker = tick(engine.weak()).map_err(HostError::Thread)?;
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        Ok(Arc::new(Self { engine, limits, profile, threads, _ticker: ticker }))
+    }
+
+    /// What the profile has for a component.
+    pub(super) fn linker(&self, component: &Component) -> wasmtime::Result<Linker<Guest>> {
+        let mut linker = Linker::new(&self.engine);
+        match self.profile {
+            Profile::Pure => {}
+            Profile::Wasi => wasi::furnish(&mut linker, component)?,
+        }
+        Ok(linker)
+    }
+
     /// A store for one instance, with everything that it may use.
     pub(super) fn store(&self, fuel: u64) -> Store<Guest> {
         let limits = &self.limits;
@@ -206,6 +266,8 @@ impl Sandbox {
             table_elements_max: limits.table_elements_max,
             memory_bytes: 0,
             denied: None,
+            random: Random::default(),
+            handles: 0,
         };
         let mut store = Store::new(&self.engine, guest);
         store.limiter(|guest| guest);
@@ -228,13 +290,9 @@ impl Sandbox {
     }
 }
 
-/// Checks what the component wants and offers, by name; says what it offers beside the mapping.
-fn admit(engine: &Engine, component: &Component) -> Result<v1::Exports, LoadError> {
+/// Checks what the component offers, by name; says what that is beside the mapping.
+fn exports(engine: &Engine, component: &Component) -> Result<v1::Exports, LoadError> {
     let shape = component.component_type();
-    let imports: Vec<_> = shape.imports(engine).map(|(name, _)| name.to_owned()).collect();
-    if !imports.is_empty() {
-        return Err(LoadError::Imports(imports.join(", ")));
-    }
     let exported = |interface: &str| {
         let mut versions = shape.exports(engine).filter_map(|(name, item)| {
             let version = name.strip_prefix(interface)?.strip_prefix('@')?;
@@ -254,22 +312,26 @@ fn supported(version: String) -> Result<(), LoadError> {
 }
 
 /// What belongs to one instance: how much it may grow, and what it was denied.
-#[derive(Debug)]
 pub(super) struct Guest {
     memory_bytes_max: usize,
     table_elements_max: usize,
-    /// How much it has grown to.
+    /// How much all its memories have grown to.
     pub(super) memory_bytes: usize,
     pub(super) denied: Option<&'static str>,
+    /// What it is told is random.
+    pub(super) random: Random,
+    /// How many handles of the host it holds.
+    pub(super) handles: usize,
 }
 
 impl ResourceLimiter for Guest {
-    fn memory_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        if desired > self.memory_bytes_max {
+    fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        let all = self.memory_bytes.saturating_add(desired.saturating_sub(current));
+        if all > self.memory_bytes_max {
             self.denied = Some("memory");
             return Ok(false);
         }
-        self.memory_bytes = self.memory_bytes.max(desired);
+        self.memory_bytes = all;
         Ok(true)
     }
 
@@ -283,14 +345,20 @@ impl ResourceLimiter for Guest {
 }
 
 /// Everything deterministic, everything counted, nothing that a mapper does not need.
-fn config(limits: &MapperLimits) -> Config {
+fn config(limits: &MapperLimits, profile: Profile) -> Config {
+    // A runtime comes in several modules, linked to each other.
+    let (modules, memories, tables) = match profile {
+        Profile::Pure => (4, 1, 4),
+        Profile::Wasi => (64, 2, 8),
+    };
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(limits.instances_max)
-        .total_core_instances(limits.instances_max * 4)
-        .total_memories(limits.instances_max)
-        .total_tables(limits.instances_max * 4)
-        .max_memories_per_component(1)
-        .max_tables_per_component(4)
+        .total_core_instances(limits.instances_max * modules)
+        .total_memories(limits.instances_max * memories)
+        .total_tables(limits.instances_max * tables)
+        .max_memories_per_component(memories)
+        .max_core_instances_per_component(modules)
+        .max_tables_per_component(tables)
         .max_memory_size(limits.memory_bytes_max)
         .table_elements(limits.table_elements_max);
     // Where the kernel can tell which pages an instance wrote, wiping those is cheaper than giving all of them back.
@@ -306,7 +374,8 @@ fn config(limits: &MapperLimits) -> Config {
         .max_wasm_stack(limits.stack_bytes_max)
         .cranelift_nan_canonicalization(true)
         .wasm_memory64(false)
-        .wasm_multi_memory(false)
+        // The engine's own code between parts of a component needs it; the pool counts the memories.
+        .wasm_multi_memory(true)
         .wasm_relaxed_simd(false)
         .wasm_component_model(true);
     config
@@ -325,7 +394,7 @@ fn tick(engine: EngineWeak) -> io::Result<SyncSender<()>> {
 }
 
 /// Finds every kind and field that the mapper speaks of in the canonical schemas.
-fn agree(profile: &Profile, canonical: &Canonical) -> Result<Agreement, LoadError> {
+fn agree(profile: &raw::Profile, canonical: &Canonical) -> Result<Agreement, LoadError> {
     let mut agreement = Vec::with_capacity(profile.kinds.len());
     for (kind, fields) in &profile.kinds {
         let id = canonical.id(kind).ok_or_else(|| LoadError::Kind(kind.clone()))?;

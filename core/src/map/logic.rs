@@ -57,7 +57,7 @@ impl Mapper {
         let mut store = self.sandbox.store(fuel);
         store.set_hostcall_fuel(limits.result_bytes_per_call_max);
         let step = logic.call(&mut store, input.name, options, context.as_bytes(), &found);
-        budget.spend(&store, fuel)?;
+        budget.spend(&store, fuel, self.profile())?;
         match step {
             Ok(step) => Ok(checker.step(step)),
             Err(error) => verdict(&error, store.data(), limits, limits.result_bytes_per_call_max).map(Err),

@@ -3,8 +3,8 @@
 
 pub(super) mod logic;
 
+use wasmtime::Store;
 use wasmtime::component::{Component, InstancePre, Linker};
-use wasmtime::{Engine, Store};
 
 use super::Severity;
 use super::host::Guest;
@@ -38,8 +38,7 @@ pub(super) struct Exports {
 
 impl Prepared {
     /// Checks that the component exports the contract with these very types.
-    pub(super) fn new(engine: &Engine, component: &Component, exports: Exports) -> wasmtime::Result<Self> {
-        let linker = Linker::new(engine);
+    pub(super) fn new(linker: &Linker<Guest>, component: &Component, exports: Exports) -> wasmtime::Result<Self> {
         let pre: InstancePre<Guest> = linker.instantiate_pre(component)?;
         let logic = exports.logic.then(|| logic::Prepared::new(pre.clone())).transpose()?;
         Ok(Self { mapping: MapperPre::new(pre)?, logic })

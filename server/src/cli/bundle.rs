@@ -11,6 +11,7 @@ use rollcall_core::canonical::Canonical;
 use rollcall_core::description::Partner;
 use rollcall_core::language::{Files, Folder, render};
 use rollcall_core::limits::{BundleLimits, Limits};
+use rollcall_core::map::Profile;
 use rollcall_server::partners::{Folders, host};
 use rollcall_server::versions::Versions;
 use serde_json::json;
@@ -125,7 +126,9 @@ fn build(folder: &Path, output: &Path, mapper: Option<&Path>, mappers: &Path) ->
 /// Why a server would not load it.
 fn problems(bundle: &Bundle, canonical: &Canonical) -> anyhow::Result<Vec<String>> {
     let limits = Limits::default();
-    let versions = Versions::new(host(&limits.mapper, None)?, limits.bundle);
+    // What its mapper may import is decided where it is loaded.
+    let permitted = [(bundle.manifest().partner.clone(), Profile::Wasi)].into();
+    let versions = Versions::new(host(&limits.mapper, None)?.permitting(permitted), limits.bundle);
     Ok(versions.load(bundle, canonical).err().unwrap_or_default())
 }
 

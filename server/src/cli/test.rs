@@ -7,10 +7,11 @@ use rollcall_core::canonical::Canonical;
 use rollcall_core::ingest::Loaded;
 use rollcall_core::language::Folder;
 use rollcall_core::limits::Limits;
+use rollcall_core::map::Profile;
 use rollcall_server::demo::Demo;
 use rollcall_server::evidence::Witness;
 use rollcall_server::examples::Example;
-use rollcall_server::preview::{Native, Preview, Previewer};
+use rollcall_server::preview::{Native, NativeError, Preview, Previewer};
 use serde_json::{Value, json};
 
 use super::{FolderArgs, Outcome, operation};
@@ -46,7 +47,7 @@ struct Tester<'t> {
     folder: &'t Path,
     options: Value,
     limits: Limits,
-    native: Native,
+    native: Option<Native>,
     bless: bool,
 }
 
@@ -72,10 +73,10 @@ impl Test {
         let partner = &loaded.partner.name;
         let folder = self.folders.folders().partner(partner);
         let native = match &self.native_dir {
-            Some(folder) => Native::find(folder, partner)?,
+            Some(folder) => native(folder, loaded)?,
             // `rollcall mapper build` has Cargo put it into the project's own folder.
-            None => Native::find(&beside_this_program()?, partner)
-                .or_else(|missing| Native::find(Path::new("target/debug"), partner).map_err(|_| missing))?,
+            None => native(&beside_this_program()?, loaded)
+                .or_else(|missing| native(Path::new("target/debug"), loaded).map_err(|_| missing))?,
         };
         let tester = Tester {
             canonical,
@@ -111,8 +112,8 @@ impl Tester<'_> {
         let previewer = Previewer { canonical, loaded, operation, options, limits };
         let preview = previewer.preview(before.as_deref(), &body)?;
         let mut problems = Vec::new();
-        let differing = previewer.disagreements(before.as_deref(), &body, &self.native)?;
-        for pointer in differing.unwrap_or_default() {
+        let differing = self.native.as_ref().map(|native| previewer.disagreements(before.as_deref(), &body, native));
+        for pointer in differing.transpose()?.flatten().unwrap_or_default() {
             problems.push(format!("sandbox and native build disagree on the record at `{pointer}`"));
         }
         let expected = example.expected();
@@ -139,6 +140,14 @@ impl Tester<'_> {
             problems.extend(witness.told(&example.file.display().to_string(), &body, &preview));
         }
         Ok(problems)
+    }
+}
+
+/// The native build of the partner's mapper. One that comes with the runtime of another language need not have one.
+fn native(folder: &Path, loaded: &Loaded) -> Result<Option<Native>, NativeError> {
+    match Native::find(folder, &loaded.partner.name) {
+        Err(NativeError::Missing { .. }) if loaded.mapper.profile() != Profile::Pure => Ok(None),
+        found => found.map(Some),
     }
 }
 
