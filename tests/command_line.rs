@@ -1,10 +1,12 @@
 //! What the program says to people who type its commands.
 
 use std::fs;
+use std::path::Path;
 use std::process::{Command, Output};
 
 use rollcall_tests::jusoor::PARTNER;
 use rollcall_tests::site::{Site, project};
+use serde_json::{Value, json};
 
 use crate::site;
 
@@ -48,18 +50,45 @@ fn check_points_at_each_line_of_a_broken_description() {
     assert!(!said.contains("panicked"), "{said}");
 }
 
+#[test]
+fn what_gets_lost_of_a_payload_is_told() {
+    let mut site = site();
+    site.copy_schemas();
+    let payload = site.path().join("payload.json");
+    let student = json!({"user_no": 7, "name_user": "Hala Farah", "user_email": "", "seat": 3});
+    let section = json!({"name": "A", "subjects": [], "students": [student]});
+    let class = json!({"id": 1, "name": "Grade 1", "sections": [section], "colour": "red"});
+    let branch = json!({"id": 10, "name": "Al Noor School", "classes": [class]});
+    fs::write(&payload, json!({"branches": [branch]}).to_string()).unwrap();
+    let told = program(&site).args(["loss", PARTNER, "--json"]).arg(&payload).output().unwrap();
+    let report: Value = serde_json::from_slice(&told.stdout).unwrap_or_else(|error| panic!("{error}: {}", said(&told)));
+    let members = |what: &str| -> Vec<&str> {
+        report[what].as_array().unwrap().iter().filter_map(|loss| loss["member"].as_str()).collect()
+    };
+    assert_eq!(
+        members("unknown"),
+        ["/branches/*/classes/*/colour", "/branches/*/classes/*/sections/*/students/*/seat"]
+    );
+    assert_eq!(members("unused"), Vec::<&str>::new());
+    assert_eq!(report["records"], 3);
+}
+
 fn rollcall(site: &Site, arguments: &[&str]) -> Output {
     let arguments = arguments.iter().map(|argument| match *argument {
         PARTNER => site.path().join("schemas").join(PARTNER).into_os_string(),
         other => other.into(),
     });
-    Command::new(env!("CARGO_BIN_EXE_rollcall"))
-        .args(arguments)
-        .env("ROLLCALL_MAPPERS_DIR", site.path().join("mappers"))
-        .env("ROLLCALL_SCHEMAS_DIR", site.path().join("schemas"))
-        .current_dir(project())
-        .output()
-        .unwrap()
+    program(site).args(arguments).output().unwrap()
+}
+
+/// The program, where a site has its descriptions and mappers.
+fn program(site: &Site) -> Command {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_rollcall"));
+    program.env("ROLLCALL_MAPPERS_DIR", site.path().join("mappers"));
+    program.env("ROLLCALL_SCHEMAS_DIR", site.path().join("schemas"));
+    program.env("ROLLCALL_CACHE_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).join("mapper-cache"));
+    program.current_dir(project());
+    program
 }
 
 fn said(output: &Output) -> String {

@@ -168,6 +168,8 @@ pub struct MapperLimits {
     pub depth_max: u32,
     /// Records of one delivery that may fault before the delivery is given up.
     pub faults_per_delivery_max: usize,
+    /// Values of one record that are tried to find out what it depends on.
+    pub places_per_record_max: usize,
     /// Calls that the logic of one component may take.
     pub calls_max: usize,
     /// Questions that one call may ask in all.
@@ -290,6 +292,7 @@ impl Default for MapperLimits {
             text_bytes_max: 1_024,
             depth_max: 16,
             faults_per_delivery_max: 100,
+            places_per_record_max: 2_000,
             calls_max: 256,
             questions_per_call_max: 1_000,
             rounds_per_call_max: 32,

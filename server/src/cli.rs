@@ -13,6 +13,7 @@ mod export;
 mod fixture;
 mod held;
 mod infer;
+mod loss;
 mod map;
 mod mapper;
 mod new;
@@ -63,6 +64,7 @@ enum Command {
     Map(map::Map),
     Mapper(mapper::Mapper),
     New(new::New),
+    Loss(loss::LossReport),
     Test(test::Test),
     Push(push::Push),
     Record(record::Record),
@@ -123,6 +125,7 @@ impl Cli {
             Command::Map(command) => command.run(),
             Command::Mapper(command) => command.run(),
             Command::New(command) => command.run(),
+            Command::Loss(command) => command.run(),
             Command::Test(command) => command.run(),
             Command::Push(command) => command.run(),
             Command::Record(command) => command.run(),

@@ -26,6 +26,7 @@ pub mod infer;
 pub mod intake;
 pub mod likeness;
 pub mod log;
+pub mod loss;
 pub mod metrics;
 pub mod newcomer;
 pub mod panic;

@@ -16,7 +16,7 @@ use rollcall_core::fold::{Claim, Rank, Statement, fold, is_stated};
 use rollcall_core::ingest::{Loaded, Trial};
 use rollcall_core::json::Pointer;
 use rollcall_core::limits::Limits;
-use rollcall_core::map::{self, Budget, Diagnostic, Input, MapError, Mapped, Outcome, Severity};
+use rollcall_core::map::{self, Budget, Cost, Diagnostic, Input, MapError, Mapped, Outcome, Reliance, Severity};
 use rollcall_core::note::Note;
 use rollcall_core::record::Record;
 use rollcall_core::store::RecordId;
@@ -55,6 +55,17 @@ pub struct Said {
     pub contributions: Option<Vec<Row>>,
     /// What the mapper has to say beside.
     pub diagnostics: Vec<Remark>,
+}
+
+/// What the values of one record are good for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Relied {
+    /// The record type's name.
+    pub record: String,
+    /// Where it stands in the payload.
+    pub pointer: Pointer,
+    /// Its values.
+    pub reliance: Reliance,
 }
 
 /// One contribution.
@@ -141,6 +152,40 @@ impl Previewer<'_> {
             Ok((trial, _)) => trial.look(|records| self.differing(records, native)).map(Some),
             Err(_) => Ok(None),
         }
+    }
+
+    /// What each record that is mapped costs by itself.
+    pub fn costs(&self, before: Option<&[u8]>, body: &[u8]) -> Result<Vec<Cost>, PreviewError> {
+        match self.send(before, body)? {
+            Ok((trial, _)) => trial.look(|records| {
+                let options = self.options.to_string();
+                let inputs = self.mapped(records).map(|record| self.input(record));
+                let cost = |input| self.loaded.mapper.cost(self.canonical, options.as_bytes(), &input, self.limits);
+                inputs.map(cost).collect::<Result<_, _>>().map_err(PreviewError::from)
+            }),
+            Err(_) => Ok(Vec::new()),
+        }
+    }
+
+    /// What the values of each record that is mapped are good for; nothing if the payload is rejected.
+    pub fn reliances(&self, before: Option<&[u8]>, body: &[u8]) -> Result<Vec<Relied>, PreviewError> {
+        match self.send(before, body)? {
+            Ok((trial, _)) => trial.look(|records| {
+                let options = self.options.to_string();
+                let relied = self.mapped(records).map(|record| {
+                    let (input, mapper) = (self.input(record), &self.loaded.mapper);
+                    let reliance = mapper.reliance(self.canonical, options.as_bytes(), &input, self.limits)?;
+                    Ok(Relied { record: input.record.to_owned(), pointer: record.pointer.clone(), reliance })
+                });
+                relied.collect()
+            }),
+            Err(_) => Ok(Vec::new()),
+        }
+    }
+
+    /// The records that become something.
+    fn mapped<'r>(&self, records: &'r [Record<'r>]) -> impl Iterator<Item = &'r Record<'r>> {
+        records.iter().filter(|record| !self.record_type(record).kinds.is_empty())
     }
 
     /// What records become.

@@ -196,7 +196,7 @@ impl Mapper {
 }
 
 /// Bytes that an instance is given for a record.
-fn bytes(input: &Input<'_>) -> usize {
+pub(super) fn bytes(input: &Input<'_>) -> usize {
     input.body.len() + input.ancestors.len()
 }
 

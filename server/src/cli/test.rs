@@ -1,5 +1,7 @@
 //! `rollcall test`: every example of a partner, through the sandbox and natively, against what it must become.
 
+mod budget;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
@@ -14,6 +16,7 @@ use rollcall_server::examples::Example;
 use rollcall_server::preview::{Native, NativeError, Preview, Previewer};
 use serde_json::{Value, json};
 
+use self::budget::Budgeted;
 use super::{FolderArgs, Outcome, operation};
 
 /// Differences that are told per example.
@@ -26,6 +29,9 @@ const DIFFERENCES_MAX: usize = 10;
 /// with `<name>.expected.json` beside it. What stands in `<name>.before.json` is sent before. Those in
 /// `examples/records` are lists of stored records, by the names of their types. Options are those of the partner's
 /// `demo.yaml`.
+///
+/// What the records cost by themselves is told as a share of the sandbox's limits; a partner whose mapper needs too much of
+/// them fails.
 #[derive(Debug, clap::Args)]
 pub(super) struct Test {
     /// Only this partner
@@ -33,6 +39,9 @@ pub(super) struct Test {
     /// Write what the examples become as what they must become
     #[arg(long)]
     bless: bool,
+    /// The share of a limit, in percent, that 99 of 100 records may take
+    #[arg(long, value_name = "PERCENT", default_value_t = 80)]
+    budget_percent_max: u64,
     /// Folder of the mappers' native builds (`mapper-<partner>`) [default: where this program is, or `target/debug`]
     #[arg(long, value_name = "DIR")]
     native_dir: Option<PathBuf>,
@@ -90,14 +99,21 @@ impl Test {
         let examples = Example::all(&folder, &loaded.partner)?;
         ensure!(!examples.is_empty(), "`{partner}` has no examples");
         let mut failed = 0;
+        let mut budgeted = Budgeted::default();
         for example in &examples {
             let file = example.file.display();
-            let problems = tester.test(example).with_context(|| format!("failed to test {file}"))?;
+            let problems = tester.test(example, &mut budgeted).with_context(|| format!("failed to test {file}"))?;
             println!("{} {file}", if problems.is_empty() { "ok  " } else { "FAIL" });
             for problem in &problems {
                 println!("     {}", problem.replace('\n', "\n     "));
             }
             failed += usize::from(!problems.is_empty());
+        }
+        let within = budgeted.is_within(self.budget_percent_max);
+        println!("{} {partner}: {budgeted}", if within { "ok  " } else { "FAIL" });
+        if !within {
+            println!("     that is more than {} % (--budget-percent-max)", self.budget_percent_max);
+            failed += 1;
         }
         Ok((examples.len(), failed))
     }
@@ -105,12 +121,13 @@ impl Test {
 
 impl Tester<'_> {
     /// What is wrong with one example.
-    fn test(&self, example: &Example) -> anyhow::Result<Vec<String>> {
+    fn test(&self, example: &Example, budgeted: &mut Budgeted) -> anyhow::Result<Vec<String>> {
         let (before, body) = example.read()?;
         let operation = operation(self.loaded, Some(&example.operation))?;
         let (canonical, loaded, options, limits) = (self.canonical, self.loaded, &self.options, &self.limits);
         let previewer = Previewer { canonical, loaded, operation, options, limits };
         let preview = previewer.preview(before.as_deref(), &body)?;
+        budgeted.add(previewer.costs(before.as_deref(), &body)?);
         let mut problems = Vec::new();
         let differing = self.native.as_ref().map(|native| previewer.disagreements(before.as_deref(), &body, native));
         for pointer in differing.transpose()?.flatten().unwrap_or_default() {
