@@ -65,11 +65,12 @@ mod skipping;
 mod state;
 #[cfg(test)]
 mod stories;
+#[cfg(test)]
+mod templates;
+#[cfg(test)]
 mod trouble;
 #[cfg(test)]
 mod upgrades;
-#[cfg(test)]
-mod templates;
 #[cfg(test)]
 mod webhooks;
 

@@ -1,4 +1,4 @@
-//! Turns a template (`mappers/templates`) into components, the way its page tells integrators, once for all tests: what was
+//! Turns a template (`mappers/templates`) into a component, the way its page tells integrators, once for all tests: what was
 //! built is kept under the digest of everything that it was built from.
 
 use std::fs;
@@ -7,11 +7,13 @@ use std::process::Command;
 use std::sync::LazyLock;
 
 use rollcall_core::digest::Digest;
-use rollcall_core::limits::MapperLimits;
 use rollcall_tests::jusoor::PARTNER;
 use rollcall_tests::site::{copy_folder, project};
 
-use super::{CANONICAL, PRYING, host};
+use super::{CANONICAL, PRYING, host, limits};
+
+/// How often an installation is begun before its failure is believed.
+const FETCHES_MAX: usize = 3;
 
 /// A language that mappers can be written in.
 #[derive(Debug, Clone, Copy)]
@@ -20,21 +22,12 @@ pub(super) enum Language {
     Python,
 }
 
-/// The components that are made of one template.
-#[derive(Debug)]
-pub(super) struct Built {
-    /// The template itself.
-    pub(super) mapper: Vec<u8>,
-    /// What looks for whatever it can see, written with the same means.
-    pub(super) prying: Vec<u8>,
-}
-
-static JAVASCRIPT: LazyLock<Built> = LazyLock::new(|| Language::JavaScript.build());
-static PYTHON: LazyLock<Built> = LazyLock::new(|| Language::Python.build());
+static JAVASCRIPT: LazyLock<Vec<u8>> = LazyLock::new(|| Language::JavaScript.build());
+static PYTHON: LazyLock<Vec<u8>> = LazyLock::new(|| Language::Python.build());
 
 impl Language {
-    /// What is built of its template.
-    pub(super) fn built(self) -> &'static Built {
+    /// The component that is made of its template: the mapper, and what pries (see [`PRYING`]).
+    pub(super) fn built(self) -> &'static [u8] {
         match self {
             Self::JavaScript => &JAVASCRIPT,
             Self::Python => &PYTHON,
@@ -49,8 +42,8 @@ impl Language {
         }
     }
 
-    /// Builds all components of a template that are not there yet.
-    fn build(self) -> Built {
+    /// Builds the component if it is not there yet.
+    fn build(self) -> Vec<u8> {
         let (name, _, ending) = self.names();
         let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("templates").join(name);
         // A copy, so that nothing is installed or built among the sources; the contract is where the template looks for it.
@@ -59,22 +52,17 @@ impl Language {
         for source in files(&project().join("mappers/templates").join(name)) {
             put(&source, &folder);
         }
-        put(&project().join(format!("tests/templates/prying.{ending}")), &folder);
-        let built = |module: &str| {
-            let component = folder.join(format!("{module}.wasm"));
-            let (inputs, mark) = (inputs(&folder, &place.join("mappers/wit")), component.with_extension("inputs"));
-            if !fs::read_to_string(&mark).is_ok_and(|kept| kept == inputs) {
-                self.install(&folder);
-                self.componentize(&folder, module);
-                fs::write(&mark, &inputs).expect("the folder is ours");
-            }
-            fs::read(&component).unwrap_or_else(|error| panic!("{}: {error}", component.display()))
-        };
-        let built = Built { mapper: built("jusoor"), prying: built("prying") };
-        // Compiled once, and kept, before several tests want to at the same time.
-        for (partner, component) in [(PARTNER, &built.mapper), (PRYING, &built.prying)] {
-            host(&MapperLimits::default()).load(partner, component, &CANONICAL).expect("it loads");
+        put(&project().join(format!("tests/templates/{PRYING}.{ending}")), &folder);
+        let component = folder.join(format!("{PRYING}.wasm"));
+        let (inputs, mark) = (inputs(&folder, &place.join("mappers/wit")), component.with_extension("inputs"));
+        if !fs::read_to_string(&mark).is_ok_and(|kept| kept == inputs) {
+            self.install(&folder);
+            self.componentize(&folder);
+            fs::write(&mark, &inputs).expect("the folder is ours");
         }
+        let built = fs::read(&component).unwrap_or_else(|error| panic!("{}: {error}", component.display()));
+        // Compiled once, and kept, before several tests want to at the same time.
+        host(&limits().mapper).load(PARTNER, &built, &CANONICAL).expect("it loads");
         built
     }
 
@@ -88,30 +76,32 @@ impl Language {
         match self {
             Self::JavaScript => {
                 let npm = "Node.js 20 or later with npm (https://nodejs.org)";
-                run(Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(folder), npm);
+                let mut install = Command::new("npm");
+                install.args(["ci", "--no-audit", "--no-fund", "--fetch-retries", "5"]).current_dir(folder);
+                fetch(&mut install, npm);
             }
             Self::Python => {
                 let python = "Python 3.10 or later with `venv` (https://www.python.org)";
                 run(Command::new("python3").args(["-m", "venv", "--clear", ".venv"]).current_dir(folder), python);
                 let mut pip = Command::new(folder.join(".venv/bin/pip"));
-                run(pip.args(["install", "--quiet", "--requirement", pinned]).current_dir(folder), python);
+                pip.args(["install", "--quiet", "--retries", "10", "--requirement", pinned]).current_dir(folder);
+                fetch(&mut pip, python);
             }
         }
         fs::write(mark, wanted).expect("the folder is ours");
     }
 
-    fn componentize(self, folder: &Path, module: &str) {
-        let output = format!("{module}.wasm");
+    fn componentize(self, folder: &Path) {
         match self {
             Self::JavaScript => {
                 let mut npm = Command::new("npm");
-                npm.args(["run", "build"]).env("MAPPER", module).current_dir(folder);
+                npm.args(["run", "build"]).env("MAPPER", PRYING).current_dir(folder);
                 run(&mut npm, "Node.js with npm");
             }
             Self::Python => {
                 let mut program = Command::new(folder.join(".venv/bin/componentize-py"));
-                program.args(["--wit-path", "../../wit/v1", "--world", "mapper", "componentize", module]);
-                run(program.args(["--output", &output]).current_dir(folder), "Python with `venv`");
+                program.args(["--wit-path", "../../wit/v1", "--world", "mapper", "componentize", PRYING]);
+                run(program.args(["--output", &format!("{PRYING}.wasm")]).current_dir(folder), "Python with `venv`");
             }
         }
     }
@@ -152,7 +142,20 @@ fn replace(from: &Path, to: &Path) {
 }
 
 fn run(command: &mut Command, needs: &str) {
+    attempt(command, needs).unwrap_or_else(|said| panic!("{command:?}: {said}\nthis needs {needs}"));
+}
+
+/// Runs what fetches from a registry. It waits and tries again by itself where a call fails; where that was not enough, it is
+/// begun anew.
+fn fetch(command: &mut Command, needs: &str) {
+    if !(1..FETCHES_MAX).any(|_| attempt(command, needs).is_ok()) {
+        run(command, needs);
+    }
+}
+
+/// Runs a program; if it fails, returns what it said.
+fn attempt(command: &mut Command, needs: &str) -> Result<(), String> {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}; this needs {needs}"));
     let said = [output.stdout, output.stderr].concat();
-    assert!(output.status.success(), "{command:?}: {}\nthis needs {needs}", String::from_utf8_lossy(&said));
+    if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&said).into_owned()) }
 }

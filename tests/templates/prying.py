@@ -1,6 +1,7 @@
-"""Looks for whatever could tell it where and when it runs, and says what it saw."""
+"""The template, and a record type more: it looks for whatever could tell it where and when it runs, and says what it saw."""
 
 import datetime
+import encodings.idna  # looks for names with it, and there is only what was imported
 import json
 import os
 import random
@@ -9,6 +10,7 @@ import sys
 import time
 import uuid
 
+import jusoor
 from rollcall import Mapper
 
 
@@ -50,7 +52,8 @@ LOOKS = {
         attempt(lambda: os.stat("/")),
     ],
     "socket": lambda: [
-        attempt(lambda: socket.create_connection(("127.0.0.1", 9))), attempt(lambda: socket.getaddrinfo("localhost", 9)),
+        attempt(lambda: socket.socket(socket.AF_INET, socket.SOCK_STREAM).connect(("127.0.0.1", 9))),
+        attempt(lambda: socket.getaddrinfo("localhost", 9)),
         attempt(lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM)),
     ],
     "nothing": lambda: [],
@@ -68,8 +71,7 @@ def look(record, _, __, out):
 
 
 MAPPER = Mapper(
-    partner="prying", version="0.1.0", kinds={"org": {"name": "text", "type": "text", "identifier": "text"}},
-    records={"Look": look},
+    partner="jusoor", version="0.1.0", kinds=jusoor.KINDS, records={**jusoor.RECORDS, "Look": look},
 )
 
 

@@ -14,7 +14,8 @@ use std::time::Duration;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, Linker};
 use wasmtime::{
-    Config, Enabled, Engine, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig, ResourceLimiter, Store,
+    Config, Enabled, Engine, EngineWeak, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig,
+    ResourceLimiter, Store,
 };
 
 use super::batch::cause;
@@ -374,10 +375,15 @@ fn config(limits: &MapperLimits, profile: Profile) -> Config {
         .max_wasm_stack(limits.stack_bytes_max)
         .cranelift_nan_canonicalization(true)
         .wasm_memory64(false)
-        // The engine's own code between parts of a component needs it; the pool counts the memories.
+        // The engine writes code of its own between parts of a component, and panics where that may not use two memories;
+        // the pool counts those of the guest.
         .wasm_multi_memory(true)
         .wasm_relaxed_simd(false)
         .wasm_component_model(true);
+    // An interpreter is a lot of code: debug builds compile it quickly rather than well. It takes the same fuel.
+    if profile == Profile::Wasi && cfg!(debug_assertions) {
+        config.cranelift_opt_level(OptLevel::None);
+    }
     config
 }
 

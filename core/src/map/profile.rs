@@ -160,8 +160,8 @@ mod tests {
     use super::{EMPTY, Profile, admit, served};
 
     fn verdict(profile: Profile, imports: &[&str]) -> String {
-        let imports: String = imports.iter().map(|name| format!("(import \"{name}\" (instance))")).collect();
-        let bytes = wat::parse_str(format!("(component {imports})")).unwrap();
+        let imports: Vec<_> = imports.iter().map(|name| format!("(import \"{name}\" (instance))")).collect();
+        let bytes = wat::parse_str(format!("(component {})", imports.join(" "))).unwrap();
         admit(profile, &bytes).map_or_else(|error| error.to_string(), |()| "admitted".to_owned())
     }
 

@@ -234,11 +234,11 @@ impl Varied<'_> {
     fn write(&mut self, json: &Json<'_>, out: &mut Vec<u8>) -> bool {
         match json {
             Json::List(items) if !items.is_empty() => {
-                self.write_all(items.iter().map(|item| (None, item)), b"[]", out);
+                self.write_all(items.iter().map(|item| (None, item)), *b"[]", out);
                 true
             }
             Json::Object(members) if !members.is_empty() => {
-                self.write_all(members.iter().map(|(name, member)| (Some(name), member)), b"{}", out);
+                self.write_all(members.iter().map(|(name, member)| (Some(name), member)), *b"{}", out);
                 true
             }
             leaf => {
@@ -257,7 +257,7 @@ impl Varied<'_> {
     fn write_all<'j, 'a: 'j>(
         &mut self,
         parts: impl Iterator<Item = (Option<&'j str>, &'j Json<'a>)>,
-        brackets: &[u8; 2],
+        brackets: [u8; 2],
         out: &mut Vec<u8>,
     ) {
         out.push(brackets[0]);

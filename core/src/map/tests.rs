@@ -195,6 +195,27 @@ fn a_record_of_another_type_is_a_fault() {
     assert!(fault(&mapped[0]).contains("does not take records of this type"));
 }
 
+/// A component in which one with a memory of its own hands a text to another one.
+const COMPOSED: &str = r#"(component
+    (component $taker
+        (core module $module (memory (export "memory") 1) (func (export "take") (param i32 i32))
+            (func (export "grow") (param i32 i32 i32 i32) (result i32) (i32.const 0)))
+        (core instance $of (instantiate $module))
+        (alias core export $of "memory" (core memory $memory))
+        (alias core export $of "take" (core func $take))
+        (alias core export $of "grow" (core func $grow))
+        (func (export "take") (param "text" string) (canon lift (core func $take) (memory $memory) (realloc $grow))))
+    (instance $taker (instantiate $taker))
+    (component $giver
+        (import "take" (func $take (param "text" string)))
+        (core module $memory (memory (export "memory") 1))
+        (core instance $of (instantiate $memory))
+        (alias core export $of "memory" (core memory $lent))
+        (core func $give (canon lower (func $take) (memory $lent)))
+        (core module $module (import "" "give" (func (param i32 i32))))
+        (core instance (instantiate $module (with "" (instance (export "give" (func $give)))))))
+    (instance (instantiate $giver (with "take" (func $taker "take")))))"#;
+
 #[test]
 fn what_is_not_a_mapper_is_not_loaded() {
     let exports = |names: &[&str]| {
@@ -219,6 +240,7 @@ fn what_is_not_a_mapper_is_not_loaded() {
         ("(component (core module (memory i64 1)))".to_owned(), "is not valid"),
         ("(component (core module (memory 1) (memory 1)))".to_owned(), "is not valid"),
         ("(component (core module (memory 1 1 shared)))".to_owned(), "is not valid"),
+        (COMPOSED.to_owned(), "is not valid"),
     ];
     for (text, why) in table {
         let bytes = wat::parse_str(&text).unwrap();

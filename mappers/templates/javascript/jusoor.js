@@ -30,12 +30,14 @@ const KINDS = {
   enrollment: { user: "reference", class: "reference", school: "reference", role: "text", metadata: "nested" },
 };
 
-export const mapping = mapper({
+export const jusoor = {
   partner: "jusoor",
   version: "0.1.0",
   kinds: KINDS,
   records: { Branch: mapBranch, Class: mapClass, Section: mapSection },
-});
+};
+
+export const mapping = mapper(jusoor);
 
 // The school itself, its year, and who runs it: its own people and those named beside all branches.
 function mapBranch(branch, mirror, options, out) {

@@ -119,10 +119,9 @@ def year_id(year):
     return f"schoolYear:{escape(year['name'])}"
 
 
-MAPPER = Mapper(
-    partner="jusoor", version="0.1.0", kinds=KINDS,
-    records={"Branch": map_branch, "Class": map_class, "Section": map_section},
-)
+RECORDS = {"Branch": map_branch, "Class": map_class, "Section": map_section}
+
+MAPPER = Mapper(partner="jusoor", version="0.1.0", kinds=KINDS, records=RECORDS)
 
 
 class Mapping:

@@ -56,7 +56,7 @@ class Contributions:
 
 
 class Mapper:
-    """What the component exports as `mapping`, of a partner's `PARTNER`, `VERSION`, `KINDS` and `RECORDS`."""
+    """What the component exports as `mapping`, of a partner's `KINDS` and `RECORDS`."""
 
     def __init__(self, partner, version, kinds, records):
         self.kinds = {
