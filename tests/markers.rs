@@ -20,7 +20,7 @@ use rollcall_tests::client::Answer;
 use rollcall_tests::site::{Server, Site, digest, project};
 use serde_json::{Value, json};
 
-use crate::site;
+use crate::{site, upgrades};
 
 /// Begins every marked string; every credential begins with it, too.
 const MARK: &str = "zq7x";
@@ -196,8 +196,10 @@ fn other_types(_: &str, value: &mut Value) {
 fn nothing_that_is_sent_is_in_logs_figures_or_traces() {
     let (collector, subscriber) = (Collector::new(0), Collector::new(3));
     let scripts = Script::all();
-    let server = place(&scripts, &collector).start();
+    let site = place(&scripts, &collector);
+    let server = site.start();
     subscribe(&server, &scripts, &subscriber);
+    run_beside(&server, &upgrades::second(&site));
     let mut taken = BTreeSet::new();
     for script in &scripts {
         for call in &script.demo.calls {
@@ -344,6 +346,19 @@ fn subscribe(server: &Server, scripts: &[Script], subscriber: &Collector) {
     assert!(answer.status < 300, "{}", answer.text());
 }
 
+/// Lets another version run beside the one in use.
+fn run_beside(server: &Server, bundle: &[u8]) {
+    let authorization = format!("Bearer {MARK}operator");
+    let post = |path: &str, body: &[u8]| {
+        let answer = server.post(path, &[("authorization", authorization.as_str())], body);
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        answer.json()
+    };
+    let kept = post("/admin/v1/bundles", bundle);
+    let wish = json!({"version": kept["version"]});
+    post("/admin/v1/partners/jusoor/shadow", wish.to_string().as_bytes());
+}
+
 /// Records that the mapper refuses or traps on, and one that it has never heard of.
 fn attack(server: &Server) {
     let unknown = format!("{MARK}attack");
@@ -393,7 +408,8 @@ fn continued(server: &Server) {
     assert_eq!((answer.status, answer.header("x-request-id")), (200, TRACE));
 }
 
-/// Waits until the queue is empty and the subscriber was told something, in vain at first.
+/// Waits until the queue is empty, something was looked at by two versions, and the subscriber was told something, in vain at
+/// first.
 fn settle(server: &Server, subscriber: &Collector) {
     let operator = format!("{MARK}operator");
     let start = Instant::now();
@@ -406,7 +422,8 @@ fn settle(server: &Server, subscriber: &Collector) {
         let worked = has("rollcall_deliveries_queued{", "educacional", " 0")
             && has("rollcall_deliveries_total{", "partner=\"educacional\",status=\"applied\"", "");
         let told = !has("rollcall_webhook_attempts_total{", "outcome=\"retried\"", " 0");
-        if worked && told && subscriber.requests.lock().unwrap().len() > 3 {
+        let compared = has("rollcall_shadow_deliveries_total{", "partner=\"jusoor\"", "");
+        if worked && compared && told && subscriber.requests.lock().unwrap().len() > 3 {
             return;
         }
         assert!(start.elapsed() < PATIENCE, "it is waited in vain:\n{figures}");

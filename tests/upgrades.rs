@@ -59,7 +59,7 @@ fn describe(site: &Site, from: &str, to: &str) {
 }
 
 /// A second version of the partner.
-fn second(site: &Site) -> Vec<u8> {
+pub(crate) fn second(site: &Site) -> Vec<u8> {
     describe(site, "version: '1'", "version: '2'");
     fs::read(build(site, "second.rcb")).unwrap()
 }
