@@ -133,13 +133,13 @@ impl School {
             }));
         }
         entities.sort();
-        let student = r#"{"name_user":"Student Number One","user_email":"one@school.example","user_no":1234567},"#;
+        let student = r#"{"name_user":"Student Number One","user_email":"one@school.example","user_no":1234567}"#;
         Ok(Self {
             canonical,
             partner: partner(),
-            body: (0..6_800).flat_map(|nth| student.replace("1234567", &format!("{nth:07}")).into_bytes()).collect(),
+            body: (0..6_800).flat_map(|nth| student.replace("1234567", &format!("{nth:07},")).into_bytes()).collect(),
             records: (0..RECORDS)
-                .map(|nth| (format!("[10,{nth}]"), format!("[{}]", student.repeat(33)), vec![7; 5_000]))
+                .map(|nth| (format!("[10,{nth}]"), format!("[{}]", [student; 33].join(",")), vec![7; 5_000]))
                 .collect(),
             entities,
         })

@@ -106,7 +106,11 @@ fn message(nth: usize) -> Vec<u8> {
         })
     };
     let people: Vec<_> = (0..PEOPLE).map(|at| person(nth * PEOPLE + at)).collect();
-    json!({"events": [{"insert": {"user": people}}]}).to_string().into_bytes()
+    let message = json!({
+        "doo": "2030/11/05T15:25:16.584Z", "ver": "1.0.0", "who": "sis.12458", "org_id": "escola",
+        "dat": [{"typ": "insert", "obj": {"user": people}}],
+    });
+    message.to_string().into_bytes()
 }
 
 fn send(client: &Client, connection: usize, message: &[u8]) {
