@@ -47,7 +47,7 @@ pub(super) fn router() -> Router<Arc<App>> {
         .route("/held/{delivery}/discard", post(held::discard))
         .route("/quarantine", get(quarantine::list))
         .route("/quarantine/{delivery}", get(quarantine::show))
-        .route("/quarantine/{delivery}/discard", post(quarantine::discard))
+        .route("/quarantine/{delivery}/discard", post(held::discard))
         .route("/deliveries/{delivery}/reprocess", post(quarantine::again))
         .route("/deliveries/{delivery}/fixture", post(likeness::draw))
         .route("/tenants/{tenant}/connections/{connection}/rebuild", get(rebuild::progress).post(rebuild::begin))

@@ -98,7 +98,7 @@ pub(super) async fn approve(
     Ok(Json(json!({"delivery": delivery, "report": report})))
 }
 
-/// Puts one aside.
+/// Puts one aside, held or quarantined.
 pub(super) async fn discard(
     State(app): State<Arc<App>>,
     Path(delivery): Path<Uuid>,

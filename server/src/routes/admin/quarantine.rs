@@ -1,5 +1,5 @@
 //! `/admin/v1/quarantine`: deliveries that came to nothing: rejected, failed or interrupted. `GET /{delivery}` shows one
-//! with the parts of what was sent that are wrong, `POST /{delivery}/discard` puts it aside.
+//! with the parts of what was sent that are wrong; `POST /{delivery}/discard` puts it aside, as it does what is held.
 //! `POST /admin/v1/deliveries/{delivery}/reprocess` works on one once more.
 
 use std::sync::Arc;
@@ -19,7 +19,6 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::held::Discarding;
 use super::parsed;
 use crate::app::App;
 use crate::evidence::{Trouble, Witness};
@@ -151,19 +150,6 @@ pub(super) async fn show(
 fn shown(part: &Value) -> Value {
     let text = part.to_string();
     if text.len() <= SHOWN_CHARS { part.clone() } else { text.chars().take(SHOWN_CHARS).collect::<String>().into() }
-}
-
-/// Puts one aside.
-pub(super) async fn discard(
-    State(app): State<Arc<App>>,
-    Path(delivery): Path<Uuid>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Json<Value>, Problem> {
-    app.operator(&headers)?;
-    let Discarding { reason } = parsed(&body)?;
-    let report = holding::discard(&app, delivery, reason).await?;
-    Ok(Json(json!({"delivery": delivery, "report": report})))
 }
 
 /// Works on one once more.
