@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use serde_json::{Value, json};
 
 use super::Outcome;
-use super::partner::{Server, step};
+use super::operator::{ServerArgs, step};
 
 /// See and change who may send to a running server
 ///
@@ -16,9 +16,8 @@ use super::partner::{Server, step};
 pub(super) struct Connections {
     #[command(subcommand)]
     action: Action,
-    /// The server
-    #[arg(long, global = true, value_name = "URL", default_value = "http://127.0.0.1:8080")]
-    server: String,
+    #[command(flatten)]
+    server: ServerArgs,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -73,9 +72,9 @@ struct Of {
 
 impl Connections {
     pub(super) fn run(self) -> anyhow::Result<Outcome> {
-        let server = Server::new(&self.server)?;
+        let operator = self.server.operator()?;
         let (of, wish) = match self.action {
-            Action::List => return server.get("/admin/v1/connections"),
+            Action::List => return operator.get("connections", []),
             Action::Create { of, partner, options } => {
                 let options = options.map_or(Ok(json!({})), |file| read(&file))?;
                 (of, json!({"action": "create", "partner": partner, "options": options}))
@@ -85,8 +84,8 @@ impl Connections {
             Action::Enable { of } => (of, json!({"action": "enable"})),
             Action::Options { of, file } => (of, json!({"action": "options", "options": read(&file)?})),
         };
-        let path = format!("/admin/v1/tenants/{}/connections/{}", step(&of.tenant), step(&of.connection));
-        server.post(path, &wish)
+        let path = format!("tenants/{}/connections/{}", step(&of.tenant), step(&of.connection));
+        operator.post(&path, &wish)
     }
 }
 

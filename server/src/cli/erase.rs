@@ -2,15 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail, ensure};
-use form_urlencoded::byte_serialize;
-use rollcall_server::client::{Call, Client};
-use rollcall_server::config::credential_from_environment;
+use anyhow::{Context as _, ensure};
 use rollcall_server::erasing::{Named, NamedEntity, NamedRecord};
-use serde_json::Value;
+use serde_json::json;
 use uuid::Uuid;
 
 use super::Outcome;
+use super::operator::{ServerArgs, step, tell};
 
 /// Erase people from everything that is stored
 ///
@@ -21,6 +19,8 @@ use super::Outcome;
 pub(super) struct Erase {
     #[command(subcommand)]
     action: Action,
+    #[command(flatten)]
+    server: ServerArgs,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -49,34 +49,21 @@ enum Action {
         /// Only say what would go
         #[arg(long)]
         dry_run: bool,
-        #[command(flatten)]
-        place: Place,
     },
     /// List all erasures, as digests that name nobody: to be kept beside backups
-    List {
-        #[command(flatten)]
-        place: Place,
-    },
+    List,
     /// Do all erasures again, after an older state of the database was put in place
     Again {
         /// What `rollcall erase list` printed later than that state
         file: Option<PathBuf>,
-        #[command(flatten)]
-        place: Place,
     },
-}
-
-#[derive(Debug, clap::Args)]
-struct Place {
-    /// The server
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
-    server: String,
 }
 
 impl Erase {
     pub(super) fn run(self) -> anyhow::Result<Outcome> {
+        let operator = self.server.operator()?;
         match self.action {
-            Action::Person { tenant, connection, users, entities, records, texts, dry_run, place } => {
+            Action::Person { tenant, connection, users, entities, records, texts, dry_run } => {
                 let mut named = Named { texts: texts.as_deref().map_or(Ok(Vec::new()), lines)?, ..Named::default() };
                 let user = |sourced_id| NamedEntity { kind: "user".to_owned(), sourced_id };
                 named.entities.extend(users.into_iter().map(user));
@@ -87,33 +74,15 @@ impl Erase {
                     named.records.push(record(text)?);
                 }
                 ensure!(named != Named::default(), "say who: with --user, --entity, --record or --texts");
-                let step = |text: &str| byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20");
-                let path = format!("/admin/v1/tenants/{}/connections/{}/erasures", step(&tenant), step(&connection));
-                place.call("POST", path, serde_json::to_vec(&named)?, dry_run)
+                let path = format!("tenants/{}/connections/{}/erasures", step(&tenant), step(&connection));
+                tell(&operator.ask("POST", &path, &json!(named), dry_run)?)
             }
-            Action::List { place } => place.call("GET", "/admin/v1/erasures".to_owned(), Vec::new(), false),
-            Action::Again { file, place } => {
+            Action::List => operator.get("erasures", []),
+            Action::Again { file } => {
                 let body = file.as_deref().map_or(Ok(Vec::new()), super::read)?;
-                place.call("POST", "/admin/v1/erasures".to_owned(), body, false)
+                tell(&operator.send("POST", "erasures", body, false)?)
             }
         }
-    }
-}
-
-impl Place {
-    /// Calls the server and prints its answer.
-    fn call(&self, method: &str, path: String, body: Vec<u8>, dry_run: bool) -> anyhow::Result<Outcome> {
-        let Some(credential) = credential_from_environment() else {
-            bail!("there is no operator's credential in ROLLCALL_CREDENTIAL")
-        };
-        let mut headers = vec![("authorization".to_owned(), format!("Bearer {}", credential.expose()))];
-        headers.extend(dry_run.then(|| ("rollcall-dry-run".to_owned(), "true".to_owned())));
-        let reply = Client::new(&self.server).send(Call { method: method.to_owned(), path, headers, body })?;
-        match serde_json::from_str::<Value>(&reply.body) {
-            Ok(answer) => println!("{}", serde_json::to_string_pretty(&answer)?),
-            Err(_) => println!("{}", reply.body),
-        }
-        Ok(if reply.is_success() { Outcome::Done } else { Outcome::Problems })
     }
 }
 

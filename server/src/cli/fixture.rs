@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::Outcome;
-use super::operator::{Operator, tell};
+use super::operator::{ServerArgs, answer, tell};
 
 /// Make an example of a stored delivery, without anybody's data
 ///
@@ -28,20 +28,19 @@ pub(super) struct Fixture {
     /// Folder of the descriptions
     #[arg(long, env = "ROLLCALL_SCHEMAS_DIR", value_name = "DIR", default_value = "schemas")]
     schemas_dir: PathBuf,
-    /// The server
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
-    server: String,
+    #[command(flatten)]
+    server: ServerArgs,
 }
 
 impl Fixture {
     pub(super) fn run(self) -> anyhow::Result<Outcome> {
-        let operator = Operator::at(&self.server)?;
+        let operator = self.server.operator()?;
         let path = format!("deliveries/{}/fixture", self.delivery);
         let reply = operator.ask("POST", &path, &json!({"keep": self.keep}), false)?;
         if !reply.is_success() {
             return tell(&reply);
         }
-        let drawn: Value = serde_json::from_str(&reply.body).context("the server's answer is not JSON")?;
+        let drawn = answer(&reply)?;
         let text = |name: &str| drawn[name].as_str().unwrap_or_default().to_owned();
         let (partner, operation) = (text("partner"), text("operation"));
         let folder = self.schemas_dir.join(&partner);

@@ -4,7 +4,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::Outcome;
-use super::operator::Operator;
+use super::operator::ServerArgs;
 
 /// Decide what becomes of deliveries that are held
 ///
@@ -15,9 +15,8 @@ use super::operator::Operator;
 pub(super) struct Held {
     #[command(subcommand)]
     action: Action,
-    /// The server
-    #[arg(long, global = true, value_name = "URL", default_value = "http://127.0.0.1:8080")]
-    server: String,
+    #[command(flatten)]
+    server: ServerArgs,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -59,7 +58,7 @@ enum Action {
 
 impl Held {
     pub(super) fn run(self) -> anyhow::Result<Outcome> {
-        let operator = Operator::at(&self.server)?;
+        let operator = self.server.operator()?;
         match self.action {
             Action::List { tenant, connection, partner } => {
                 let asked = [("tenant", tenant), ("connection", connection), ("partner", partner)];

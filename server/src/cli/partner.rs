@@ -1,16 +1,13 @@
 //! `rollcall partner`: which versions of partners a running server uses.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail, ensure};
-use form_urlencoded::byte_serialize;
-use rollcall_server::client::{Call, Client, Reply};
-use rollcall_server::config::credential_from_environment;
+use anyhow::{bail, ensure};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::Outcome;
-use super::operator::Operator;
+use super::operator::{Operator, ServerArgs, answer, step, tell};
 
 /// See and decide which versions of partners a running server uses
 ///
@@ -20,9 +17,8 @@ use super::operator::Operator;
 pub(super) struct Partners {
     #[command(subcommand)]
     action: Action,
-    /// The server
-    #[arg(long, global = true, value_name = "URL", default_value = "http://127.0.0.1:8080")]
-    server: String,
+    #[command(flatten)]
+    server: ServerArgs,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -144,148 +140,104 @@ struct Known {
 
 impl Partners {
     pub(super) fn run(self) -> anyhow::Result<Outcome> {
-        let Self { action, server: base } = self;
-        let server = Server::new(&base)?;
-        match action {
-            Action::List => server.get("/admin/v1/partners"),
-            Action::Versions { partner } => server.get(&format!("/admin/v1/partners/{}/versions", step(&partner))),
-            Action::History { partner } => server.get(&format!("/admin/v1/partners/{}/activations", step(&partner))),
+        let operator = self.server.operator()?;
+        match self.action {
+            Action::List => operator.get("partners", []),
+            Action::Versions { partner } => operator.get(&format!("partners/{}/versions", step(&partner)), []),
+            Action::History { partner } => operator.get(&format!("partners/{}/activations", step(&partner)), []),
             Action::Shadow { partner, version, off } => {
-                let path = format!("/admin/v1/partners/{}/shadow", step(&partner));
+                let path = format!("partners/{}/shadow", step(&partner));
                 if version.is_some() || off {
-                    server.post(path, &json!({"version": version}))
+                    operator.post(&path, &json!({"version": version}))
                 } else {
-                    server.get(&path)
+                    operator.get(&path, [])
                 }
             }
-            Action::Log { limit } => server.get(&format!("/admin/v1/log?limit={limit}")),
+            Action::Log { limit } => operator.get("log", [("limit", Some(limit.to_string()))]),
             Action::Plan { bundle, version, partner, sample, json } => {
                 let (partner, version) = match bundle {
                     None => (partner.unwrap_or_default(), version.unwrap_or_default()),
-                    Some(file) => match server.upload(super::read(&file)?, partner.as_deref())? {
+                    Some(file) => match upload(&operator, &file, partner.as_deref())? {
                         Some(kept) => kept,
                         None => return Ok(Outcome::Problems),
                     },
                 };
-                server.plan(&partner, &json!({"version": version, "sample": sample}), json)
+                plan(&operator, &partner, &json!({"version": version, "sample": sample}), json)
             }
             Action::Apply { partner, bundle, plan, version, if_unchanged, remap, known } => {
                 let named = partner.as_deref().and_then(|name| name.parse::<Uuid>().ok());
                 let partner = match named {
-                    Some(id) => Some(server.partner_of(id)?),
+                    Some(id) => Some(partner_of(&operator, id)?),
                     None => partner,
                 };
                 let plan = named.or(plan);
                 ensure!(plan.is_some() || !if_unchanged, "`--if-unchanged` is for plans");
                 let (partner, version) = match bundle {
                     None => (partner.unwrap_or_default(), version),
-                    Some(file) => match server.upload(super::read(&file)?, partner.as_deref())? {
+                    Some(file) => match upload(&operator, &file, partner.as_deref())? {
                         Some((partner, version)) => (partner, Some(version)),
                         None => return Ok(Outcome::Problems),
                     },
                 };
                 let more = json!({"version": version, "plan": plan, "ifUnchanged": if_unchanged});
-                match server.decide(&partner, "apply", more, &known)? {
-                    Outcome::Done if remap => {
-                        super::remap::follow(&Operator::at(&base)?, &json!({"partner": partner}), false)
-                    }
+                match known.decide(&operator, &partner, "apply", more)? {
+                    Outcome::Done if remap => super::remap::follow(&operator, &json!({"partner": partner}), false),
                     decided => Ok(decided),
                 }
             }
             Action::Rollback { partner, to, known } => {
-                server.decide(&partner, "rollback", json!({"version": to}), &known)
+                known.decide(&operator, &partner, "rollback", json!({"version": to}))
             }
-            Action::Disable { partner, known } => server.decide(&partner, "disable", json!({}), &known),
+            Action::Disable { partner, known } => known.decide(&operator, &partner, "disable", json!({})),
             Action::Pin { partner, connection, version, known } => {
-                server.decide(&partner, "pin", json!({"connection": connection, "version": version}), &known)
+                known.decide(&operator, &partner, "pin", json!({"connection": connection, "version": version}))
             }
             Action::Unpin { partner, connection, known } => {
-                server.decide(&partner, "unpin", json!({"connection": connection}), &known)
+                known.decide(&operator, &partner, "unpin", json!({"connection": connection}))
             }
         }
     }
 }
 
-/// A running server.
-pub(super) struct Server {
-    client: Client,
-    authorization: (String, String),
-}
-
-impl Server {
-    pub(super) fn new(base: &str) -> anyhow::Result<Self> {
-        let credential = credential_from_environment();
-        let credential = credential.context("there is no operator's credential in ROLLCALL_CREDENTIAL")?;
-        let authorization = ("authorization".to_owned(), format!("Bearer {}", credential.expose()));
-        Ok(Self { client: Client::new(base), authorization })
-    }
-
-    pub(super) fn get(&self, path: &str) -> anyhow::Result<Outcome> {
-        print(&self.call("GET", path.to_owned(), Vec::new())?)
-    }
-
-    /// Has a bundle looked at and kept; the partner and the version that it is, unless it is refused.
-    fn upload(&self, bytes: Vec<u8>, wanted: Option<&str>) -> anyhow::Result<Option<(String, String)>> {
-        let reply = self.call("POST", "/admin/v1/bundles".to_owned(), bytes)?;
-        if !reply.is_success() {
-            print(&reply)?;
-            return Ok(None);
-        }
-        let kept: Value = serde_json::from_str(&reply.body).context("the server's answer is not JSON")?;
-        let text = |name: &str| kept[name].as_str().unwrap_or_default().to_owned();
-        if wanted.is_some_and(|wanted| wanted != text("partner")) {
-            bail!("the bundle is of the partner `{}`", text("partner"));
-        }
-        Ok(Some((text("partner"), text("version"))))
-    }
-
-    /// The partner whose upgrade a plan is.
-    fn partner_of(&self, plan: Uuid) -> anyhow::Result<String> {
-        let reply = self.call("GET", format!("/admin/v1/plans/{plan}"), Vec::new())?;
-        ensure!(reply.is_success(), "the server says: {}", reply.body);
-        let plan: Value = serde_json::from_str(&reply.body).context("the server's answer is not JSON")?;
-        Ok(plan["partner"].as_str().unwrap_or_default().to_owned())
-    }
-
-    /// Has a plan made, and prints it with its id.
-    fn plan(&self, partner: &str, wanted: &Value, as_json: bool) -> anyhow::Result<Outcome> {
-        let path = format!("/admin/v1/partners/{}/plans", step(partner));
-        let reply = self.call("POST", path, serde_json::to_vec(wanted)?)?;
-        let answer: Value = serde_json::from_str(&reply.body).context("the server's answer is not JSON")?;
-        match (answer["id"].as_str(), answer["body"]["text"].as_str()) {
-            (Some(id), Some(text)) if reply.is_success() && !as_json => {
-                println!("{text}\nplan {id}");
-                Ok(Outcome::Done)
-            }
-            _ => print(&reply),
-        }
-    }
-
-    fn decide(&self, partner: &str, action: &str, mut more: Value, known: &Known) -> anyhow::Result<Outcome> {
+impl Known {
+    /// Decides something about a partner.
+    fn decide(&self, operator: &Operator, partner: &str, action: &str, mut more: Value) -> anyhow::Result<Outcome> {
         more["action"] = json!(action);
-        more["after"] = json!(known.after);
-        let path = format!("/admin/v1/partners/{}/activations", step(partner));
-        self.post(path, &more)
-    }
-
-    pub(super) fn post(&self, path: String, body: &Value) -> anyhow::Result<Outcome> {
-        print(&self.call("POST", path, serde_json::to_vec(body)?)?)
-    }
-
-    fn call(&self, method: &str, path: String, body: Vec<u8>) -> anyhow::Result<Reply> {
-        let headers = vec![self.authorization.clone()];
-        Ok(self.client.send(Call { method: method.to_owned(), path, headers, body })?)
+        more["after"] = json!(self.after);
+        operator.post(&format!("partners/{}/activations", step(partner)), &more)
     }
 }
 
-fn print(reply: &Reply) -> anyhow::Result<Outcome> {
-    match serde_json::from_str::<Value>(&reply.body) {
-        Ok(answer) => println!("{}", serde_json::to_string_pretty(&answer)?),
-        Err(_) => println!("{}", reply.body),
+/// Has a bundle looked at and kept; the partner and the version that it is, unless it is refused.
+fn upload(operator: &Operator, file: &Path, wanted: Option<&str>) -> anyhow::Result<Option<(String, String)>> {
+    let reply = operator.send("POST", "bundles", super::read(file)?, false)?;
+    if !reply.is_success() {
+        tell(&reply)?;
+        return Ok(None);
     }
-    Ok(if reply.is_success() { Outcome::Done } else { Outcome::Problems })
+    let kept = answer(&reply)?;
+    let text = |name: &str| kept[name].as_str().unwrap_or_default().to_owned();
+    if wanted.is_some_and(|wanted| wanted != text("partner")) {
+        bail!("the bundle is of the partner `{}`", text("partner"));
+    }
+    Ok(Some((text("partner"), text("version"))))
 }
 
-pub(super) fn step(text: &str) -> String {
-    byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
+/// The partner whose upgrade a plan is.
+fn partner_of(operator: &Operator, plan: Uuid) -> anyhow::Result<String> {
+    let plan = operator.read(&format!("plans/{plan}"), [])?;
+    Ok(plan["partner"].as_str().unwrap_or_default().to_owned())
+}
+
+/// Has a plan made, and prints it with its id.
+fn plan(operator: &Operator, partner: &str, wanted: &Value, as_json: bool) -> anyhow::Result<Outcome> {
+    let reply = operator.ask("POST", &format!("partners/{}/plans", step(partner)), wanted, false)?;
+    let made = answer(&reply)?;
+    match (made["id"].as_str(), made["body"]["text"].as_str()) {
+        (Some(id), Some(text)) if reply.is_success() && !as_json => {
+            println!("{text}\nplan {id}");
+            Ok(Outcome::Done)
+        }
+        _ => tell(&reply),
+    }
 }

@@ -6,10 +6,11 @@ use anyhow::{Context as _, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 use rollcall_core::description::{Credential, Operation};
 use rollcall_core::ingest::Loaded;
-use rollcall_server::client::{Call, Client, Reply};
+use rollcall_server::client::{Call, Reply};
 use rollcall_server::config::credential_from_environment;
 use rollcall_server::demo::{Demo, DemoCall};
 
+use super::operator::ServerArgs;
 use super::{FolderArgs, Outcome, operation};
 
 /// Send files as a partner's client would
@@ -25,9 +26,8 @@ pub(super) struct Push {
     /// The payloads
     #[arg(required = true)]
     files: Vec<PathBuf>,
-    /// The server
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
-    server: String,
+    #[command(flatten)]
+    server: ServerArgs,
     /// The operation to call, where the partner has several
     #[arg(long, value_name = "ID")]
     operation: Option<String>,
@@ -45,7 +45,7 @@ impl Push {
     pub(super) fn run(self) -> anyhow::Result<Outcome> {
         let (_, loaded) = self.folders.load(&self.partner)?;
         let template = self.template(&loaded, operation(&loaded, self.operation.as_deref())?)?;
-        let client = Client::new(&self.server);
+        let client = self.server.client();
         let bar = progress(self.files.len());
         let mut refused = 0;
         for file in &self.files {

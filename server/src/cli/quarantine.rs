@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::Outcome;
-use super::operator::{Operator, tell};
+use super::operator::{Operator, ServerArgs, tell};
 
 /// Look at deliveries that came to nothing, work on them once more, put them aside
 ///
@@ -17,9 +17,8 @@ use super::operator::{Operator, tell};
 pub(super) struct Quarantine {
     #[command(subcommand)]
     action: Action,
-    /// The server
-    #[arg(long, global = true, value_name = "URL", default_value = "http://127.0.0.1:8080")]
-    server: String,
+    #[command(flatten)]
+    server: ServerArgs,
 }
 
 /// Work on a delivery once more, as things are now or as they were
@@ -44,9 +43,8 @@ pub(super) struct Reprocess {
     /// By the version of the partner that was in use when it was received
     #[arg(long)]
     as_run: bool,
-    /// The server
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
-    server: String,
+    #[command(flatten)]
+    server: ServerArgs,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -116,7 +114,7 @@ struct Filter {
 
 impl Reprocess {
     pub(super) fn run(self) -> anyhow::Result<Outcome> {
-        let operator = Operator::at(&self.server)?;
+        let operator = self.server.operator()?;
         let path = format!("deliveries/{}/reprocess", self.delivery);
         tell(&operator.ask("POST", &path, &json!({"rewind": self.rewind, "asRun": self.as_run}), self.dry_run)?)
     }
@@ -124,7 +122,7 @@ impl Reprocess {
 
 impl Quarantine {
     pub(super) fn run(self) -> anyhow::Result<Outcome> {
-        let operator = Operator::at(&self.server)?;
+        let operator = self.server.operator()?;
         match self.action {
             Action::List { filter } => {
                 let found = filter.all(&operator)?;

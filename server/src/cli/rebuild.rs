@@ -3,11 +3,10 @@
 use std::thread;
 use std::time::Duration;
 
-use form_urlencoded::byte_serialize;
 use serde_json::{Value, json};
 
 use super::Outcome;
-use super::operator::{Operator, tell};
+use super::operator::{ServerArgs, step, tell};
 
 /// How often is asked how far it is.
 const POLL: Duration = Duration::from_millis(500);
@@ -28,15 +27,13 @@ pub(super) struct Rebuild {
     /// Put what was folded in the place of what is there
     #[arg(long)]
     replace: bool,
-    /// The server
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
-    server: String,
+    #[command(flatten)]
+    server: ServerArgs,
 }
 
 impl Rebuild {
     pub(super) fn run(self) -> anyhow::Result<Outcome> {
-        let operator = Operator::at(&self.server)?;
-        let step = |text: &str| byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20");
+        let operator = self.server.operator()?;
         let path = format!("tenants/{}/connections/{}/rebuild", step(&self.tenant), step(&self.connection));
         let begun = operator.ask("POST", &path, &json!({"replace": self.replace}), false)?;
         if !begun.is_success() {

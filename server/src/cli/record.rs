@@ -2,13 +2,10 @@
 
 use std::path::PathBuf;
 
-use anyhow::bail;
-use form_urlencoded::byte_serialize;
-use rollcall_server::client::{Call, Client};
-use rollcall_server::config::credential_from_environment;
 use serde_json::Value;
 
 use super::Outcome;
+use super::operator::{Operator, ServerArgs, step, tell};
 
 /// List, write and delete records that an operator sets up
 ///
@@ -18,6 +15,8 @@ use super::Outcome;
 pub(super) struct Record {
     #[command(subcommand)]
     action: Action,
+    #[command(flatten)]
+    server: ServerArgs,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -57,7 +56,7 @@ enum Action {
     },
 }
 
-/// Which records, and where.
+/// Which records.
 #[derive(Debug, clap::Args)]
 struct Place {
     /// The tenant
@@ -69,9 +68,6 @@ struct Place {
     /// The type of record, as the description names it
     #[arg(long = "type", value_name = "RECORD")]
     record: String,
-    /// The server
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
-    server: String,
 }
 
 #[derive(Debug, clap::Args)]
@@ -83,20 +79,21 @@ struct Dry {
 
 impl Record {
     pub(super) fn run(self) -> anyhow::Result<Outcome> {
+        let operator = self.server.operator()?;
         match self.action {
             Action::List { place, waiting, limit, offset } => {
                 let mut query = form_urlencoded::Serializer::new(String::new());
                 query.extend_pairs(waiting.map(|waiting| ("waiting", waiting.to_string())));
                 query.extend_pairs(limit.map(|limit| ("limit", limit.to_string())));
                 query.extend_pairs(offset.map(|offset| ("offset", offset.to_string())));
-                place.call("GET", &query.finish(), Vec::new(), false)
+                place.call(&operator, "GET", &query.finish(), Vec::new(), false)
             }
-            Action::Put { place, file, dry } => place.call("PUT", "", super::read(&file)?, dry.dry_run),
+            Action::Put { place, file, dry } => place.call(&operator, "PUT", "", super::read(&file)?, dry.dry_run),
             Action::Delete { place, key, dry } => {
                 let key: Vec<_> = key.into_iter().map(part).collect();
                 let mut query = form_urlencoded::Serializer::new(String::new());
                 query.append_pair("key", &Value::Array(key).to_string());
-                place.call("DELETE", &query.finish(), Vec::new(), dry.dry_run)
+                place.call(&operator, "DELETE", &query.finish(), Vec::new(), dry.dry_run)
             }
         }
     }
@@ -104,23 +101,17 @@ impl Record {
 
 impl Place {
     /// Calls the server and prints its answer.
-    fn call(&self, method: &str, query: &str, body: Vec<u8>, dry_run: bool) -> anyhow::Result<Outcome> {
-        let Some(credential) = credential_from_environment() else {
-            bail!("there is no operator's credential in ROLLCALL_CREDENTIAL")
-        };
-        let mut headers = vec![("authorization".to_owned(), format!("Bearer {}", credential.expose()))];
-        if dry_run {
-            headers.push(("rollcall-dry-run".to_owned(), "true".to_owned()));
-        }
-        let step = |text: &str| byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20");
+    fn call(
+        &self,
+        operator: &Operator,
+        method: &str,
+        query: &str,
+        body: Vec<u8>,
+        dry_run: bool,
+    ) -> anyhow::Result<Outcome> {
         let (tenant, connection, record) = (step(&self.tenant), step(&self.connection), step(&self.record));
-        let path = format!("/admin/v1/tenants/{tenant}/connections/{connection}/records/{record}?{query}");
-        let reply = Client::new(&self.server).send(Call { method: method.to_owned(), path, headers, body })?;
-        match serde_json::from_str::<Value>(&reply.body) {
-            Ok(answer) => println!("{}", serde_json::to_string_pretty(&answer)?),
-            Err(_) => println!("{}", reply.body),
-        }
-        Ok(if reply.is_success() { Outcome::Done } else { Outcome::Problems })
+        let path = format!("tenants/{tenant}/connections/{connection}/records/{record}?{query}");
+        tell(&operator.send(method, &path, body, dry_run)?)
     }
 }
 

@@ -3,11 +3,10 @@
 use std::thread;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use serde_json::{Value, json};
 
 use super::Outcome;
-use super::operator::{Operator, tell};
+use super::operator::{Operator, ServerArgs, answer, tell};
 
 /// How often is asked how far it is.
 const POLL: Duration = Duration::from_millis(500);
@@ -37,14 +36,13 @@ pub(super) struct Remap {
     /// Print JSON
     #[arg(long)]
     json: bool,
-    /// The server
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
-    server: String,
+    #[command(flatten)]
+    server: ServerArgs,
 }
 
 impl Remap {
     pub(super) fn run(self) -> anyhow::Result<Outcome> {
-        let operator = Operator::at(&self.server)?;
+        let operator = self.server.operator()?;
         let wanted = json!({
             "connection": self.connection, "partner": self.partner, "version": self.version, "sample": self.sample,
         });
@@ -55,7 +53,7 @@ impl Remap {
         if self.json || !reply.is_success() {
             return tell(&reply);
         }
-        let answer: Value = serde_json::from_str(&reply.body).context("the server's answer is not JSON")?;
+        let answer = answer(&reply)?;
         for remap in answer["remaps"].as_array().into_iter().flatten() {
             println!("{}:\n{}", word(remap, "connection"), word(remap, "text"));
         }
@@ -69,7 +67,7 @@ pub(super) fn follow(operator: &Operator, wanted: &Value, as_json: bool) -> anyh
     if !begun.is_success() {
         return tell(&begun);
     }
-    let begun: Value = serde_json::from_str(&begun.body).context("the server's answer is not JSON")?;
+    let begun = answer(&begun)?;
     let names: Vec<_> = remaps(&begun).map(|remap| word(remap, "connection").to_owned()).collect();
     let mut told: Vec<String> = Vec::new();
     loop {
