@@ -239,8 +239,7 @@ impl Ingest {
     ) -> Result<Uuid, IngestError> {
         let connection = self.known.connection(&*self.store, sender, &loaded.partner.name).await?;
         let id = received.id;
-        self.store.receive(&connection, &received).await?;
-        self.store.settle(id, self.clock.now(), report, &[]).await?;
+        self.store.conclude(&connection, &received, self.clock.now(), report).await?;
         Ok(id)
     }
 

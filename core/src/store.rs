@@ -371,6 +371,18 @@ pub trait Store: Send + Sync {
     async fn settle(&self, delivery: Uuid, at: Timestamp, report: &Report, entries: &[Entry])
     -> Result<(), StoreError>;
 
+    /// Keeps a payload that changes nothing as durably as [`Store::receive`], with the report that says why.
+    async fn conclude(
+        &self,
+        connection: &Connection,
+        received: &Received,
+        at: Timestamp,
+        report: &Report,
+    ) -> Result<(), StoreError> {
+        self.receive(connection, received).await?;
+        self.settle(received.id, at, report, &[]).await
+    }
+
     /// The connections that have queued deliveries.
     async fn queues(&self) -> Result<Vec<Queue>, StoreError>;
 

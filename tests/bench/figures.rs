@@ -24,6 +24,8 @@ pub(crate) enum Measure {
     Identical,
     /// The same by the peer.
     PeerIdentical,
+    /// The same by a handler that only receives and hashes.
+    Received,
     /// The same school with one student renamed and every list in another order.
     Shuffled,
     /// The same by the peer.
@@ -83,6 +85,7 @@ const COMPARISONS: &[(&str, &str, Measure, Measure)] = &[
     ("B1", "first sync, Rollcall's speed against the peer's", Measure::PeerFirst, Measure::First),
     ("B2", "identical resync against the own first sync", Measure::First, Measure::Identical),
     ("B2", "identical resync against the peer's", Measure::PeerIdentical, Measure::Identical),
+    ("B2", "identical resync, its time against that of receiving and hashing", Measure::Identical, Measure::Received),
     ("B3", "one student changed, shuffled, against the own first sync", Measure::First, Measure::Shuffled),
     ("B3", "one student changed, shuffled, against the peer's", Measure::PeerShuffled, Measure::Shuffled),
     (
@@ -182,6 +185,7 @@ impl Measure {
             Self::PeerFirst => ("first sync, peer", "ms"),
             Self::Identical => ("identical resync", "ms"),
             Self::PeerIdentical => ("identical resync, peer", "ms"),
+            Self::Received => ("received and hashed", "ms"),
             Self::Shuffled => ("one student changed, shuffled", "ms"),
             Self::PeerShuffled => ("one student changed, shuffled, peer", "ms"),
             Self::FirstOnPostgres => ("first sync, PostgreSQL", "ms"),

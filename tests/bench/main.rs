@@ -9,6 +9,7 @@
 
 mod figures;
 mod load;
+mod receiver;
 mod receiving;
 mod rounds;
 mod stored;

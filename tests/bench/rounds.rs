@@ -12,6 +12,7 @@ use rollcall_tests::site::{Server, Site, project};
 use serde_json::json;
 
 use crate::figures::{Figures, Measure};
+use crate::receiver::Receiver;
 
 /// Posts before anything is measured: caches are warm and the peer's code is compiled.
 const WARM_UPS: u64 = 6;
@@ -66,6 +67,11 @@ pub(crate) fn over_http(figures: &mut Figures) {
     figures.took(Measure::First, rollcall.post(&bytes));
     figures.took(Measure::PeerIdentical, fastest(|_| peer.post(&bytes)));
     figures.took(Measure::Identical, fastest(|_| rollcall.post(&bytes)));
+    let receiver = Receiver::start();
+    for _ in 0..WARM_UPS {
+        receiver.post(&bytes);
+    }
+    figures.took(Measure::Received, fastest(|_| receiver.post(&bytes)));
     let changed: Vec<_> = (0..RESYNCS).map(|seed| changed(&payload, seed)).collect();
     figures.took(Measure::PeerShuffled, fastest(|nth| peer.post(&changed[nth])));
     figures.took(Measure::Shuffled, fastest(|nth| rollcall.post(&changed[nth])));

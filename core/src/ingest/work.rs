@@ -85,7 +85,7 @@ impl Work<'_> {
         received: Received,
     ) -> Result<Ingested, IngestError> {
         let limits = &self.ingest.limits;
-        if self.already_applied(&connection).await? {
+        if self.already_applied(&connection) {
             return self.end(&connection, received, unchanged(&connection)).await;
         }
         let types = &self.loaded.partner.records;
@@ -163,9 +163,11 @@ impl Work<'_> {
     /// Keeps a delivery that changes nothing, with the report that says why.
     async fn end(&self, connection: &Connection, received: Received, report: Report) -> Result<Ingested, IngestError> {
         if self.is_kept_now() {
-            self.costs.stage_of(Stage::Keep, self.ingest.store.receive(connection, &received)).await?;
+            let concluded = self.ingest.store.conclude(connection, &received, self.ingest.clock.now(), &report);
+            self.costs.stage_of(Stage::Keep, concluded).await?;
+        } else {
+            self.settle(&report, &[]).await?;
         }
-        self.settle(&report, &[]).await?;
         Ok(Ingested::whole(report))
     }
 
@@ -182,15 +184,9 @@ impl Work<'_> {
         if self.operation.asynchronous { entries } else { &[] }
     }
 
-    /// Whether this very body is what was applied last, in this very setting, and nothing has touched the records
-    /// since.
-    async fn already_applied(&self, connection: &Connection) -> Result<bool, IngestError> {
-        match connection.applied {
-            Some(applied) if (applied.sha256, applied.setting) == (self.sha256, self.setting) => {
-                Ok(self.state(connection).await?.digest() == applied.state)
-            }
-            _ => Ok(false),
-        }
+    /// Whether this very body is what was applied last, in this very setting.
+    fn already_applied(&self, connection: &Connection) -> bool {
+        connection.applied == Some(Applied { sha256: self.sha256, setting: self.setting })
     }
 
     pub(super) async fn state(&self, connection: &Connection) -> Result<State, StoreError> {
@@ -506,11 +502,7 @@ impl Work<'_> {
             at: self.ingest.clock.now(),
             next_record: changed.next_record(),
             active: planned.active.clone(),
-            applied: all_good.then(|| Applied {
-                sha256: self.sha256,
-                setting: self.setting,
-                state: state.after(&ids, changed.held_after(&bad)).digest(),
-            }),
+            applied: all_good.then_some(Applied { sha256: self.sha256, setting: self.setting }),
             records,
             gone: changed.gone().to_vec(),
             waits,

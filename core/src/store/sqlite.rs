@@ -75,7 +75,7 @@ use crate::description::{Partner, RecordTypeId, Selection};
 use crate::table::Column;
 
 /// What is ours whatever the schemas say, oldest first: name and statements.
-const MIGRATIONS: [(&str, &str); 8] = [
+const MIGRATIONS: [(&str, &str); 9] = [
     ("hub", include_str!("../../migrations/sqlite/0001_hub.sql")),
     ("queue", include_str!("../../migrations/sqlite/0002_queue.sql")),
     ("number", include_str!("../../migrations/sqlite/0003_number.sql")),
@@ -84,6 +84,7 @@ const MIGRATIONS: [(&str, &str); 8] = [
     ("keep", include_str!("../../migrations/sqlite/0006_keep.sql")),
     ("administration", include_str!("../../migrations/sqlite/0007_administration.sql")),
     ("call", include_str!("../../migrations/sqlite/0008_call.sql")),
+    ("applied", include_str!("../../migrations/sqlite/0009_applied.sql")),
 ];
 
 /// Bytes of a page. Rows with JSON in them are large; fewer, larger pages are fewer writes.
@@ -294,6 +295,25 @@ impl Store for SqliteStore {
         self.writer.write(Durability::Normal, |transaction| {
             delivery::finish(transaction, self.process(), delivery, at, report, entries, None)
         })
+    }
+
+    async fn conclude(
+        &self,
+        connection: &Connection,
+        received: &Received,
+        at: Timestamp,
+        report: &Report,
+    ) -> Result<(), StoreError> {
+        let kept = Kept::new(&self.writer, self.process(), connection, received)?;
+        let waits = self.writer.write(Durability::Normal, |transaction| {
+            let waits = delivery::keep(transaction, &kept)?;
+            delivery::finish(transaction, self.process(), received.id, at, report, &[], None)?;
+            Ok(waits)
+        })?;
+        match self.writer.disk().filter(|_| waits) {
+            Some(disk) => disk.wait(),
+            None => Ok(()),
+        }
     }
 
     async fn queues(&self) -> Result<Vec<Queue>, StoreError> {

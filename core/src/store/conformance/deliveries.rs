@@ -17,6 +17,7 @@ conformance!(
     a_store_that_works_says_so,
     a_delivery_ends_once,
     a_rejected_delivery_keeps_its_report,
+    a_delivery_that_changes_nothing_is_kept_with_its_end,
     what_was_left_unanswered_is_interrupted_and_not_applied,
     newest_deliveries_come_first,
     a_body_too_large_to_keep_is_absent,
@@ -110,6 +111,21 @@ async fn a_rejected_delivery_keeps_its_report(database: &dyn Database) {
     let delivery = world.store.delivery("demo", received.id).await.unwrap().unwrap();
     assert_eq!((delivery.status, delivery.finished_at), (Status::Rejected, Some(received.at)));
     assert_eq!(delivery.report, Some(report));
+}
+
+async fn a_delivery_that_changes_nothing_is_kept_with_its_end(database: &dyn Database) {
+    let world = World::new(database).await;
+    let connection = world.connection("demo", "school").await;
+    for (status, body) in [(Status::Rejected, "{\"odd\":1}"), (Status::Unchanged, "{}"), (Status::Unchanged, "{}")] {
+        let (received, report) = (world.received(body), Report::new(status));
+        world.store.conclude(&connection, &received, received.at, &report).await.unwrap();
+        let delivery = world.store.delivery("demo", received.id).await.unwrap().unwrap();
+        assert_eq!((delivery.status, delivery.finished_at, delivery.report), (status, Some(received.at), Some(report)));
+        assert_eq!(world.store.body("demo", received.id).await.unwrap().unwrap().bytes, body.as_bytes());
+        let again = world.store.conclude(&connection, &received, received.at, &Report::new(status)).await;
+        assert!(again.is_err(), "its id is taken");
+    }
+    assert_eq!(world.connection("demo", "school").await.generation, 0);
 }
 
 async fn what_was_left_unanswered_is_interrupted_and_not_applied(database: &dyn Database) {
