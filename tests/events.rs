@@ -243,7 +243,7 @@ fn school() -> Vec<Value> {
 }
 
 /// A site whose connections are the partner's.
-fn site(kind: Kind) -> Site {
+pub(crate) fn site(kind: Kind) -> Site {
     let mut site = site_of(kind, PARTNER.name);
     site.config["limits"] = json!({"lease_seconds": 2});
     for (tenant, connection) in [("north", "school"), ("north", "annex"), ("south", "school")] {
@@ -261,7 +261,7 @@ fn example(name: &str) -> Value {
 
 /// Sends a message; says its id.
 #[track_caller]
-fn send(server: &Server, message: &Value) -> String {
+pub(crate) fn send(server: &Server, message: &Value) -> String {
     let headers = [("x-api-key", "north-school"), ("content-type", "application/json")];
     let answer = server.post(&format!("/{}/prod/sync/v1", PARTNER.name), &headers, message.to_string().as_bytes());
     assert_eq!(answer.status, 200, "{}", answer.text());
@@ -279,7 +279,7 @@ fn log(server: &Server, id: &str, limit: u32) -> Value {
 
 /// The whole log of a message, once it is done.
 #[track_caller]
-fn finished(server: &Server, id: &str) -> Value {
+pub(crate) fn finished(server: &Server, id: &str) -> Value {
     until_done(server, id);
     log(server, id, u32::MAX)
 }

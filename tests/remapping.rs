@@ -34,7 +34,7 @@ const WITH_TEACHERS: Size = Size { classes: 5, sections: 1, subjects: 5, student
 const DELIVERIES: usize = 5;
 
 /// The environment variable that has more come.
-const DELIVERIES_VARIABLE: &str = "ROLLCALL_TEST_DELIVERIES";
+pub(crate) const DELIVERIES_VARIABLE: &str = "ROLLCALL_TEST_DELIVERIES";
 
 /// How often it is killed.
 const KILLS: usize = 3;

@@ -241,6 +241,16 @@ impl Report {
             discarded: None,
         }
     }
+
+    /// How many records were not taken of a delivery that was, as far as that is known: its log tells all of them.
+    pub fn put_aside(&self, log: &[Entry]) -> u64 {
+        if !matches!(self.status, Status::Applied | Status::Unchanged) {
+            return 0;
+        }
+        let told = log.iter().filter(|entry| entry.outcome.is_error()).count();
+        let noted = self.rejections.len() + self.refusals.len() + self.faults.len();
+        (if log.is_empty() { noted } else { told }) as u64
+    }
 }
 
 /// What must be as it was for an identical payload to be answered without being worked on. It counts until the next commit of

@@ -7,6 +7,7 @@
 //!
 //! To add a stage: give it a module of its own above this one, and call it from [`Work`].
 
+mod aside;
 mod erase;
 mod held;
 mod hold;

@@ -68,11 +68,13 @@ pub async fn approve(app: &Arc<App>, delivery: Uuid, anyway: bool) -> Result<Rep
     }
 }
 
-/// Puts a delivery aside that came to nothing: held, rejected, failed or interrupted.
+/// Puts a delivery aside that came to nothing (held, rejected, failed or interrupted), or those of its records that were not
+/// taken when the others were.
 pub async fn discard(app: &Arc<App>, delivery: Uuid, reason: String) -> Result<Report, Problem> {
     let (archived, from, _) = whose(app, delivery).await?;
     let status = archived.delivery.status;
-    if !matches!(status, Status::Held | Status::Rejected | Status::Failed | Status::Interrupted) {
+    let is_open = matches!(status, Status::Held | Status::Rejected | Status::Failed | Status::Interrupted);
+    if !is_open && archived.aside == 0 {
         return Err(clash(format!("it is {}: there is nothing to put aside", status.word())));
     }
     let report = put_aside(app, archived, reason).await.map_err(Problem::from)?;
@@ -106,13 +108,18 @@ pub async fn expire(app: &Arc<App>) -> Result<u64, StoreError> {
     }
 }
 
-/// What its report says from now on; none, if something else became of it meanwhile.
+/// What its report says from now on: that it, or what of it was put aside, is so for good. None, if something else became of it meanwhile.
 async fn put_aside(app: &App, archived: Archived, reason: String) -> Result<Option<Report>, StoreError> {
     let (now, was) = (app.ingest.clock.now(), archived.delivery.status);
     let mut report = archived.delivery.report.unwrap_or_else(|| Report::new(was));
-    report.status = Status::Discarded;
     report.discarded = Some(Discarded { at: now, reason });
-    let turned = app.ingest.store.archive().turn(archived.delivery.id, was, &report, now).await?;
+    let archive = app.ingest.store.archive();
+    let turned = if archived.aside > 0 {
+        archive.decide_aside(archived.delivery.id, &report).await?
+    } else {
+        report.status = Status::Discarded;
+        archive.turn(archived.delivery.id, was, &report, now).await?
+    };
     Ok(turned.then_some(report))
 }
 

@@ -1,6 +1,7 @@
 //! Turns a delivery that came to nothing into a new one that says the same, worked on as things are now: once a description,
 //! a mapper or the data that it refers to have been mended. Or, to find out what happened then, by the version of the
-//! partner that it was worked on with first.
+//! partner that it was worked on with first. Of a delivery that was taken but for some of its records, it can be these
+//! alone: what was taken is not said again, for something newer may have been said since.
 //!
 //! The new one names the first one and takes its place, whatever comes of it. What says everything and is older than
 //! what was said last is only looked at, unless somebody wants to go back to it: it would undo what came since.
@@ -12,10 +13,12 @@ use rollcall_core::bundle::VersionId;
 use rollcall_core::delivery::{Report, Status};
 use rollcall_core::description::{Operation, ProblemClass, Verb};
 use rollcall_core::ingest::{IngestError, Loaded};
+use rollcall_core::json::Pointer;
 use rollcall_core::store::administration::{Activation, Active};
 use rollcall_core::store::archive::{Archived, StoredCall};
 use rollcall_core::store::{ConnectionName, StoreError};
 use serde::Serialize;
+use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use crate::access::Connection;
@@ -26,11 +29,14 @@ use crate::problem::Problem;
 
 /// How a delivery is worked on once more.
 #[derive(Debug, Clone, Copy, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is asked for by itself")]
 pub struct How {
     /// Though something newer says everything anew.
     pub rewind: bool,
     /// By the version that was in use when it was received.
     pub as_run: bool,
+    /// Of a delivery that was taken, only the records that were put aside.
+    pub aside: bool,
     /// Nothing is stored.
     pub dry_run: bool,
 }
@@ -58,6 +64,7 @@ enum Undone {
     Gone,
     Unreadable,
     Unknown,
+    Untold,
 }
 
 /// Works on a delivery once more.
@@ -65,6 +72,7 @@ pub async fn reprocess(app: &Arc<App>, delivery: Uuid, how: How) -> Result<Repro
     let (archived, from, loaded) = whose(app, delivery).await?;
     let loaded = if how.as_run { as_run(app, &archived, &loaded).await? } else { loaded };
     let id = app.ingest.clock.next_id();
+    let how = How { aside: how.aside && archived.aside > 0, ..how };
     let work = move |app: Arc<App>, from: Arc<Connection>, loaded: Arc<Loaded>| async move {
         again(&app, &from, &loaded, delivery, id, how).await
     };
@@ -74,6 +82,9 @@ pub async fn reprocess(app: &Arc<App>, delivery: Uuid, how: How) -> Result<Repro
             Undone::Gone => "what was sent is not kept, or not any more",
             Undone::Unreadable => "what was sent is in an encoding that cannot be undone",
             Undone::Unknown => "its operation is not there any more",
+            Undone::Untold => {
+                "not all of its records that were put aside are known: its report names only some of them"
+            }
         };
         Problem::new(ProblemClass::Clash, "clash", why)
     })?;
@@ -108,6 +119,15 @@ async fn again(
     let first = call.first.unwrap_or(call.id);
     let mut received = call.received(id, Some(first));
     received.at = ingest.clock.now();
+    if how.aside {
+        let Some(places) = put_aside(app, &call).await? else { return Ok(Err(Undone::Untold)) };
+        let body = received.body.as_deref().unwrap_or_default();
+        if let Some(only) = ingest.only(sender, loaded, operation, body, &places) {
+            received.sha256 = Sha256::digest(&only).into();
+            received.size = only.len() as u64;
+            received.body = Some(only.into());
+        }
+    }
     let report = match operation.verb {
         Verb::Resource(_) | Verb::Receive => ingest.write(sender, loaded, operation, received, dry_run).await?.report,
         _ => ingest.run(sender, loaded, operation, received, dry_run).await?.report,
@@ -162,8 +182,23 @@ async fn is_outdated(
     Ok(last.is_some_and(|(id, at)| id != call.id && at > call.at))
 }
 
+/// Where the records of a delivery stand that were put aside; `None` where only some of them are known.
+async fn put_aside(app: &App, call: &StoredCall) -> Result<Option<Vec<Pointer>>, StoreError> {
+    let logged = app.ingest.store.archive().errors(call.id).await?;
+    if !logged.is_empty() {
+        return Ok(Some(logged.into_iter().map(|entry| entry.pointer).collect()));
+    }
+    let report = call.report.as_ref().filter(|report| report.omitted == 0);
+    Ok(report.map(|Report { rejections, refusals, faults, .. }| {
+        [rejections, refusals, faults].into_iter().flatten().map(|note| note.pointer.clone()).collect()
+    }))
+}
+
 /// What came to nothing is told by the new one from now on, whatever came of that.
 async fn supersede(app: &App, call: &StoredCall) -> Result<(), StoreError> {
+    if let (Status::Applied | Status::Unchanged, Some(report)) = (call.status, &call.report) {
+        app.ingest.store.archive().decide_aside(call.id, report).await?;
+    }
     if !matches!(call.status, Status::Held | Status::Rejected | Status::Failed | Status::Interrupted) {
         return Ok(());
     }

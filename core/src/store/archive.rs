@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::read::Delivery;
 use super::{Connection, StoreError};
-use crate::delivery::{Asked, Received, Report, Status};
+use crate::delivery::{Asked, Entry, Received, Report, Status};
 
 /// A delivery with all that its operation goes by.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,6 +59,8 @@ impl StoredCall {
 pub struct ArchiveQuery<'q> {
     /// How they ended: held, rejected, failed or interrupted.
     pub statuses: &'q [Status],
+    /// Those that were applied, but for records that were put aside, too.
+    pub aside: bool,
     /// Only of the tenant with this name.
     pub tenant: Option<&'q str>,
     /// Only of the connection with this name.
@@ -81,6 +83,8 @@ pub struct Archived {
     /// The delivery.
     #[serde(flatten)]
     pub delivery: Delivery,
+    /// How many of its records were put aside, as long as nobody has decided about them.
+    pub aside: u64,
 }
 
 /// What was received, to be worked on again.
@@ -104,6 +108,13 @@ pub trait Archive: Send + Sync {
     /// Says that a delivery which ended in one way ended in another; whether it had. What its report says is all there is
     /// to say.
     async fn turn(&self, delivery: Uuid, from: Status, report: &Report, at: Timestamp) -> Result<bool, StoreError>;
+
+    /// The lines of a delivery's log that tell of an error.
+    async fn errors(&self, delivery: Uuid) -> Result<Vec<Entry>, StoreError>;
+
+    /// Says that somebody has decided about the records of a delivery that were put aside, and has its report say so;
+    /// whether there were any.
+    async fn decide_aside(&self, delivery: Uuid, report: &Report) -> Result<bool, StoreError>;
 
     /// The deliveries of a connection that changed something after the one at this place, in the order in which they did,
     /// at most `limit`.

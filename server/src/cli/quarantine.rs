@@ -9,9 +9,10 @@ use uuid::Uuid;
 use super::Outcome;
 use super::operator::{Operator, ServerArgs, tell};
 
-/// Look at deliveries that came to nothing, work on them once more, put them aside
+/// Look at deliveries that came to nothing or were taken only partly, work on them once more, put them aside
 ///
-/// What was rejected, failed or was interrupted is kept. It is done by a running server, with the operator's credential in
+/// What was rejected, failed or was interrupted is kept, and so are records that were put aside when the rest of their
+/// delivery was taken (`partly`): these alone are then tried again, or discarded. It is done by a running server, with the operator's credential in
 /// the environment variable `ROLLCALL_CREDENTIAL`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Quarantine {
@@ -101,7 +102,7 @@ struct Filter {
     /// Only of this partner
     #[arg(long)]
     partner: Option<String>,
-    /// Only those that ended so: `rejected`, `failed`, `interrupted`
+    /// Only those that ended so: `rejected`, `failed`, `interrupted`, `partly`
     #[arg(long)]
     status: Option<String>,
     /// Only those of which this is wrong: `invalid`, `required`, …
@@ -132,7 +133,7 @@ impl Quarantine {
             Action::Show { delivery } => operator.get(&format!("quarantine/{delivery}"), []),
             Action::Retry { delivery, filter, per_second, .. } => {
                 let each = Duration::from_secs(1) / per_second.max(1);
-                on_each(&operator, delivery, &filter, each, "deliveries", "reprocess", &json!({}))
+                on_each(&operator, delivery, &filter, each, "deliveries", "reprocess", &json!({"aside": true}))
             }
             Action::Discard { delivery, filter, reason, .. } => on_each(
                 &operator,

@@ -6,10 +6,12 @@ use jiff::Timestamp;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::sample::{Plan, World};
+use super::sample::{Plan, World, line};
 use super::{Database, conformance};
 use crate::clock::Clock as _;
-use crate::delivery::{Asked, Held, Received, Report, Status};
+use crate::delivery::{Asked, Entry, Held, Outcome, Received, Report, Status};
+use crate::json::Pointer;
+use crate::note::Note;
 use crate::store::archive::ArchiveQuery;
 
 conformance!(
@@ -18,6 +20,7 @@ conformance!(
     what_is_held_is_held_until_something_becomes_of_it,
     what_comes_later_of_the_same_operation_takes_its_place,
     what_came_to_nothing_is_found_by_whose_it_is_and_how_it_ended,
+    what_was_put_aside_is_found_until_somebody_decides,
 );
 
 /// Receives something that is held.
@@ -118,6 +121,47 @@ async fn what_came_to_nothing_is_found_by_whose_it_is_and_how_it_ended(database:
         let found: Vec<_> = found.iter().map(|found| ids.iter().position(|id| *id == found.delivery.id)).collect();
         assert_eq!(found, expected.into_iter().map(Some).collect::<Vec<_>>(), "{query:?}");
     }
+}
+
+async fn what_was_put_aside_is_found_until_somebody_decides(database: &dyn Database) {
+    let world = World::new(database).await;
+    let refused = vec![Note::new(Pointer::root().item(1), "refused", "is not for us")];
+    let end = async |ends: Status, log: &[Entry]| {
+        let connection = world.connection("demo", "school").await;
+        let id = world.receive(&connection, "{}").await;
+        let report = Report { refusals: refused.clone(), ..Report::new(ends) };
+        if ends == Status::Applied {
+            let mut commit = world.commit(&connection, id, Plan::default(), &report);
+            commit.entries = log;
+            world.store.commit(&world.canonical, &world.partner, commit).await.unwrap();
+        } else {
+            world.store.settle(id, world.clock.now(), &report, log).await.unwrap();
+        }
+        id
+    };
+    let log = [line(0, Outcome::Created), line(1, Outcome::Refused), line(2, Outcome::Fault)];
+    let (logged, noted) = (end(Status::Applied, &log).await, end(Status::Unchanged, &[]).await);
+    let rejected = end(Status::Rejected, &log).await;
+    end(Status::Applied, &log[..1]).await;
+    let found = async |statuses: &[Status], aside| -> Vec<_> {
+        let query = ArchiveQuery { statuses, aside, tenant: Some("demo"), limit: 10, ..ArchiveQuery::default() };
+        let found = world.store.archive().deliveries_that(&query).await.unwrap();
+        found.into_iter().map(|found| (found.delivery.id, found.aside)).collect()
+    };
+    assert_eq!(found(&[], true).await, [(logged, 2), (noted, 1)]);
+    assert_eq!(found(&[Status::Rejected], true).await, [(logged, 2), (noted, 1), (rejected, 0)]);
+    assert_eq!(found(&[Status::Rejected, Status::Applied], false).await, [(rejected, 0)]);
+    assert_eq!(world.store.archive().errors(logged).await.unwrap(), log[1..]);
+    assert_eq!(world.store.archive().errors(noted).await.unwrap(), []);
+
+    let decided = Report { warnings: refused.clone(), ..Report::new(Status::Applied) };
+    let decide = async |id| world.store.archive().decide_aside(id, &decided).await.unwrap();
+    assert!(
+        decide(logged).await && !decide(logged).await && !decide(rejected).await,
+        "once, and where there is something"
+    );
+    assert_eq!(found(&[], true).await, [(noted, 1)]);
+    assert_eq!(world.store.archive().find(logged).await.unwrap().unwrap().delivery.report, Some(decided.clone()));
 }
 
 async fn a_call_is_kept_whole(database: &dyn Database) {

@@ -157,6 +157,7 @@ async fn what_waited_too_long_is_quarantined_once(database: &dyn Database) {
         (errors, lines),
         (2, vec!["rejected".into(), quarantined.into(), "parked unknown-property parked".into()])
     );
+    assert_eq!(world.store.archive().find(first).await.unwrap().unwrap().aside, 2);
     let log = world.store.log("demo", "school", first, 1, 1).await.unwrap().unwrap();
     let note = &log.entries[0].notes[0];
     assert_eq!((note.pointer.as_str(), note.message.as_str()), ("/1/owner", "has waited too long for owner"));

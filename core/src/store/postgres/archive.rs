@@ -8,10 +8,10 @@ use uuid::Uuid;
 
 use super::rows::storable;
 use super::{PostgresStore, reader};
-use crate::delivery::{Report, Status};
+use crate::delivery::{Entry, Report, Status};
 use crate::store::archive::{Archive, ArchiveQuery, Archived, StoredCall};
 use crate::store::packed::unpack;
-use crate::store::stored::{instant, parsed, word};
+use crate::store::stored::{instant, parsed, unsigned, word};
 use crate::store::{Connection, StoreError};
 
 /// Deliveries with their bodies for which a condition holds; tenant and connection are the first parameters.
@@ -36,17 +36,18 @@ macro_rules! archived {
     ($condition:literal) => {
         concat!(
             "select d.id, c.name, c.partner, d.operation, d.status, d.received_at, d.finished_at, d.sha256, d.size, ",
-            "d.report, t.name from delivery d join connection c on c.tenant = d.tenant and c.id = d.connection ",
+            "d.report, t.name, d.aside from delivery d join connection c on c.tenant = d.tenant and c.id = d.connection ",
             "join tenant t on t.id = d.tenant where ",
             $condition
         )
     };
 }
 
-/// By how they ended (a list), of whom, received before, after which; at most so many.
+/// By how they ended (a list), of whom, received before, after which; at most so many; whether those of which records
+/// were put aside, too.
 const THAT: &str = archived!(
-    "d.status in ('held', 'rejected', 'failed', 'interrupted') and d.status = any($1::text[]) \
-     and ($2::text is null or t.name = $2) and ($3::text is null or c.name = $3) \
+    "(d.status in ('held', 'rejected', 'failed', 'interrupted') and d.status = any($1::text[]) \
+     or d.aside > 0 and $8) and ($2::text is null or t.name = $2) and ($3::text is null or c.name = $3) \
      and ($4::text is null or c.partner = $4) and ($5::bigint is null or d.received_at < $5) \
      and d.id > $6 order by d.id limit $7"
 );
@@ -91,6 +92,7 @@ impl Archive for PostgresStore {
             .bind(query.before.map(Timestamp::as_millisecond))
             .bind(query.after.unwrap_or_default())
             .bind(i64::from(query.limit))
+            .bind(query.aside)
             .fetch_all(&self.pool)
             .await?;
         rows.iter().map(archived).collect()
@@ -115,6 +117,21 @@ impl Archive for PostgresStore {
         Ok(turned.rows_affected() == 1)
     }
 
+    async fn errors(&self, delivery: Uuid) -> Result<Vec<Entry>, StoreError> {
+        let rows = sqlx::query(
+            "select e.pointer, e.record, e.key, e.outcome, e.notes from delivery d join entry e on e.tenant = d.tenant \
+             and e.connection = d.connection and e.delivery = d.id where d.id = $1 \
+             and e.outcome in ('quarantined', 'rejected', 'refused', 'fault') order by e.nth",
+        );
+        rows.bind(delivery).fetch_all(&self.pool).await?.iter().map(reader::entry).collect()
+    }
+
+    async fn decide_aside(&self, delivery: Uuid, report: &Report) -> Result<bool, StoreError> {
+        let text = serde_json::to_string(report).map_err(|error| StoreError::Database(Box::new(error)))?;
+        let decided = sqlx::query("update delivery set aside = 0, report = $2 where id = $1 and aside > 0");
+        Ok(decided.bind(delivery).bind(text).execute(&self.pool).await?.rows_affected() == 1)
+    }
+
     async fn applied(&self, connection: &Connection, after: i64, limit: u32) -> Result<Vec<StoredCall>, StoreError> {
         let rows = sqlx::query(calls!("d.applied > $3 order by d.applied limit $4"))
             .bind(connection.tenant_id)
@@ -128,7 +145,7 @@ impl Archive for PostgresStore {
 }
 
 fn archived(row: &PgRow) -> Result<Archived, StoreError> {
-    Ok(Archived { tenant: row.try_get(10)?, delivery: reader::delivery(row)? })
+    Ok(Archived { tenant: row.try_get(10)?, delivery: reader::delivery(row)?, aside: unsigned(row.try_get(11)?) })
 }
 
 fn call(row: &PgRow) -> Result<StoredCall, StoreError> {

@@ -201,7 +201,30 @@ async fn end(
         .fetch_optional(&mut *database)
         .await?;
     match ended {
-        Some(row) => entry::write(database, (row.try_get(0)?, row.try_get(1)?), delivery, entries).await,
+        Some(row) => {
+            let connection = (row.try_get(0)?, row.try_get(1)?);
+            put_aside(database, connection, delivery, report.put_aside(entries)).await?;
+            entry::write(database, connection, delivery, entries).await
+        }
         None => Err(StoreError::Inconsistent(format!("delivery {delivery} is not waiting for an end here"))),
     }
+}
+
+/// Says how many records of a delivery were put aside, if any were.
+async fn put_aside(
+    database: &mut PgConnection,
+    (tenant, connection): (i64, i64),
+    delivery: Uuid,
+    records: u64,
+) -> Result<(), StoreError> {
+    if records > 0 {
+        sqlx::query("update delivery set aside = $4 where tenant = $1 and connection = $2 and id = $3")
+            .bind(tenant)
+            .bind(connection)
+            .bind(delivery)
+            .bind(integer(records))
+            .execute(database)
+            .await?;
+    }
+    Ok(())
 }

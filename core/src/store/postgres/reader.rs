@@ -299,7 +299,7 @@ fn change(canonical: &Canonical, row: &PgRow) -> Result<Change, StoreError> {
     })
 }
 
-fn entry(row: &PgRow) -> Result<Entry, StoreError> {
+pub(super) fn entry(row: &PgRow) -> Result<Entry, StoreError> {
     let notes = row.try_get::<Option<&str>, _>(4)?;
     Ok(Entry {
         pointer: row.try_get::<&str, _>(0)?.into(),

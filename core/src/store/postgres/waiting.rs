@@ -37,7 +37,8 @@ const LINK: &str = "with linked as (\
                     update entry e set outcome = l.outcome, notes = null from linked l \
                     where e.tenant = $1 and e.connection = $2 and e.delivery = l.delivery and e.nth = l.entry \
                     returning l.delivery, l.is_error::int - l.quarantined::int as more) \
-                    update delivery d set errors = d.errors + m.more from \
+                    update delivery d set errors = d.errors + m.more, \
+                    aside = greatest(d.aside + m.more, 0) from \
                     (select delivery, sum(more) as more from told group by delivery having sum(more) <> 0) m \
                     where d.tenant = $1 and d.connection = $2 and d.id = m.delivery";
 
@@ -61,7 +62,8 @@ const RETELL: &str = "with told as (\
                       l (tenant, connection, delivery, nth, notes) where e.tenant = l.tenant \
                       and e.connection = l.connection and e.delivery = l.delivery and e.nth = l.nth \
                       returning e.tenant, e.connection, e.delivery) \
-                      update delivery d set errors = d.errors + m.more from \
+                      update delivery d set errors = d.errors + m.more, \
+                      aside = greatest(d.aside + m.more, 0) from \
                       (select tenant, connection, delivery, count(*) as more from told group by 1, 2, 3) m \
                       where d.tenant = m.tenant and d.connection = m.connection and d.id = m.delivery";
 

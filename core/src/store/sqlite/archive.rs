@@ -8,11 +8,11 @@ use sqlx::sqlite::SqliteRow;
 use uuid::Uuid;
 
 use super::{Durability, SqliteStore, reader};
-use crate::delivery::{Report, Status};
+use crate::delivery::{Entry, Report, Status};
 use crate::store::archive::{Archive, ArchiveQuery, Archived, StoredCall};
 use crate::store::contributors::damaged;
 use crate::store::packed::unpack;
-use crate::store::stored::{instant, parsed, word};
+use crate::store::stored::{instant, parsed, unsigned, word};
 use crate::store::{Connection, StoreError};
 
 /// Deliveries with their bodies for which a condition holds; the connection is the first parameter.
@@ -36,17 +36,18 @@ macro_rules! archived {
     ($condition:literal) => {
         concat!(
             "select d.id, c.name, c.partner, d.operation, d.status, d.received_at, d.finished_at, d.sha256, d.size, ",
-            "d.report, t.name from delivery d join connection c on c.id = d.connection ",
+            "d.report, t.name, d.aside from delivery d join connection c on c.id = d.connection ",
             "join tenant t on t.id = d.tenant where ",
             $condition
         )
     };
 }
 
-/// By how they ended (a list), of whom, received before, after which; at most so many.
+/// By how they ended (a list), of whom, received before, after which; at most so many; whether those of which records
+/// were put aside, too.
 const THAT: &str = archived!(
-    "d.status in ('held', 'rejected', 'failed', 'interrupted') and d.status in (select value from json_each(?1)) \
-     and (?2 is null or t.name = ?2) and (?3 is null or c.name = ?3) and (?4 is null or c.partner = ?4) \
+    "(d.status in ('held', 'rejected', 'failed', 'interrupted') and d.status in (select value from json_each(?1)) \
+     or d.aside > 0 and ?8) and (?2 is null or t.name = ?2) and (?3 is null or c.name = ?3) and (?4 is null or c.partner = ?4) \
      and (?5 is null or d.received_at < ?5) and d.id > ?6 order by d.id limit ?7"
 );
 
@@ -74,6 +75,7 @@ impl Archive for SqliteStore {
             .bind(query.before.map(Timestamp::as_millisecond))
             .bind(query.after.unwrap_or_default().as_bytes().as_slice())
             .bind(query.limit)
+            .bind(query.aside)
             .fetch_all(&self.readers)
             .await?;
         rows.iter().map(archived).collect()
@@ -88,13 +90,30 @@ impl Archive for SqliteStore {
         self.writer.write(Durability::Full, |transaction| turn(transaction, delivery, from, report, at))
     }
 
+    async fn errors(&self, delivery: Uuid) -> Result<Vec<Entry>, StoreError> {
+        let rows = sqlx::query(
+            "select pointer, record, key, outcome, notes from entry where delivery = ?1 \
+             and outcome in ('quarantined', 'rejected', 'refused', 'fault') order by nth",
+        );
+        let rows = rows.bind(delivery.as_bytes().as_slice()).fetch_all(&self.readers).await?;
+        rows.iter().map(reader::entry).collect()
+    }
+
+    async fn decide_aside(&self, delivery: Uuid, report: &Report) -> Result<bool, StoreError> {
+        let text = serde_json::to_string(report).map_err(|error| StoreError::Database(Box::new(error)))?;
+        self.writer.write(Durability::Full, |transaction| {
+            let sql = "update delivery set aside = 0, report = ?2 where id = ?1 and aside > 0";
+            Ok(transaction.prepare_cached(sql)?.execute(params![delivery.as_bytes(), text])? == 1)
+        })
+    }
+
     async fn applied(&self, connection: &Connection, after: i64, limit: u32) -> Result<Vec<StoredCall>, StoreError> {
         self.writer.read(|database| applied(database, connection, after, limit))
     }
 }
 
 fn archived(row: &SqliteRow) -> Result<Archived, StoreError> {
-    Ok(Archived { tenant: row.try_get(10)?, delivery: reader::delivery(row)? })
+    Ok(Archived { tenant: row.try_get(10)?, delivery: reader::delivery(row)?, aside: unsigned(row.try_get(11)?) })
 }
 
 fn one(database: &Transaction<'_>, connection: &Connection, delivery: Uuid) -> Result<Option<StoredCall>, StoreError> {

@@ -105,10 +105,20 @@ pub(super) fn finish(
     match ended {
         1 => {
             supersede(transaction, delivery, report.status)?;
+            put_aside(transaction, delivery, report.put_aside(entries))?;
             entry::write(transaction, delivery, entries)
         }
         _ => Err(StoreError::Inconsistent(format!("delivery {delivery} is not waiting for an end here"))),
     }
+}
+
+/// Says how many records of a delivery were put aside, if any were.
+fn put_aside(transaction: &Transaction<'_>, delivery: Uuid, records: u64) -> Result<(), StoreError> {
+    if records > 0 {
+        let mut statement = transaction.prepare_cached("update delivery set aside = ?2 where id = ?1")?;
+        statement.execute(params![delivery.as_bytes(), integer(records)])?;
+    }
+    Ok(())
 }
 
 /// What is held of the same operation is so no longer, if a delivery ends like this.

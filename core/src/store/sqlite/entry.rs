@@ -65,7 +65,8 @@ impl Line {
         let there = statement.execute(params![self.delivery, self.nth, outcome.word(), notes(told)?])?;
         let more = i64::from(outcome.is_error()) - i64::from(self.quarantined);
         if there > 0 && more != 0 {
-            let mut statement = transaction.prepare_cached("update delivery set errors = errors + ?2 where id = ?1")?;
+            let sql = "update delivery set errors = errors + ?2, aside = max(aside + ?2, 0) where id = ?1";
+            let mut statement = transaction.prepare_cached(sql)?;
             statement.execute(params![self.delivery, more])?;
         }
         Ok(())

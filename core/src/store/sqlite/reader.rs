@@ -363,7 +363,7 @@ fn record(table: &Table, row: &SqliteRow) -> Result<Map<String, Value>, StoreErr
     }
 }
 
-fn entry(row: &SqliteRow) -> Result<Entry, StoreError> {
+pub(super) fn entry(row: &SqliteRow) -> Result<Entry, StoreError> {
     let notes = row.try_get::<Option<&str>, _>(4)?;
     Ok(Entry {
         pointer: row.try_get::<&str, _>(0)?.into(),

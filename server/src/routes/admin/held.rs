@@ -54,6 +54,7 @@ pub(super) async fn list(State(app): State<Arc<App>>, headers: HeaderMap, uri: U
     let held = blocking(async move {
         let query = ArchiveQuery {
             statuses: &[Status::Held],
+            aside: false,
             tenant: asked.tenant.as_deref(),
             connection: asked.connection.as_deref(),
             partner: asked.partner.as_deref(),

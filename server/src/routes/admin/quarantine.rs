@@ -1,5 +1,6 @@
-//! `/admin/v1/quarantine`: deliveries that came to nothing: rejected, failed or interrupted. `GET /{delivery}` shows one
-//! with the parts of what was sent that are wrong; `POST /{delivery}/discard` puts it aside, as it does what is held.
+//! `/admin/v1/quarantine`: deliveries that came to nothing (rejected, failed or interrupted) or were taken only partly, but
+//! for records that were put aside. `GET /{delivery}` shows one with the parts of what was sent that are wrong;
+//! `POST /{delivery}/discard` puts it, or these records, aside for good, as it does what is held.
 //! `POST /admin/v1/deliveries/{delivery}/reprocess` works on one once more.
 
 use std::sync::Arc;
@@ -40,9 +41,9 @@ pub(in crate::routes) struct Listing {
     tenant: Option<String>,
     connection: Option<String>,
     partner: Option<String>,
-    /// How it ended.
+    /// How it ended: `rejected`, `failed`, `interrupted`, or `partly`: it was taken, but for records that were put aside.
     #[schemars(with = "Option<String>")]
-    status: Option<Status>,
+    status: Option<Ended>,
     /// What is wrong: the class of the problem, or the code of a note.
     code: Option<String>,
     /// Received before.
@@ -51,6 +52,16 @@ pub(in crate::routes) struct Listing {
     #[schemars(with = "Option<String>")]
     after: Option<Uuid>,
     limit: Option<u32>,
+}
+
+/// How a delivery ended that is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Ended {
+    Rejected,
+    Failed,
+    Interrupted,
+    Partly,
 }
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -62,6 +73,9 @@ pub(in crate::routes) struct Again {
     /// By the version of the partner that was in use when it was received.
     #[serde(default)]
     as_run: bool,
+    /// Of a delivery that was taken: only its records that were put aside.
+    #[serde(default)]
+    aside: bool,
 }
 
 /// Lists them, the oldest first. `next` is where the next page begins; there may be more where it is not `null`, whatever
@@ -70,16 +84,19 @@ pub(super) async fn list(State(app): State<Arc<App>>, headers: HeaderMap, uri: U
     app.operator(&headers)?;
     let asked: Listing = query::parse(&uri)?;
     let limit = query::limit(asked.limit, app.ingest.limits.page_rows_max)?;
-    let statuses = match asked.status {
-        Some(status) if STATUSES.contains(&status) => vec![status],
-        Some(_) => return Err(Problem::bad_parameter("status", "must be `rejected`, `failed` or `interrupted`")),
-        None => STATUSES.to_vec(),
+    let (statuses, aside) = match asked.status {
+        None => (STATUSES.to_vec(), true),
+        Some(Ended::Partly) => (Vec::new(), true),
+        Some(Ended::Rejected) => (vec![Status::Rejected], false),
+        Some(Ended::Failed) => (vec![Status::Failed], false),
+        Some(Ended::Interrupted) => (vec![Status::Interrupted], false),
     };
     let store = Arc::clone(&app.ingest.store);
     let code = asked.code.clone();
     let found = blocking(async move {
         let query = ArchiveQuery {
             statuses: &statuses,
+            aside,
             tenant: asked.tenant.as_deref(),
             connection: asked.connection.as_deref(),
             partner: asked.partner.as_deref(),
@@ -93,7 +110,13 @@ pub(super) async fn list(State(app): State<Arc<App>>, headers: HeaderMap, uri: U
     let is_full = u32::try_from(found.len()).is_ok_and(|found| found == limit);
     let next = found.last().filter(|_| is_full).map(|last| last.delivery.id);
     if let Some(code) = code {
-        found.retain(|found| has_code(found, &code));
+        let mut with_code = Vec::new();
+        for found in found {
+            if has_code(&found, &code) || found.aside > 0 && logs_code(&app, &found, &code).await? {
+                with_code.push(found);
+            }
+        }
+        found = with_code;
     }
     Ok(Json(json!({"quarantine": found, "next": next})))
 }
@@ -102,6 +125,12 @@ fn has_code(found: &Archived, code: &str) -> bool {
     found.delivery.report.as_ref().is_some_and(|report| {
         report.problem.is_some_and(|class| class.word() == code) || notes(report).any(|note| note.code == code)
     })
+}
+
+/// Whether the log of a delivery says so of a record that was put aside: a report names only some of them.
+async fn logs_code(app: &App, found: &Archived, code: &str) -> Result<bool, Problem> {
+    let errors = app.ingest.store.archive().errors(found.delivery.id).await?;
+    Ok(errors.iter().flat_map(|entry| &entry.notes).any(|note| note.code == code))
 }
 
 fn notes(report: &Report) -> impl Iterator<Item = &Note> {
@@ -118,7 +147,7 @@ fn troubles(report: &Report) -> impl Iterator<Item = (Trouble, &Note)> {
 }
 
 /// Shows one, with what was sent where something is wrong, to an operator, on purpose; and with what the description that
-/// is in use now says there.
+/// is in use now says there. `records` are the lines of its log that tell of an error, where the partner keeps one.
 pub(super) async fn show(
     State(app): State<Arc<App>>,
     Path(delivery): Path<Uuid>,
@@ -143,7 +172,16 @@ pub(super) async fn show(
         })
     });
     let troubles: Vec<_> = troubles.collect();
-    Ok(Json(json!({"delivery": archived, "troubles": troubles})))
+    let records = app.ingest.store.archive().errors(delivery).await?;
+    let records = records.iter().take(app.ingest.limits.violations_max).map(|entry| {
+        let sent = body.pointer(entry.pointer.as_str()).map(shown);
+        json!({
+            "pointer": entry.pointer, "record": entry.record, "key": entry.key, "outcome": entry.outcome,
+            "notes": entry.notes, "sent": sent,
+        })
+    });
+    let records: Vec<_> = records.collect();
+    Ok(Json(json!({"delivery": archived, "troubles": troubles, "records": records})))
 }
 
 /// Part of what was sent, if it is not too long: then its beginning, as text.
@@ -161,7 +199,7 @@ pub(super) async fn again(
 ) -> Result<Json<Value>, Problem> {
     app.operator(&headers)?;
     let dry_run = intake::dry_run(&headers)?;
-    let Again { rewind, as_run } = if body.is_empty() { Again::default() } else { parsed(&body)? };
-    let done = reprocess(&app, delivery, How { rewind, as_run, dry_run }).await?;
+    let Again { rewind, as_run, aside } = if body.is_empty() { Again::default() } else { parsed(&body)? };
+    let done = reprocess(&app, delivery, How { rewind, as_run, aside, dry_run }).await?;
     Ok(Json(json!(done)))
 }

@@ -210,11 +210,19 @@ fn waiting() -> Vec<Endpoint> {
             .body::<admin::held::Discarding>()
             .answers(became())
             .problems(&[404, 409, 422]),
-        Endpoint::get("/admin/v1/quarantine", "listQuarantine", "Deliveries that came to nothing")
-            .query::<admin::quarantine::Listing>()
-            .answers(object(&[("quarantine", objects()), ("next", json!({"type": ["string", "null"]}))])),
+        Endpoint::get(
+            "/admin/v1/quarantine",
+            "listQuarantine",
+            "Deliveries that came to nothing, or were taken only partly",
+        )
+        .query::<admin::quarantine::Listing>()
+        .answers(object(&[("quarantine", objects()), ("next", json!({"type": ["string", "null"]}))])),
         Endpoint::get("/admin/v1/quarantine/{delivery}", "getQuarantined", "One of them, with what is wrong where")
-            .answers(object(&[("delivery", json!({"type": "object"})), ("troubles", objects())]))
+            .answers(object(&[
+                ("delivery", json!({"type": "object"})),
+                ("troubles", objects()),
+                ("records", objects()),
+            ]))
             .problems(&[404]),
         Endpoint::post("/admin/v1/quarantine/{delivery}/discard", "discardQuarantined", "Put one aside")
             .body::<admin::held::Discarding>()
