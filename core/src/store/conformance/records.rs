@@ -133,34 +133,36 @@ fn only_record<'a>(body: &'a str, partner: &Partner) -> Record<'a> {
     cut(json, &shape, &partner.records, Digest::of(b"setting"), Trees::Kept).records.remove(0)
 }
 
+/// How many records are put at a time: few and very many, which a store may write in different ways.
+const AT_A_TIME: [usize; 2] = [300, 2_500];
+
 async fn any_object_comes_back_as_it_was_put(database: &dyn Database) {
     let mut world = World::new(database).await;
     world.partner = partner_with(vec![forms()]);
     world.store.prepare_partner(&world.partner).await.unwrap();
-    let objects: Vec<_> = {
-        let mut runner = TestRunner::default();
-        let strategy = prop::collection::vec(any_object(), 300);
-        strategy.new_tree(&mut runner).unwrap().current()
-    };
-    let sent: Vec<_> = objects.iter().map(|object| only_record(object, &world.partner)).collect();
-    let keys: Vec<_> = (0..sent.len()).map(|nth| format!("[{nth}]")).collect();
-    let connection = world.connection("demo", "school").await;
-    let delivery = world.receive(&connection, "{}").await;
-    let report = Report::new(Status::Applied);
-    let mut commit = world.commit(&connection, delivery, Plan::default(), &report);
-    commit.records = (1..)
-        .zip(sent.iter().zip(&keys))
-        .map(|(id, (record, key))| {
-            let (cells, unknown) = record.row(&world.partner.records[0]);
-            RecordStep::Put(RecordRow { of: RecordTypeId(0), cells, unknown, ..branch(id, "", "") }.keyed(key))
-        })
-        .collect();
-    world.store.commit(&world.canonical, &world.partner, commit).await.unwrap();
+    let mut runner = TestRunner::default();
+    for count in AT_A_TIME {
+        let objects = prop::collection::vec(any_object(), count).new_tree(&mut runner).unwrap().current();
+        let sent: Vec<_> = objects.iter().map(|object| only_record(object, &world.partner)).collect();
+        let keys: Vec<_> = (0..sent.len()).map(|nth| format!("[{nth}]")).collect();
+        let connection = world.connection("demo", &format!("school-{count}")).await;
+        let delivery = world.receive(&connection, "{}").await;
+        let report = Report::new(Status::Applied);
+        let mut commit = world.commit(&connection, delivery, Plan::default(), &report);
+        commit.records = (1..)
+            .zip(sent.iter().zip(&keys))
+            .map(|(id, (record, key))| {
+                let (cells, unknown) = record.row(&world.partner.records[0]);
+                RecordStep::Put(RecordRow { of: RecordTypeId(0), cells, unknown, ..branch(id, "", "") }.keyed(key))
+            })
+            .collect();
+        world.store.commit(&world.canonical, &world.partner, commit).await.unwrap();
 
-    let ids: Vec<_> = (1..).take(sent.len()).map(RecordId).collect();
-    let bodies = world.store.bodies(&connection, &world.partner, RecordTypeId(0), &ids).await.unwrap();
-    for (body, record) in bodies.iter().zip(&sent) {
-        assert_eq!(String::from_utf8_lossy(body), String::from_utf8_lossy(&record.bytes));
+        let ids: Vec<_> = (1..).take(sent.len()).map(RecordId).collect();
+        let bodies = world.store.bodies(&connection, &world.partner, RecordTypeId(0), &ids).await.unwrap();
+        for (body, record) in bodies.iter().zip(&sent) {
+            assert_eq!(String::from_utf8_lossy(body), String::from_utf8_lossy(&record.bytes));
+        }
     }
 }
 
