@@ -34,8 +34,10 @@ bench: setup ## measure release builds against the Node peer and write the figur
 	cd tests/bench/peer && npm ci --silent
 	$(CARGO) bench --locked --workspace --bench peer
 
-soak: setup ## draw what properties are tested with anew; kill servers, and what they stand on, for SOAK_MINUTES (60) minutes
+soak: setup ## draw what properties are tested with anew; upgrade, remap and rebuild for long; kill servers, and what they stand on, for SOAK_MINUTES (60) minutes
 	PROPTEST_CASES=5000 $(CARGO) test --locked --package rollcall-core --lib
+	ROLLCALL_TEST_UPGRADES=100 ROLLCALL_TEST_DELIVERIES=10000 $(CARGO) test --locked --workspace --test e2e -- \
+		upgrades:: remapping:: replaying::
 	$(CARGO) bench --locked --package rollcall --bench soak -- --minutes $(SOAK_MINUTES)
 
 check: setup ## what CI checks beside the tests: formatting, lints, descriptions, examples
@@ -48,7 +50,13 @@ check: setup ## what CI checks beside the tests: formatting, lints, descriptions
 
 book: ## make pages of the book in docs/ (installs mdBook if it is not there)
 	@command -v mdbook >/dev/null || $(CARGO) install --locked mdbook
-	mdbook build --dest-dir ../target/book docs
+	mdbook build --dest-dir $(CURDIR)/target/book docs
+	@# Pages of other folders are pages of the book here, and what they lead to comes along.
+	@cd target/book && sed -i -e 's#"\.\./mappers/README\.html#"mappers.html#' -e 's#"templates/README\.html#"templates.html#' \
+		-e 's#"\.\./BENCHMARKS\.html#"benchmarks.html#' *.html
+	@mkdir -p target/book/grafana target/book/prometheus
+	@cp server/rollcall.example.yaml target/book && cp server/grafana/rollcall.json target/book/grafana && \
+		cp server/prometheus/alerts.yaml target/book/prometheus
 
 fmt: ## format the code
 	$(CARGO) fmt

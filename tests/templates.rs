@@ -269,7 +269,23 @@ fn what_imports_something_runs_only_where_that_is_permitted() {
         assert!(refused.contains(word), "{word}: {refused}");
     }
     site.config["mappers"] = json!({ "profiles": { PARTNER: "wasi" } });
-    let found = of(&site.start());
+    let refused = site.start_expecting_failure();
+    for word in ["tenants.north.connections.school.mapper_profile", "tenants.south.", "`wasi`"] {
+        assert!(refused.contains(word), "{word}: {refused}");
+    }
+    for (tenant, name) in [("north", "school"), ("north", "annex"), ("south", "school")] {
+        site.config["tenants"][tenant]["connections"][name]["mapper_profile"] = json!("wasi");
+    }
+    let server = site.start();
+    let found = of(&server);
+    let set_up = |terms: &Value| {
+        let wish = json!({"action": "create", "partner": PARTNER, "terms": terms}).to_string();
+        let headers = [("authorization", "Bearer operator"), ("content-type", "application/json")];
+        server.post("/admin/v1/tenants/east/connections/school", &headers, wish.as_bytes())
+    };
+    let refused = set_up(&json!({}));
+    assert!(refused.status == 422 && refused.text().contains("mapper_profile"), "{}", refused.text());
+    assert_eq!(set_up(&json!({"mapper_profile": "wasi"})).status, 200);
     let without_times = |all: &std::collections::BTreeMap<String, Value>| -> Vec<Value> {
         let mut all: Vec<_> = all.values().cloned().collect();
         for entity in &mut all {

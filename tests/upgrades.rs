@@ -359,6 +359,14 @@ fn connections_are_set_up_rotated_and_turned_off_while_the_server_runs() {
     let from: Vec<_> =
         listed["connections"].as_array().unwrap().iter().map(|of| of["from"].as_str().unwrap()).collect();
     assert_eq!(from.iter().filter(|from| **from == "server").count(), 1);
+    let of_terms = |terms: &Value| change(new, &json!({"action": "terms", "terms": terms})).status;
+    assert_eq!(of_terms(&json!({"hold": {"enabled": false}, "webhook_secrets": [0, 1]})), 200);
+    for wrong in [json!({"webhook_secrets": []}), json!({"webhook_secrets": [0, 1, 2]}), json!({"nothing": 1})] {
+        assert_eq!(of_terms(&wrong), 422, "{wrong}");
+    }
+    let listed = server.get_json("/admin/v1/connections", "operator");
+    let ours = listed["connections"].as_array().unwrap().iter().find(|of| of["tenant"] == "east").unwrap();
+    assert_eq!((&ours["hold"]["enabled"], &ours["webhook_secrets"]), (&json!(false), &json!([0, 1])), "{ours}");
     let log = server.get("/admin/v1/log", "operator").text();
     assert!(log.contains("connection.rotate") && !log.contains(&third), "{log}");
 }

@@ -271,16 +271,19 @@ fn what_happened_is_told_in_order_whichever_process_tells_it() {
 fn subscribers_can_be_told_how_to_check_who_sends() {
     let site = site(Kind::Sqlite);
     let config = site.write_config();
-    let secret = |tenant: &str, connection: &str| {
+    let secret = |names: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_rollcall"));
-        command.args(["webhook", "secret", tenant, connection, "--config"]).arg(&config);
+        command.args(["webhook", "secret"]).args(names).arg("--config").arg(&config);
         let output = command.output().unwrap();
         (output.status.success(), String::from_utf8(output.stdout).unwrap())
     };
-    let (school, annex) = (secret("north", "school"), secret("north", "annex"));
+    let school = secret(&["north", "school"]);
     assert!(school.0 && school.1.starts_with("whsec_"), "{school:?}");
-    assert_ne!(school, annex);
-    assert_eq!(secret("north", "nobody"), (false, String::new()));
+    assert_ne!(school, secret(&["north", "annex"]));
+    assert_ne!(school, secret(&["north", "school", "--number", "1"]), "the next one is another");
+    assert_eq!(school, secret(&["north", "school", "--number", "0"]));
+    assert_eq!(secret(&["north", "nobody"]), (false, String::new()));
+    assert!(secret(&["north", "nobody", "--set-up"]).0);
 }
 
 fn site(kind: Kind) -> Site {

@@ -7,12 +7,14 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use rollcall_core::erasure::Marks;
-use rollcall_core::ingest::Sender;
+use rollcall_core::ingest::{Loaded, Sender};
+use rollcall_core::map::Profile;
 use rollcall_core::retention::Retention;
 use rollcall_core::store::administration::Setup;
 
 use crate::config::{Config, ConfigError};
 use crate::credential::{CredentialDigest, Keyring};
+use crate::terms::{Terms, WebhookSecrets};
 
 /// Everyone that the configuration knows.
 #[derive(Debug)]
@@ -51,10 +53,21 @@ pub struct Connection {
     pub sender: Sender,
     /// For how long what it sends is kept.
     pub retention: Retention,
+    /// What the mapper may import that what it sends is mapped by.
+    pub mapper_profile: Profile,
+    /// What its webhooks are signed with.
+    pub webhook_secrets: WebhookSecrets,
     /// Whether it may not send.
     pub disabled: bool,
     /// Whether it was set up while servers ran, and does not stand in the configuration's file.
     pub is_set_up: bool,
+}
+
+impl Connection {
+    /// Whether what it sends may be mapped by this version.
+    pub fn permits(&self, loaded: &Loaded) -> bool {
+        loaded.mapper.profile() <= self.mapper_profile
+    }
 }
 
 impl Access {
@@ -87,7 +100,15 @@ impl Access {
             };
             let retention = connection.retention.or(config.retention);
             let partner = connection.partner.to_string();
-            let sending = Arc::new(Connection { partner, sender, retention, disabled: false, is_set_up: false });
+            let sending = Arc::new(Connection {
+                partner,
+                sender,
+                retention,
+                mapper_profile: connection.mapper_profile,
+                webhook_secrets: connection.webhook_secrets.clone(),
+                disabled: false,
+                is_set_up: false,
+            });
             let place = format!("tenants.{tenant}.connections.{name}");
             book.add(&place, &connection.credentials, &Principal::Connection(Arc::clone(&sending)))?;
             connections.push(sending);
@@ -103,11 +124,15 @@ impl Access {
 
     /// Adds a connection that was set up, as far as nothing in the configuration is against it.
     fn add(&mut self, config: &Config, setup: &Setup, book: &mut Book, now: Timestamp) {
-        let Setup { tenant, connection, partner, options, disabled, credentials, .. } = setup;
+        let Setup { tenant, connection, partner, options, disabled, credentials, terms, .. } = setup;
         if self.connection(tenant, connection).is_some() {
             tracing::warn!(tenant, connection, "was set up, and stands in the configuration, which counts");
             return;
         }
+        let Ok(terms) = Terms::parse(terms) else {
+            tracing::error!(tenant, connection, "was set up on terms that this version does not know, and is left out");
+            return;
+        };
         if !self.tenants.contains(tenant) {
             self.tenants.push(tenant.clone());
         }
@@ -118,9 +143,11 @@ impl Access {
                 tenant: tenant.clone(),
                 connection: connection.clone(),
                 options,
-                thresholds: Arc::new(config.hold.clone()),
+                thresholds: Arc::new(terms.hold.or(&config.hold)),
             },
-            retention: config.retention,
+            retention: terms.retention.or(config.retention),
+            mapper_profile: terms.mapper_profile,
+            webhook_secrets: terms.webhook_secrets,
             disabled: *disabled,
             is_set_up: true,
         });

@@ -24,6 +24,7 @@ use serde_json::Value;
 
 use crate::credential::CredentialDigest;
 use crate::database::DatabaseUrl;
+use crate::terms::WebhookSecrets;
 use crate::webhook::guard::Destination;
 
 /// Everything that a server can be told.
@@ -80,6 +81,7 @@ pub struct Config {
 #[serde(default, deny_unknown_fields)]
 pub struct Mappers {
     /// Partners whose mappers may import something, and which profile serves it: `{library: wasi}`. All others are `pure`.
+    /// Each of their connections has to permit it, too: `mapper_profile`.
     pub profiles: BTreeMap<Name, Profile>,
 }
 
@@ -201,6 +203,13 @@ pub struct Connection {
     /// From where on what it sends waits for an operator, where that is not as for everyone.
     #[serde(default)]
     pub hold: Thresholds,
+    /// What the mapper may import that what it sends is mapped by: `pure` (nothing), or `wasi`, where `mappers.profiles` has
+    /// that for the partner.
+    #[serde(default)]
+    pub mapper_profile: Profile,
+    /// The numbers of the secrets that its webhooks are signed with; two, while one takes the place of the other.
+    #[serde(default)]
+    pub webhook_secrets: WebhookSecrets,
 }
 
 /// A short name: letters, digits, `.`, `-` and `_`, at most 64 of them, led by a letter or digit.

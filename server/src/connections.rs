@@ -11,13 +11,14 @@ use jiff::SignedDuration;
 use rollcall_core::store::StoreError;
 use rollcall_core::store::administration::{Act, Setup, SetupCredential};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::app::App;
 use crate::config::{Name, Secret};
 use crate::credential::new_credential;
 use crate::metrics;
-use crate::start::option_problems;
+use crate::start::unfit;
+use crate::terms::Terms;
 use crate::versions::catch_up;
 
 /// What an operator wants of a connection.
@@ -31,6 +32,9 @@ pub enum Wish {
         /// Its options.
         #[serde(default = "no_options")]
         options: Value,
+        /// What else holds for it.
+        #[serde(default)]
+        terms: Map<String, Value>,
     },
     /// Give it another credential.
     Rotate {
@@ -45,6 +49,11 @@ pub enum Wish {
     Options {
         /// All of them.
         options: Value,
+    },
+    /// Say anew what else holds for it.
+    Terms {
+        /// All of it.
+        terms: Map<String, Value>,
     },
 }
 
@@ -98,10 +107,11 @@ pub async fn change(
         Wish::Disable => "disable",
         Wish::Enable => "enable",
         Wish::Options { .. } => "options",
+        Wish::Terms { .. } => "terms",
     };
     let mut setup = match (there, &wish) {
         (Some(_), Wish::Create { .. }) => return Err(ConnectionError::Clash("this connection is there already")),
-        (None, Wish::Create { partner, options }) => new(tenant, connection, partner, options)?,
+        (None, Wish::Create { partner, options, terms }) => new((tenant, connection), partner, options, terms.clone())?,
         (None, _) => return Err(ConnectionError::Unknown),
         (Some(setup), _) => setup,
     };
@@ -113,7 +123,7 @@ pub async fn change(
     }
     let about = json!({
         "tenant": tenant, "connection": connection, "partner": setup.partner, "revision": setup.revision,
-        "disabled": setup.disabled, "credentials": setup.credentials.len(),
+        "disabled": setup.disabled, "credentials": setup.credentials.len(), "terms": setup.terms,
     });
     let act = Act { at: app.ingest.clock.now(), who: who.to_owned(), what: format!("connection.{what}"), about };
     office.put_setup(&setup, &act).await.map_err(|error| match error {
@@ -127,7 +137,12 @@ pub async fn change(
     Ok(Done { setup, credential })
 }
 
-fn new(tenant: &str, connection: &str, partner: &str, options: &Value) -> Result<Setup, ConnectionError> {
+fn new(
+    (tenant, connection): (&str, &str),
+    partner: &str,
+    options: &Value,
+    terms: Map<String, Value>,
+) -> Result<Setup, ConnectionError> {
     for name in [tenant, connection] {
         Name::try_from(name.to_owned()).map_err(|reason| ConnectionError::Refused(vec![reason.to_owned()]))?;
     }
@@ -139,6 +154,7 @@ fn new(tenant: &str, connection: &str, partner: &str, options: &Value) -> Result
         options: options.clone(),
         disabled: false,
         credentials: Vec::new(),
+        terms,
     })
 }
 
@@ -155,6 +171,10 @@ fn apply(app: &App, setup: &mut Setup, wish: Wish) -> Result<Option<Secret>, Con
         }
         Wish::Options { options } => {
             setup.options = options;
+            return Ok(None);
+        }
+        Wish::Terms { terms } => {
+            setup.terms = terms;
             return Ok(None);
         }
         Wish::Create { .. } => 0,
@@ -180,12 +200,13 @@ fn apply(app: &App, setup: &mut Setup, wish: Wish) -> Result<Option<Secret>, Con
 fn wrong_with(app: &App, setup: &Setup) -> Vec<String> {
     let table = app.registry.table();
     let name = (setup.tenant.clone(), setup.connection.clone());
+    let terms = match Terms::parse(&setup.terms) {
+        Ok(terms) => terms,
+        Err(error) => return vec![format!("terms: {error}")],
+    };
     match table.of(&setup.partner, &name) {
         None => vec![format!("there is no partner `{}`, or it is disabled", setup.partner)],
-        Some(loaded) => {
-            let problems = option_problems(loaded, &setup.options);
-            problems.into_iter().map(|problem| format!("options{problem}")).collect()
-        }
+        Some(loaded) => unfit(loaded, &setup.options, terms.mapper_profile),
     }
 }
 

@@ -58,9 +58,12 @@ impl Keyring {
         Marks::new(self.erasure)
     }
 
-    /// What a connection's webhooks are signed with. No name has a slash in it.
-    pub fn signing_secret(&self, tenant: &str, connection: &str) -> SigningSecret {
-        let name = format!("{tenant}/{connection}");
+    /// What a connection's webhooks are signed with: the secret with this number. No name has a slash in it.
+    pub fn signing_secret(&self, tenant: &str, connection: &str, number: u32) -> SigningSecret {
+        let name = match number {
+            0 => format!("{tenant}/{connection}"),
+            number => format!("{tenant}/{connection}/{number}"),
+        };
         SigningSecret::new(*blake3::keyed_hash(&self.signing, name.as_bytes()).as_bytes())
     }
 }
@@ -124,10 +127,11 @@ mod tests {
     #[test]
     fn signing_secrets_never_change_and_every_connection_has_its_own() {
         let keyring = Keyring::new(&Secret::from("example-key-example-key-example-key".to_owned()));
-        let secret = |tenant, connection| keyring.signing_secret(tenant, connection).expose();
-        assert_eq!(secret("north", "school"), "whsec_ANv1+jeQc3H3xATn2CK/HZIe6GkCSIDuGcc6unfqRcQ=");
-        assert_ne!(secret("north", "school"), secret("north", "annex"));
-        assert_ne!(secret("north", "school"), secret("south", "school"));
+        let secret = |tenant, connection, number| keyring.signing_secret(tenant, connection, number).expose();
+        assert_eq!(secret("north", "school", 0), "whsec_ANv1+jeQc3H3xATn2CK/HZIe6GkCSIDuGcc6unfqRcQ=");
+        let others = [("north", "annex", 0), ("south", "school", 0), ("north", "school", 1), ("north", "school", 2)];
+        let all: std::collections::BTreeSet<_> = others.map(|(of, name, number)| secret(of, name, number)).into();
+        assert!(all.len() == others.len() && !all.contains(&secret("north", "school", 0)));
     }
 
     #[test]

@@ -46,6 +46,7 @@ pub mod server;
 pub mod shadow;
 mod socket;
 pub mod start;
+pub mod terms;
 pub mod trace;
 pub mod turn;
 mod unread;

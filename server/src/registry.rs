@@ -44,10 +44,10 @@ impl Registry {
         self.0.load().active.get(name).cloned()
     }
 
-    /// The version that a connection uses now.
+    /// The version that a connection uses now, if it permits it.
     pub fn of(&self, connection: &Connection) -> Option<Arc<Loaded>> {
         let name = (connection.sender.tenant.clone(), connection.sender.connection.clone());
-        self.0.load().of(&connection.partner, &name).cloned()
+        self.0.load().of(&connection.partner, &name).filter(|loaded| connection.permits(loaded)).cloned()
     }
 
     /// Puts other versions in their place; gives those back that were in use.

@@ -247,7 +247,8 @@ pub async fn follow(app: &App, after: i64) -> Result<(), StoreError> {
 
 /// Has what was sent looked at by both versions, later; the caller does not wait.
 pub fn offer(app: &Arc<App>, from: &Arc<Connection>, active: &Arc<Loaded>, offered: Offered) {
-    let Some(shadow) = app.shadows.of(&active.partner.name) else { return };
+    let shadow = app.shadows.of(&active.partner.name).filter(|shadow| from.permits(&shadow.loaded));
+    let Some(shadow) = shadow else { return };
     let limits = &app.ingest.limits;
     let waiting = Arc::clone(&app.shadows.waiting);
     let has_room = waiting.fetch_add(1, Ordering::Relaxed) < limits.shadow_deliveries_max;

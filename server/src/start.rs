@@ -9,6 +9,7 @@ use arc_swap::ArcSwap;
 use rollcall_core::clock::Clock;
 use rollcall_core::ingest::{Ingest, Loaded};
 use rollcall_core::json::Json;
+use rollcall_core::map::Profile;
 use rollcall_core::store::StoreError;
 use tokio::sync::Notify;
 
@@ -139,16 +140,25 @@ fn check_connections(config: &Config, table: &Table) -> Result<(), StartError> {
             None if table.disabled.contains(partner) => {}
             None => problems.push(format!("  {place}.partner: there is no partner `{}`", connection.partner)),
             Some(loaded) => {
-                let found = option_problems(loaded, &connection.options);
-                problems.extend(found.into_iter().map(|problem| format!("  {place}.options{problem}")));
+                let found = unfit(loaded, &connection.options, connection.mapper_profile);
+                problems.extend(found.into_iter().map(|problem| format!("  {place}.{problem}")));
             }
         }
     }
     if problems.is_empty() { Ok(()) } else { Err(StartError::Connections(problems.join("\n"))) }
 }
 
+/// Why a connection with these options, which permits this to mappers, cannot use a version: places and reasons.
+pub fn unfit(loaded: &Loaded, options: &serde_json::Value, permitted: Profile) -> Vec<String> {
+    let needed = loaded.mapper.profile();
+    let profile = (needed > permitted)
+        .then(|| format!("mapper_profile: the mapper runs under `{}`, which has to be permitted here", needed.name()));
+    let options = option_problems(loaded, options);
+    profile.into_iter().chain(options.into_iter().map(|problem| format!("options{problem}"))).collect()
+}
+
 /// How options break what the description allows: place and reason.
-pub(crate) fn option_problems(loaded: &Loaded, options: &serde_json::Value) -> Vec<String> {
+fn option_problems(loaded: &Loaded, options: &serde_json::Value) -> Vec<String> {
     let Some(schema) = &loaded.partner.options else {
         let none = options.as_object().is_some_and(serde_json::Map::is_empty);
         return if none { Vec::new() } else { vec![": this partner has no options".to_owned()] };

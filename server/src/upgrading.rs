@@ -17,7 +17,7 @@ use crate::access::Connection;
 use crate::app::App;
 use crate::problem::Problem;
 use crate::remapping::foresee;
-use crate::versions::{conditions, data, unfit_options};
+use crate::versions::{conditions, data, unfit_connections};
 
 /// What a plan says beside whom and which version it is about.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -68,7 +68,7 @@ pub async fn plan(
         conditions: conditions(app, partner),
         data: data(app, partner).await?,
         from: from.as_ref().map(|from| from.version.to_string()),
-        refused: unfit_options(app, &to),
+        refused: unfit_connections(app, &to),
         changes: from.as_ref().map_or_else(Vec::new, |from| upgrade::changes(&from.partner, &to.partner)),
         ..Planned::default()
     };

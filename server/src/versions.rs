@@ -27,7 +27,7 @@ use tokio::sync::Notify;
 
 pub use self::begin::{begin, tidy};
 pub use self::decide::{DecideError, Wish, conditions, data, decide, keep};
-pub use self::examine::{ExamineError, Examined, examine, unfit_options};
+pub use self::examine::{ExamineError, Examined, examine, unfit_connections};
 pub use self::follow::{catch_up, work};
 pub use self::watch::watch;
 use crate::registry::Table;

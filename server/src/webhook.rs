@@ -27,6 +27,7 @@ use self::post::{Poster, SystemResolver};
 pub use self::work::work;
 use crate::config::Config;
 use crate::credential::Keyring;
+use crate::terms::WebhookSecrets;
 use crate::trace;
 
 /// Who sends is told so in each request.
@@ -56,10 +57,13 @@ impl Courier {
         self.bell.notify_one();
     }
 
-    /// The headers of a request that is made at this second since 1970.
-    fn headers(&self, send: &DueSend, seconds: i64) -> HeaderMap {
+    /// The headers of a request that is made at this second since 1970, signed with the secrets that have these numbers.
+    fn headers(&self, send: &DueSend, seconds: i64, secrets: &WebhookSecrets) -> HeaderMap {
         let id = send.id.to_string();
-        let signature = self.keyring.signing_secret(&send.tenant, &send.connection).sign(&id, seconds, &send.body);
+        let signed = secrets.numbers().iter().map(|number| {
+            self.keyring.signing_secret(&send.tenant, &send.connection, *number).sign(&id, seconds, &send.body)
+        });
+        let signature = signed.collect::<Vec<_>>().join(" ");
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));

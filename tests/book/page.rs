@@ -66,6 +66,7 @@ fn words(of: &Value, page: &mut String) {
 /// What a schema lets through, in a few words.
 fn kind(of: &Value) -> String {
     if let Some(name) = of["$ref"].as_str().and_then(|reference| reference.rsplit('/').next()) {
+        let name = name.trim_end_matches(".yaml");
         return format!("[{name}](#{})", name.to_lowercase());
     }
     if let Some(word) = of.get("const") {

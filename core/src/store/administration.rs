@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::{ConnectionName, StoreError};
@@ -100,6 +100,10 @@ pub struct Setup {
     pub disabled: bool,
     /// What it may send with.
     pub credentials: Vec<SetupCredential>,
+    /// What else holds for it, in the words of a configuration. Where nothing is said, an older server reads what a newer
+    /// one wrote.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub terms: Map<String, Value>,
 }
 
 /// One of the credentials of a connection, as a digest.

@@ -34,6 +34,9 @@ enum Action {
         /// JSON file with its options; `-` is the standard input
         #[arg(long, value_name = "FILE")]
         options: Option<PathBuf>,
+        /// JSON file with what else holds for it, as under `terms`
+        #[arg(long, value_name = "FILE")]
+        terms: Option<PathBuf>,
     },
     /// Make another credential and print it; the one before stays valid for a while
     Rotate {
@@ -60,6 +63,13 @@ enum Action {
         /// JSON file with all of them; `-` is the standard input
         file: PathBuf,
     },
+    /// Say anew what else holds for it: `mapper_profile`, `retention`, `hold`, `webhook_secrets`, as in a configuration
+    Terms {
+        #[command(flatten)]
+        of: Of,
+        /// JSON file with all of it; `-` is the standard input
+        file: PathBuf,
+    },
 }
 
 #[derive(Debug, clap::Args)]
@@ -75,14 +85,16 @@ impl Connections {
         let operator = self.server.operator()?;
         let (of, wish) = match self.action {
             Action::List => return operator.get("connections", []),
-            Action::Create { of, partner, options } => {
-                let options = options.map_or(Ok(json!({})), |file| read(&file))?;
-                (of, json!({"action": "create", "partner": partner, "options": options}))
+            Action::Create { of, partner, options, terms } => {
+                let read = |file: Option<PathBuf>| file.map_or(Ok(json!({})), |file| read(&file));
+                let (options, terms) = (read(options)?, read(terms)?);
+                (of, json!({"action": "create", "partner": partner, "options": options, "terms": terms}))
             }
             Action::Rotate { of, overlap } => (of, json!({"action": "rotate", "overlap_seconds": overlap})),
             Action::Disable { of } => (of, json!({"action": "disable"})),
             Action::Enable { of } => (of, json!({"action": "enable"})),
             Action::Options { of, file } => (of, json!({"action": "options", "options": read(&file)?})),
+            Action::Terms { of, file } => (of, json!({"action": "terms", "terms": read(&file)?})),
         };
         let path = format!("tenants/{}/connections/{}", step(&of.tenant), step(&of.connection));
         operator.post(&path, &wish)

@@ -19,6 +19,7 @@ use rollcall_server::demo::{Demo as Script, DemoCall, quoted};
 use rollcall_server::partners::Folders;
 use rollcall_server::server::{asked_to_stop, serve};
 use rollcall_server::start::start;
+use rollcall_server::terms::WebhookSecrets;
 use rollcall_server::webhook::guard::Destination;
 use serde::Deserialize;
 use tokio::net::TcpListener;
@@ -117,6 +118,8 @@ impl Demo {
                 options: script.options(),
                 retention: Retention::default(),
                 hold: Thresholds::off(),
+                mapper_profile: self.folders.mapper_profile,
+                webhook_secrets: WebhookSecrets::default(),
             };
             tenant.connections.insert(name(partner)?, connection);
         }

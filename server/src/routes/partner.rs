@@ -190,6 +190,10 @@ impl Call {
         if !version::is_of(&self.table, &self.loaded, &connection) {
             return Err(Problem::unknown("there is no such route")); // there is, in a version that is not its own
         }
+        if !connection.permits(&self.loaded) {
+            let detail = "this connection does not permit what the mapper needs";
+            return Err(Problem::unavailable("not-permitted", detail));
+        }
         let limits = &self.app.ingest.limits;
         let _admitted = match self.app.admission.admit(&connection.sender) {
             Ok(admitted) => admitted,

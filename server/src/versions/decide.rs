@@ -14,9 +14,10 @@ use rollcall_core::store::{ConnectionName, StoreError};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::examine::unfit_options;
+use super::examine::unfit_connections;
 use super::{Examined, catch_up};
 use crate::app::App;
+use crate::start::unfit;
 
 /// What an operator wants.
 #[derive(Debug, Clone)]
@@ -137,10 +138,10 @@ async fn ready(app: &App, wish: &Wish, version: VersionId) -> Result<Arc<rollcal
         return Err(DecideError::Unknown("that is a version of another partner".to_owned()));
     }
     let wrong = match &wish.connection {
-        None => unfit_options(app, &loaded),
+        None => unfit_connections(app, &loaded),
         Some(name) => {
-            let options = app.access().connection(&name.0, &name.1).map(|of| Arc::clone(&of.sender.options));
-            options.map(|options| crate::start::option_problems(&loaded, &options)).unwrap_or_default()
+            let connection = app.access().connection(&name.0, &name.1).cloned();
+            connection.map(|of| unfit(&loaded, &of.sender.options, of.mapper_profile)).unwrap_or_default()
         }
     };
     if !wrong.is_empty() {

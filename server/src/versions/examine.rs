@@ -15,7 +15,7 @@ use crate::app::App;
 use crate::demo::Demo;
 use crate::examples::Example;
 use crate::preview::Previewer;
-use crate::start::option_problems;
+use crate::start::unfit;
 
 /// Places that are named of one example.
 const PLACES_MAX: usize = 10;
@@ -63,7 +63,7 @@ pub async fn examine(app: &App, bytes: &[u8]) -> Result<Examined, ExamineError> 
     match app.versions.load(&bundle, app.canonical()) {
         Ok(mut loaded) => {
             wrong.extend(Versions::fit(&*app.ingest.store, &mut loaded).await?);
-            wrong.extend(unfit_options(app, &loaded));
+            wrong.extend(unfit_connections(app, &loaded));
             wrong.extend(failing_examples(app, &bundle, &loaded)?);
             if wrong.is_empty() { Ok(Examined { bundle, loaded, signer }) } else { Err(ExamineError::Refused(wrong)) }
         }
@@ -74,16 +74,16 @@ pub async fn examine(app: &App, bytes: &[u8]) -> Result<Examined, ExamineError> 
     }
 }
 
-/// The options of connections that would use it and that it does not allow.
-pub fn unfit_options(app: &App, loaded: &Loaded) -> Vec<String> {
+/// Why connections that would use it cannot: options that it does not allow, a profile that they do not permit.
+pub fn unfit_connections(app: &App, loaded: &Loaded) -> Vec<String> {
     let table = app.registry.table();
     let mut wrong = Vec::new();
     for connection in app.access().connections().iter().filter(|of| of.partner == loaded.partner.name) {
         let sender = &connection.sender;
         if !table.pins.contains_key(&(sender.tenant.clone(), sender.connection.clone())) {
-            let place = format!("the options of {}/{} do not fit", sender.tenant, sender.connection);
-            let problems = option_problems(loaded, &sender.options);
-            wrong.extend(problems.into_iter().map(|problem| format!("{place}{problem}")));
+            let name = format!("{}/{}", sender.tenant, sender.connection);
+            let problems = unfit(loaded, &sender.options, connection.mapper_profile);
+            wrong.extend(problems.into_iter().map(|problem| format!("the connection {name} does not fit: {problem}")));
         }
     }
     wrong

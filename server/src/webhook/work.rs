@@ -22,6 +22,7 @@ use tokio::time::{Instant, sleep};
 use tracing::Instrument as _;
 use uuid::Uuid;
 
+use crate::access;
 use crate::app::App;
 use crate::worker::{blocking, is_over};
 use crate::{metrics, panic};
@@ -207,14 +208,14 @@ fn back_off(limits: &Limits, attempts: u32) -> Duration {
 async fn attempt(app: &Arc<App>, send: &DueSend, seconds: i64) -> Result<Tried, StoreError> {
     let connection = (send.tenant.clone(), send.connection.clone());
     let loaded = app.registry.table().of(&send.partner, &connection).cloned();
-    let known = app.access().connection(&send.tenant, &send.connection).is_some();
+    let from = app.access().connection(&send.tenant, &send.connection).cloned();
     let Some((loaded, webhooks)) = loaded.as_ref().and_then(|loaded| Some((loaded, loaded.partner.webhooks.as_ref()?)))
     else {
         return Ok(Tried::without("the partner tells its subscribers nothing any more", false));
     };
-    if !known {
+    let Some(from) = from else {
         return Ok(Tried::without("the connection is not configured any more", false));
-    }
+    };
     let store = Arc::clone(&app.ingest.store);
     let (partner, own) = (Arc::clone(loaded), send.clone());
     let found = blocking(async move { subscription(&*store, &partner.partner, &own).await });
@@ -225,18 +226,19 @@ async fn attempt(app: &Arc<App>, send: &DueSend, seconds: i64) -> Result<Tried, 
     if !wants(webhooks, &subscription, &send.event) {
         return Ok(Tried::without("the subscription does not ask for this any more", true));
     }
-    Ok(post(app, send, seconds, webhooks, &subscription).await)
+    Ok(post(app, &from, send, seconds, webhooks, &subscription).await)
 }
 
 async fn post(
     app: &App,
+    from: &access::Connection,
     send: &DueSend,
     seconds: i64,
     webhooks: &Webhooks,
     subscription: &Map<String, Value>,
 ) -> Tried {
     let url = subscription.get(&webhooks.url).and_then(Value::as_str).unwrap_or_default();
-    let (headers, body) = (app.courier.headers(send, seconds), send.body.clone().into());
+    let (headers, body) = (app.courier.headers(send, seconds, &from.webhook_secrets), send.body.clone().into());
     let limit = Duration::from_millis(webhooks.timeout_ms);
     match app.courier.poster.post(url, headers, body, limit).await {
         Ok(answered) => {

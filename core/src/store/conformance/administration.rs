@@ -130,11 +130,13 @@ async fn a_connection_is_what_was_decided_last(database: &dyn Database) {
         options: json!({"site": "a\u{0}b", "list": [1, null]}),
         disabled: false,
         credentials: vec![credential],
+        terms: serde_json::Map::new(),
     };
     world.office().put_setup(&setup, &act("connection.create")).await.unwrap();
     assert!(matches!(world.office().put_setup(&setup, &act("connection.create")).await, Err(StoreError::Stale)));
     assert_eq!(world.office().setups().await.unwrap(), [setup.clone()]);
     (setup.revision, setup.disabled) = (2, true);
+    setup.terms.insert("webhook_secrets".to_owned(), json!([0, 1]));
     setup.credentials[0].until = Some(world.clock.now());
     world.office().put_setup(&setup, &act("connection.disable")).await.unwrap();
     assert!(matches!(world.office().put_setup(&setup, &act("connection.disable")).await, Err(StoreError::Stale)));

@@ -1,5 +1,5 @@
 //! `/admin/v1/connections`: who may send. `POST /admin/v1/tenants/{tenant}/connections/{connection}` sets one up, rotates its
-//! credentials, turns it off and on, or gives it other options.
+//! credentials, turns it off and on, or gives it other options or terms.
 
 use std::sync::Arc;
 
@@ -31,6 +31,10 @@ pub(super) async fn list(State(app): State<Arc<App>>, headers: HeaderMap) -> Res
             "connection": sender.connection,
             "partner": connection.partner,
             "options": &*sender.options,
+            "mapper_profile": connection.mapper_profile,
+            "retention": connection.retention,
+            "hold": &*sender.thresholds,
+            "webhook_secrets": connection.webhook_secrets,
             "disabled": connection.disabled,
             "from": if connection.is_set_up { "server" } else { "file" },
             "version": pin.map(|loaded| loaded.version),
@@ -69,6 +73,7 @@ pub(super) async fn change(
         "connection": setup.connection,
         "partner": setup.partner,
         "options": setup.options,
+        "terms": setup.terms,
         "disabled": setup.disabled,
         "revision": setup.revision,
         "credentials": until,

@@ -19,6 +19,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::yield_now;
 
 use super::back_off;
+use crate::config::Name;
 use crate::fixture::{PARTNER, Server, Site, TENANT};
 use crate::webhook::guard::Destination;
 
@@ -162,7 +163,10 @@ fn wait(server: &Server, site: &Site, attempts: u32) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_subscriber_is_told_what_happened_and_can_tell_who_says_so() {
-    let site = site();
+    let mut site = site();
+    let name = |text: &str| Name::try_from(text.to_owned()).unwrap();
+    let tenant = site.config.tenants.get_mut(&name(TENANT)).unwrap();
+    tenant.connections.get_mut(&name("school")).unwrap().webhook_secrets = vec![0, 3].try_into().unwrap();
     let mut server = site.start().await;
     server.work();
     let mut subscriber = Subscriber::new(&[]).await;
@@ -171,9 +175,10 @@ async fn a_subscriber_is_told_what_happened_and_can_tell_who_says_so() {
     let (headers, body) = subscriber.requests.recv().await.unwrap();
     let header = |name: &str| headers[name].to_str().unwrap();
     let seconds = server.app.ingest.clock.now().as_second();
-    let secret = server.app.courier.keyring.signing_secret(TENANT, "school");
+    let secret = |number| server.app.courier.keyring.signing_secret(TENANT, "school", number);
     assert_eq!(header("webhook-timestamp"), seconds.to_string());
-    assert_eq!(header("webhook-signature"), secret.sign(header("webhook-id"), seconds, &body));
+    let signed = [0, 3].map(|number| secret(number).sign(header("webhook-id"), seconds, &body)).join(" ");
+    assert_eq!(header("webhook-signature"), signed, "by the secret that goes and by the one that comes");
     assert_eq!((header("content-type"), header("user-agent")), ("application/json", super::super::AGENT));
     let body: Value = serde_json::from_slice(&body).unwrap();
     assert_eq!(body, json!({"event": "visit.created", "visit": {"id": id, "who": "Ada"}}));
