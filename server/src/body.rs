@@ -25,7 +25,7 @@ pub const ENCODINGS: &str = "gzip, zstd";
 /// Largest window of a zstd body, as a power of two: what RFC 8878 asks every decoder to support.
 const ZSTD_WINDOW_LOG_MAX: u32 = 23;
 
-/// Bytes that are made room for before they arrive, whatever the sender promises.
+/// Bytes that are made room for at a time, and before they arrive, whatever the sender promises.
 const ROOM_BYTES_MAX: u64 = 8 << 20;
 
 /// How a body is encoded.
@@ -252,9 +252,9 @@ impl Reading {
         let decodable = decoded.is_some();
         match (self.flaw, decoded) {
             (flaw, Some(Ok(sink))) if flaw.is_none() || self.coding == Coding::Plain => Payload {
-                size: if flaw.is_none() { sink.bytes.len() as u64 } else { self.size },
-                sha256: sink.sha.finalize().into(),
-                bytes: flaw.is_none().then(|| sink.bytes.into()),
+                size: if flaw.is_none() { sink.size } else { self.size },
+                sha256: sink.sha.clone().finalize().into(),
+                bytes: flaw.is_none().then(|| sink.joined()),
                 content_encoding: None,
                 flaw,
             },
@@ -287,7 +287,14 @@ enum Decoder {
 
 impl Decoder {
     fn new(coding: &Coding, room: usize) -> Option<Self> {
-        let sink = Sink { bytes: Vec::with_capacity(room), sha: Sha256::new(), max: 0, full: false };
+        let sink = Sink {
+            full_pieces: Vec::new(),
+            bytes: Vec::with_capacity(room),
+            size: 0,
+            sha: Sha256::new(),
+            max: 0,
+            full: false,
+        };
         match coding {
             Coding::Plain => Some(Self::Plain(sink)),
             Coding::Gzip => Some(Self::Gzip(Box::new(MultiGzDecoder::new(sink)))),
@@ -328,7 +335,11 @@ impl Decoder {
 
 /// Where decoded bytes end up.
 struct Sink {
+    /// What came first, in pieces: nothing that is large is ever moved to where there is more room.
+    full_pieces: Vec<Vec<u8>>,
     bytes: Vec<u8>,
+    /// How many bytes there are in all.
+    size: u64,
     sha: Sha256,
     /// So many bytes may end up here.
     max: u64,
@@ -336,11 +347,30 @@ struct Sink {
     full: bool,
 }
 
+impl Sink {
+    /// All of it. Of many pieces each is given back as soon as it was copied, so that nothing is there twice.
+    fn joined(mut self) -> Arc<[u8]> {
+        if self.full_pieces.is_empty() {
+            return self.bytes.into();
+        }
+        let length = self.full_pieces.iter().map(Vec::len).sum::<usize>() + self.bytes.len();
+        self.full_pieces.push(self.bytes);
+        let mut bytes = self.full_pieces.into_iter().flatten();
+        // As many as a range has are put where they stay at once; of those that are counted on the way, a list comes first.
+        (0..length).map(|_| bytes.next().unwrap_or_default()).collect()
+    }
+}
+
 impl Write for Sink {
     fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
-        if (self.bytes.len() + piece.len()) as u64 > self.max {
+        if self.size + piece.len() as u64 > self.max {
             self.full = true;
             return Err(io::Error::other("full"));
+        }
+        self.size += piece.len() as u64;
+        if (self.bytes.len() + piece.len()) as u64 > ROOM_BYTES_MAX {
+            let room = usize::try_from(ROOM_BYTES_MAX).unwrap_or_default().max(piece.len());
+            self.full_pieces.push(std::mem::replace(&mut self.bytes, Vec::with_capacity(room)));
         }
         self.bytes.extend_from_slice(piece);
         self.sha.update(piece);
@@ -408,6 +438,17 @@ mod tests {
                 assert_eq!(payload.content_encoding, None);
             }
         }
+    }
+
+    #[tokio::test]
+    async fn what_comes_in_many_pieces_is_as_it_was_sent() {
+        let bytes: Vec<u8> = (0..9_000_000_u32).map(|nth| u8::try_from(nth % 251).unwrap()).collect();
+        let pieces = bytes.chunks(300_007).map(|piece| Ok::<_, std::io::Error>(Bytes::copy_from_slice(piece)));
+        let pieces: Vec<_> = pieces.collect();
+        let payload = read(Body::from_stream(stream::iter(pieces)), &HeaderMap::new(), &Limits::default()).await;
+        assert_eq!((payload.flaw, payload.size), (None, bytes.len() as u64));
+        assert!(payload.bytes.as_deref() == Some(bytes.as_slice()));
+        assert_eq!(payload.sha256, <[u8; 32]>::from(Sha256::digest(&bytes)));
     }
 
     #[tokio::test]
