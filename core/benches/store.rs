@@ -280,7 +280,7 @@ impl School {
                         ancestors: b"{\"id\":1,\"parent\":{\"id\":10}}",
                         cells: vec![text("A"), text(students)],
                         unknown: None,
-                        contributions: Some(contributions),
+                        contributions: Some(contributions.as_slice().into()),
                         as_of: None,
                     })
                 })

@@ -39,8 +39,9 @@ pub use self::resource::{
     Write,
 };
 pub use self::route::{PathParameters, RouteMiss, Routes};
-pub use self::template::Template;
+pub use self::template::{Stretch, Template};
 use crate::digest::Digest;
+use crate::json::Hop;
 pub use crate::language::keys::{Accept, At, Cast, Change, Level, ProblemClass};
 use crate::validate::{Format, Schema};
 
@@ -162,7 +163,7 @@ impl Operation {
 
     fn unrouted(id: String, records: Vec<RecordTypeId>, schema: Schema, shape: Shape) -> Self {
         let media_type = "application/json".to_owned();
-        let media = Media { media_type, schema, one_by_one: true, shape, as_of: None, must: Vec::new() };
+        let media = Media { media_type, schema, one_by_one: true, shape, as_of: None, must: Vec::new(), sparse: None };
         Self {
             id,
             method: String::new(),
@@ -397,6 +398,19 @@ pub struct Media {
     pub as_of: Option<(String, Vec<Format>)>,
     /// Conditions on single members outside of records, by the way to them; they speak of `value` and `options`.
     pub must: Vec<(Vec<String>, Must)>,
+    /// How a large one is read; `None` where that can be done as a whole only.
+    pub sparse: Option<Sparse>,
+}
+
+/// How a large body is read: around the items of long lists, which are looked at one by one.
+#[derive(Debug, Default)]
+pub struct Sparse {
+    /// The ways to these lists.
+    pub ways: Vec<Vec<Hop>>,
+    /// What the items of each must look like; none where records are checked one by one, later.
+    pub items: Vec<Schema>,
+    /// What must be around the items; `None` where that is said by [`Media::schema`].
+    pub around: Option<Schema>,
 }
 
 /// A documented response.

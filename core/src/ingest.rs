@@ -20,6 +20,7 @@ mod pieces;
 mod rebuild;
 pub mod remap;
 mod resource;
+mod sparse;
 mod trial;
 mod webhook;
 mod work;
@@ -51,6 +52,7 @@ use crate::identity::Namespace;
 use crate::json::Json;
 use crate::limits::Limits;
 use crate::map::Mapper;
+use crate::parcel::Content;
 use crate::store::{Connection, Store, StoreError};
 
 /// One loaded version of a partner: its description and its mapper. Never changed, only replaced.
@@ -87,7 +89,7 @@ pub struct Ingested {
     /// The outcome of each entry, without looking at whom its record waits for.
     pub changes: Vec<Outcome>,
     /// What each entry's record says, canonical JSON: as it was sent, its new state where it was accepted.
-    pub bodies: Vec<Vec<u8>>,
+    pub bodies: Vec<Content<'static>>,
     /// What the records said that a snapshot or a clearing removed, canonical JSON.
     pub removed: Vec<Vec<u8>>,
     /// The delivery that said the same and is held: this one is that one, and was not kept.
@@ -177,7 +179,7 @@ impl Ingest {
         let connection = self.connect(sender, loaded).await?;
         let body = received.body.clone().unwrap_or_default();
         let work = self.work(sender, loaded, operation, &received, dry_run);
-        let done = work.run(connection, &body, received).await;
+        let done = work.run(connection, body, received).await;
         self.meter.spent(sender, &loaded.partner.name, &work.costs);
         done
     }

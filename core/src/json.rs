@@ -6,6 +6,7 @@
 //!
 //! [`Instance`] lets `jsonschema` validate the tree as it is, without copying it into a `serde_json::Value` first.
 
+mod gaps;
 mod instance;
 mod pointer;
 mod spot;
@@ -14,6 +15,8 @@ use std::borrow::Cow;
 
 use jiter::{Jiter, Peek};
 
+use self::gaps::LeftOut;
+pub use self::gaps::{Gaps, Hop, Items};
 pub use self::instance::{Instance, Node};
 pub use self::pointer::{Pointer, PointerStep};
 pub use self::spot::Spot;
@@ -88,11 +91,8 @@ impl<'a> Json<'a> {
     /// Reads a whole document that is nested at most `depth_max` deep.
     pub fn parse(bytes: &'a [u8], depth_max: u32) -> Result<Self, Malformed> {
         let text = str::from_utf8(bytes).map_err(|error| Malformed::Encoding { offset: error.valid_up_to() })?;
-        let mut reader = Reader { text, jiter: Jiter::new(bytes), path: Vec::new(), depth_max };
-        let first = reader.jiter.peek().map_err(|error| reader.syntax(&error))?;
-        let json = reader.value(first)?;
-        reader.jiter.finish().map_err(|error| reader.syntax(&error))?;
-        Ok(json)
+        let left_out = LeftOut::default();
+        Reader { text, jiter: Jiter::new(bytes), path: Vec::new(), depth_max, left_out }.document()
     }
 
     /// The member `name`, if this is an object that has it.
@@ -296,11 +296,12 @@ pub fn write_text(text: &str, out: &mut Vec<u8>) {
 }
 
 /// One pass over the bytes. `path` holds what leads to the present value, for messages.
-struct Reader<'a> {
+struct Reader<'a, 'w> {
     text: &'a str,
     jiter: Jiter<'a>,
     path: Vec<Step<'a>>,
     depth_max: u32,
+    left_out: LeftOut<'w>,
 }
 
 enum Step<'a> {
@@ -308,7 +309,14 @@ enum Step<'a> {
     Item(usize),
 }
 
-impl<'a> Reader<'a> {
+impl<'a> Reader<'a, '_> {
+    fn document(&mut self) -> Result<Json<'a>, Malformed> {
+        let first = self.jiter.peek().map_err(|error| self.syntax(&error))?;
+        let json = self.value(first)?;
+        self.jiter.finish().map_err(|error| self.syntax(&error))?;
+        Ok(json)
+    }
+
     fn value(&mut self, first: Peek) -> Result<Json<'a>, Malformed> {
         match first {
             Peek::Null => self.jiter.known_null().map(|()| Json::Null).map_err(|error| self.syntax(&error)),
@@ -352,6 +360,9 @@ impl<'a> Reader<'a> {
     }
 
     fn list(&mut self) -> Result<Json<'a>, Malformed> {
+        if let Some(way) = self.left_out.way(&self.path) {
+            return self.without_items(way);
+        }
         let mut items = Vec::new();
         let mut next = self.jiter.known_array().map_err(|error| self.syntax(&error))?;
         while let Some(first) = next {

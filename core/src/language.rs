@@ -17,6 +17,7 @@ pub mod words;
 pub use self::diagnostic::{Diagnostic, render};
 pub use self::files::{Files, Folder};
 pub use self::grammar::Grammar;
+pub(crate) use self::source::reference;
 pub use self::source::{Document, Place};
 
 /// The file beside a vendor's document that says what it does not.

@@ -10,6 +10,7 @@ pub mod identity;
 pub mod json;
 pub mod limits;
 pub mod note;
+pub mod parcel;
 
 pub mod language;
 

@@ -29,6 +29,7 @@ pub use self::batch::Budget;
 pub use self::call::{CallChange, CallEvent, CallInput, Decision, Decline, Found, Question, Step};
 pub use self::contract::contract;
 pub use self::cost::{Cost, Share};
+pub(crate) use self::encoding::WORTH_COMPRESSING_BYTES;
 pub use self::encoding::{DecodeError, decode, encode};
 pub use self::host::{Host, HostError, LoadError};
 pub use self::logic::enough;

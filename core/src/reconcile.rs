@@ -28,6 +28,7 @@ use crate::description::{Partner, RecordType, RecordTypeId};
 use crate::digest::Digest;
 use crate::json::{Json, Pointer};
 use crate::note::Note;
+use crate::parcel::{self, Content, PARCEL_BYTES};
 use crate::record::{Record, Sent, Sorted};
 use crate::state::State;
 use crate::store::{HeldRecord, RecordId};
@@ -100,7 +101,7 @@ pub struct Resulting {
     /// Its key.
     pub key: String,
     /// What it says, canonical JSON.
-    pub body: Vec<u8>,
+    pub body: Content<'static>,
     /// Where it stands in the payload; nowhere, if only others were sent.
     pub pointer: Option<Pointer>,
     /// See [`HeldRecord::as_of`].
@@ -140,17 +141,19 @@ pub fn reconcile(sent: &[Sent], situation: &Situation<'_>) -> Result<Reconciled,
 impl Resulting {
     /// The record that is to be mapped and stored.
     pub fn record<'r>(&'r self, of: &RecordType, setting: Digest, depth_max: u32) -> Record<'r> {
-        let body = Json::parse(&self.body, depth_max).unwrap_or(Json::Null);
-        let digest = crate::record::digest_alone(of, &self.body, setting);
+        let Some(bytes) = self.body.loose() else { return self.packed_record(of, setting) };
+        let body = Json::parse(bytes, depth_max).unwrap_or(Json::Null);
+        let digest = crate::record::digest_alone(of, bytes, setting);
         let pointer = self.pointer.clone().unwrap_or_default();
         Record::alone(self.of, self.key.clone(), body, pointer, digest).with_sorted(self.sorted.clone())
     }
 
     /// The same, one of many.
     pub(crate) fn packed_record<'r>(&'r self, of: &RecordType, setting: Digest) -> Record<'r> {
-        let digest = crate::record::digest_alone(of, &self.body, setting);
+        let digest = crate::record::digest_alone(of, &self.body.read(), setting);
         let pointer = self.pointer.clone().unwrap_or_default();
-        Record::alone_packed(self.of, self.key.clone(), &self.body, pointer, digest).with_sorted(self.sorted.clone())
+        Record::alone_packed(self.of, self.key.clone(), self.body.borrowed(), pointer, digest)
+            .with_sorted(self.sorted.clone())
     }
 }
 
@@ -162,7 +165,7 @@ type Name = (RecordTypeId, String);
 struct Now<'s> {
     held: Option<&'s HeldRecord>,
     /// What it says; `None` while it is not there.
-    body: Option<Vec<u8>>,
+    body: Option<Content<'static>>,
     as_of: Option<i64>,
     pointer: Option<Pointer>,
     sorted: Vec<Sorted>,
@@ -188,6 +191,9 @@ struct Work<'s> {
     rows: BTreeMap<RecordTypeId, Value>,
     /// What whole types say in their scalar members, for references; dropped whenever anything is rejected.
     targets: BTreeMap<RecordTypeId, Rc<[settle::Candidate]>>,
+    /// Records that say something that is in no parcel yet, and its bytes; where many were sent.
+    loose: Vec<Name>,
+    loose_bytes: usize,
 }
 
 impl<'s> Work<'s> {
@@ -201,6 +207,8 @@ impl<'s> Work<'s> {
             present: BTreeSet::new(),
             rows: BTreeMap::new(),
             targets: BTreeMap::new(),
+            loose: Vec::new(),
+            loose_bytes: 0,
         }
     }
 
@@ -233,7 +241,7 @@ impl<'s> Work<'s> {
     fn touch(&mut self, name: &Name) -> &mut Now<'s> {
         if !self.now.contains_key(name) {
             let held = self.situation.state.get(name.0, &name.1);
-            let body = held.map(|held| self.stored(held));
+            let body = held.map(|held| self.stored(held).into());
             let now = Now {
                 held,
                 body,
@@ -263,11 +271,34 @@ impl<'s> Work<'s> {
     /// What a record that is there says at present.
     fn body(&mut self, name: &Name) -> Vec<u8> {
         if let Some(now) = self.now.get(name) {
-            return now.body.clone().unwrap_or_default();
+            return now.body.as_ref().map(|body| body.read().into_owned()).unwrap_or_default();
         }
         match self.situation.state.get(name.0, &name.1) {
             Some(held) => self.stored(held),
             None => Vec::new(),
+        }
+    }
+
+    /// Notes that a record says so many bytes more, of many that were sent: once there are enough, they go into a parcel.
+    fn pack(&mut self, name: &Name, bytes: usize) {
+        self.loose.push(name.clone());
+        self.loose_bytes += bytes;
+        if self.loose_bytes >= PARCEL_BYTES {
+            self.loose.sort_unstable();
+            let mut loose = std::mem::take(&mut self.loose);
+            let mut bodies = Vec::with_capacity(loose.len());
+            self.loose_bytes = 0;
+            for name in loose.drain(..) {
+                if let Some(body) = self.now.get_mut(&name).and_then(|now| now.body.take()) {
+                    bodies.push((name, body));
+                }
+            }
+            parcel::pack(bodies.iter_mut().map(|(_, body)| body));
+            for (name, body) in bodies {
+                if let Some(now) = self.now.get_mut(&name) {
+                    now.body = Some(body);
+                }
+            }
         }
     }
 

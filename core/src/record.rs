@@ -15,8 +15,9 @@ pub(crate) use self::length::too_long;
 pub use self::sent::{Sent, sent};
 use crate::description::{FieldPath, RecordType, RecordTypeId, Shape};
 use crate::digest::Digest;
-use crate::json::{Json, Object, Pointer};
+use crate::json::{Gaps, Json, Object, Pointer};
 use crate::note::Note;
+use crate::parcel::Content;
 use crate::table::{Cell, ColumnForm};
 
 /// One foreign record as a payload states it.
@@ -30,13 +31,13 @@ pub struct Record<'a> {
     pub pointer: Pointer,
     /// Its own members, without the records nested in it, in canonical form; lists without order are sorted. This is what
     /// the mapper is given.
-    pub bytes: Cow<'a, [u8]>,
+    pub content: Content<'a>,
     /// The same as a tree; `None` where it is one of so many that each is read again when it is needed.
     tree: Option<Json<'a>>,
     /// The keys of its ancestors and what the description lets travel with it, nested from the nearest outward:
     /// `{"id":1,"parent":{"id":10}}`. Canonical JSON; `{}` where there are none.
     pub ancestors: Vec<u8>,
-    /// Digest of `bytes` and `ancestors` together with all else that its mapping depends on.
+    /// Digest of `content` and `ancestors` together with all else that its mapping depends on.
     pub digest: Digest,
     /// The lists in it that were sorted, by their place in the payload.
     sorted: Vec<Sorted>,
@@ -49,13 +50,13 @@ pub(crate) struct Sorted {
     was: Vec<usize>,
 }
 
-/// What is kept of the trees of records beside their bytes.
+/// How records are kept that were cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Trees {
-    /// All.
-    Kept,
-    /// None: a tree takes several times the memory of its bytes.
-    Dropped,
+pub enum Keeping {
+    /// Each with its bytes, and its tree beside them.
+    Loose,
+    /// In parcels: trees and bytes of many records take several times the memory.
+    Packed,
 }
 
 /// A payload, cut into its records.
@@ -67,10 +68,24 @@ pub struct Cut<'a> {
     pub rejections: Vec<Note>,
 }
 
+impl Cut<'_> {
+    /// The same, which outlives what it was cut from.
+    pub(crate) fn into_owned(self) -> Cut<'static> {
+        Cut { records: self.records.into_iter().map(Record::packed).collect(), rejections: self.rejections }
+    }
+}
+
 /// Cuts `body`, whose records stand where `shape` says. `setting` is the digest of all that mapping depends on beside
-/// the record itself: mapper, description, canonical schemas, options.
-pub fn cut<'a>(body: Json<'a>, shape: &Shape, types: &[RecordType], setting: Digest, trees: Trees) -> Cut<'a> {
-    let mut cutter = Cutter::new(types, setting, trees);
+/// the record itself: mapper, description, canonical schemas, options. `gaps` are what was left out of `body`.
+pub fn cut<'a>(
+    body: Json<'a>,
+    gaps: &Gaps<'a>,
+    shape: &Shape,
+    types: &[RecordType],
+    setting: Digest,
+    keeping: Keeping,
+) -> Cut<'a> {
+    let mut cutter = Cutter::new(types, setting, keeping, gaps);
     let mut pointer = Pointer::root();
     cutter.value(body, shape, &mut pointer, None);
     cutter.finish()
@@ -81,7 +96,8 @@ fn sorted<'a>(record: Json<'a>, members: &[(String, Shape)], pointer: &Pointer) 
     if members.is_empty() {
         return (record, Vec::new());
     }
-    let mut cutter = Cutter::new(&[], Digest::of(&[]), Trees::Kept);
+    let gaps = Gaps::default();
+    let mut cutter = Cutter::new(&[], Digest::of(&[]), Keeping::Loose, &gaps);
     let shape = Shape::Object(members.to_vec());
     let kept = cutter.value(record, &shape, &mut pointer.clone(), None);
     (kept.unwrap_or(Json::Null), cutter.sorted)
@@ -107,21 +123,21 @@ const NO_ANCESTORS: &[u8] = b"{}";
 impl<'a> Record<'a> {
     /// A record that is nested in no other, whose canonical form is `bytes`.
     pub fn alone(of: RecordTypeId, key: String, body: Json<'a>, pointer: Pointer, digest: Digest) -> Self {
-        let bytes = body.to_bytes().into();
+        let content = body.to_bytes().into();
         let ancestors = NO_ANCESTORS.to_vec();
-        Self { of, key, pointer, bytes, tree: Some(body), ancestors, digest, sorted: Vec::new() }
+        Self { of, key, pointer, content, tree: Some(body), ancestors, digest, sorted: Vec::new() }
     }
 
     /// The same of which there are many: its canonical form, which is not read yet.
     pub(crate) fn alone_packed(
         of: RecordTypeId,
         key: String,
-        bytes: &'a [u8],
+        content: Content<'a>,
         pointer: Pointer,
         digest: Digest,
     ) -> Self {
         let ancestors = NO_ANCESTORS.to_vec();
-        Self { of, key, pointer, bytes: bytes.into(), tree: None, ancestors, digest, sorted: Vec::new() }
+        Self { of, key, pointer, content, tree: None, ancestors, digest, sorted: Vec::new() }
     }
 
     /// A record with ancestors, as it is to be stored.
@@ -135,14 +151,14 @@ impl<'a> Record<'a> {
     ) -> Self {
         let bytes = body.to_bytes();
         let digest = Digest::of_parts([setting.as_bytes(), of.name.as_bytes(), &bytes, &ancestors]);
-        let (pointer, bytes, tree) = (Pointer::root(), bytes.into(), Some(body));
-        Self { of: id, key, pointer, bytes, tree, ancestors, digest, sorted: Vec::new() }
+        let (pointer, content, tree) = (Pointer::root(), bytes.into(), Some(body));
+        Self { of: id, key, pointer, content, tree, ancestors, digest, sorted: Vec::new() }
     }
 
     /// The same, which is read again when it is needed.
     pub(crate) fn packed(self) -> Record<'static> {
-        let Self { of, key, pointer, bytes, tree: _, ancestors, digest, sorted } = self;
-        Record { of, key, pointer, bytes: Cow::Owned(bytes.into_owned()), tree: None, ancestors, digest, sorted }
+        let Self { of, key, pointer, content, tree: _, ancestors, digest, sorted } = self;
+        Record { of, key, pointer, content: content.into_owned(), tree: None, ancestors, digest, sorted }
     }
 
     /// The same, whose lists were sorted on the way.
@@ -164,23 +180,24 @@ impl Record<'_> {
         })
     }
 
-    /// What it says, as a tree.
-    pub fn body(&self) -> Cow<'_, Json<'_>> {
-        // How deep it is was checked when it came.
-        let read = || Json::parse(&self.bytes, u32::MAX).unwrap_or(Json::Null);
-        self.tree.as_ref().map_or_else(|| Cow::Owned(read()), Cow::Borrowed)
+    /// Looks at what it says as a tree.
+    pub fn look<T>(&self, look: impl FnOnce(&Json<'_>) -> T) -> T {
+        match &self.tree {
+            Some(tree) => look(tree),
+            // How deep it is was checked when it came.
+            None => look(&Json::parse(&self.content.read(), u32::MAX).unwrap_or(Json::Null)),
+        }
     }
 
     /// The record's row: one cell per column of its table, and the members that have none as a JSON object.
     pub fn row<'r>(&'r self, of: &RecordType) -> (Vec<Cell<'r>>, Option<String>) {
-        match (&self.tree, self.body().as_ref()) {
-            (Some(Json::Object(body)), _) => row(body, of),
-            (None, Json::Object(body)) => {
-                let (cells, unknown) = row(body, of);
-                (cells.into_iter().map(Cell::into_owned).collect(), unknown)
-            }
-            _ => (Vec::new(), None),
+        if let Some(tree) = &self.tree {
+            return tree.as_object().map(|body| row(body, of)).unwrap_or_default();
         }
+        self.look(|json| {
+            let (cells, unknown) = json.as_object().map(|body| row(body, of)).unwrap_or_default();
+            (cells.into_iter().map(Cell::into_owned).collect(), unknown)
+        })
     }
 }
 
@@ -272,10 +289,10 @@ fn ancestors<'a>(description: &RecordType, parent: Option<&Ancestor<'_, 'a>>) ->
 mod tests {
     use proptest::prelude::*;
 
-    use super::{Cut, Trees, cut};
+    use super::{Cut, Keeping, cut};
     use crate::description::{FieldPath, RecordType, RecordTypeId, Shape};
     use crate::digest::Digest;
-    use crate::json::Json;
+    use crate::json::{Gaps, Json};
     use crate::table::{Cell, Column, ColumnForm, Table};
 
     fn field(up: usize, name: &str) -> FieldPath {
@@ -311,8 +328,12 @@ mod tests {
         Shape::Object(vec![("libraries".to_owned(), Shape::List(Box::new(library)))])
     }
 
+    fn cut_as<'a>(json: Json<'a>, gaps: &Gaps<'a>, keeping: Keeping) -> Cut<'a> {
+        cut(json, gaps, &shape(), &types(), Digest::of(b"setting"), keeping)
+    }
+
     fn cut_text(text: &str) -> Cut<'_> {
-        cut(Json::parse(text.as_bytes(), 64).unwrap(), &shape(), &types(), Digest::of(b"setting"), Trees::Kept)
+        cut_as(Json::parse(text.as_bytes(), 64).unwrap(), &Gaps::default(), Keeping::Loose)
     }
 
     fn shown(cut: &Cut<'_>) -> Vec<String> {
@@ -321,7 +342,13 @@ mod tests {
         records
             .iter()
             .map(|record| {
-                format!("{} {} {} {}", record.pointer, record.key, text(&record.bytes), text(&record.ancestors))
+                format!(
+                    "{} {} {} {}",
+                    record.pointer,
+                    record.key,
+                    text(&record.content.read()),
+                    text(&record.ancestors)
+                )
             })
             .collect()
     }

@@ -221,7 +221,7 @@ impl<'d> Changes<'d> {
                 (Some(after), _) => reconciled.present.push(Resulting {
                     of: draft.of,
                     key: draft.key.clone(),
-                    body: self.bytes(after),
+                    body: self.bytes(after).into(),
                     pointer: Some(Pointer::root()),
                     as_of: None,
                     waits: None,

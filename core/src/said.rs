@@ -13,7 +13,8 @@ use crate::canonical::{Canonical, KindId};
 use crate::digest::Digest;
 use crate::fold::Statement;
 use crate::identity::Namespace;
-use crate::map::{Contribution, DecodeError, decode, encode};
+use crate::map::{Contribution, DecodeError, WORTH_COMPRESSING_BYTES, decode, encode};
+use crate::parcel::Content;
 use crate::reference;
 
 /// That a record speaks of an entity, without the words.
@@ -41,11 +42,11 @@ pub struct Need {
 }
 
 /// What one record says.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Said {
     marks: Vec<Mark>,
     needs: Vec<Need>,
-    packed: Vec<u8>,
+    packed: Content<'static>,
     /// One for each mark; none where only the packed ones are kept.
     words: Vec<Statement>,
 }
@@ -53,7 +54,7 @@ pub struct Said {
 impl Said {
     /// What these contributions say.
     pub fn new(contributions: Vec<Contribution>, canonical: &Canonical, namespace: Namespace) -> Self {
-        let packed = encode(&contributions, canonical);
+        let packed = encode(&contributions, canonical).into();
         let words: Vec<_> =
             contributions.into_iter().map(|contribution| Statement::new(contribution, canonical)).collect();
         let (marks, needs) = {
@@ -81,8 +82,13 @@ impl Said {
     }
 
     /// The words as they are stored.
-    pub fn as_stored(&self) -> &[u8] {
-        &self.packed
+    pub fn as_stored(&self) -> Cow<'_, [u8]> {
+        self.packed.read()
+    }
+
+    /// Where the words are that are stored, if they gain by being packed together with those of others.
+    pub(crate) fn loose_stored(&mut self) -> Option<&mut Content<'static>> {
+        (self.packed.len() < WORTH_COMPRESSING_BYTES).then_some(&mut self.packed)
     }
 
     /// The words, if they are loose.
@@ -95,7 +101,7 @@ impl Said {
         if let Some(loose) = self.loose() {
             return Ok(Cow::Borrowed(loose));
         }
-        let words = decode(&self.packed, canonical)?.into_iter().zip(&self.marks);
+        let words = decode(&self.packed.read(), canonical)?.into_iter().zip(&self.marks);
         let words =
             words.map(|(contribution, mark)| Statement { contribution, digest: mark.digest, whole: mark.whole });
         Ok(Cow::Owned(words.collect()))

@@ -146,7 +146,7 @@ pub struct RecordRow<'a> {
     /// Members that its schema does not know, as a canonical JSON object; `None` if there are none.
     pub unknown: Option<String>,
     /// Its encoded contributions; `None` keeps those that are stored, because the new ones are not good.
-    pub contributions: Option<&'a [u8]>,
+    pub contributions: Option<Cow<'a, [u8]>>,
     /// See [`HeldRecord::as_of`].
     pub as_of: Option<i64>,
 }

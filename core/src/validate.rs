@@ -80,9 +80,35 @@ impl Schema {
 
     /// The properties in `json` that no schema declares, at most `limit` of them in words.
     pub fn unknown(&self, json: &Json<'_>, limit: usize) -> Violations {
-        let mut unknown = Violations::default();
-        self.known.walk(Known::ROOT, json, &mut Pointer::root(), limit, &mut unknown);
-        unknown
+        self.unknown_around(json, &|_| None, limit)
+    }
+
+    /// The same of a tree with gaps; `of_items` says what there is to tell of the items that were left out of a list.
+    pub fn unknown_around<'v>(
+        &self,
+        json: &Json<'_>,
+        of_items: &dyn Fn(&Pointer) -> Option<&'v Violations>,
+        limit: usize,
+    ) -> Violations {
+        let mut walk = Walk { known: &self.known, of_items, limit, unknown: Violations::default() };
+        walk.value(Known::ROOT, json, &mut Pointer::root());
+        walk.unknown
+    }
+
+    /// The same of a part of a value, which stands at `pointer`.
+    pub fn unknown_at(&self, json: &Json<'_>, pointer: &mut Pointer, limit: usize) -> Violations {
+        let mut walk = Walk { known: &self.known, of_items: &|_| None, limit, unknown: Violations::default() };
+        walk.value(Known::ROOT, json, pointer);
+        walk.unknown
+    }
+}
+
+impl Violations {
+    /// Adds more of them, of which the first ones are told up to the limit.
+    pub fn add(&mut self, more: &Self, limit: usize) {
+        let told = more.notes.len().min(limit.saturating_sub(self.notes.len()));
+        self.notes.extend_from_slice(&more.notes[..told]);
+        self.omitted += more.omitted + more.notes.len() - told;
     }
 }
 
@@ -240,32 +266,45 @@ impl Known {
             .iter()
             .any(|keyword| schema.contains_key(*keyword));
     }
+}
 
-    fn walk(&self, node: usize, json: &Json<'_>, pointer: &mut Pointer, limit: usize, unknown: &mut Violations) {
-        let node = &self.nodes[node];
+/// Looks for properties that nobody declares.
+struct Walk<'w, 'v> {
+    known: &'w Known,
+    of_items: &'w dyn Fn(&Pointer) -> Option<&'v Violations>,
+    limit: usize,
+    unknown: Violations,
+}
+
+impl Walk<'_, '_> {
+    fn value(&mut self, node: usize, json: &Json<'_>, pointer: &mut Pointer) {
         match json {
             Json::List(items) => {
-                let Some(schema) = node.items else { return };
+                if let Some(of_items) = (self.of_items)(pointer) {
+                    return self.unknown.add(of_items, self.limit);
+                }
+                let Some(schema) = self.known.nodes[node].items else { return };
                 for (nth, item) in items.iter().enumerate() {
                     let length = pointer.descend(nth);
-                    self.walk(schema, item, pointer, limit, unknown);
+                    self.value(schema, item, pointer);
                     pointer.ascend(length);
                 }
             }
             Json::Object(object) => {
+                let node = &self.known.nodes[node];
                 for (name, value) in object.iter() {
                     let at = node.properties.binary_search_by(|(known, _)| known.as_str().cmp(name));
                     if let Ok(at) = at {
                         if matches!(value, Json::List(_) | Json::Object(_)) {
                             let length = pointer.descend(name);
-                            self.walk(node.properties[at].1, value, pointer, limit, unknown);
+                            self.value(node.properties[at].1, value, pointer);
                             pointer.ascend(length);
                         }
                     } else if !node.open {
-                        if unknown.notes.len() < limit {
-                            unknown.notes.push(node.unknown(name, pointer));
+                        if self.unknown.notes.len() < self.limit {
+                            self.unknown.notes.push(node.unknown(name, pointer));
                         } else {
-                            unknown.omitted += 1;
+                            self.unknown.omitted += 1;
                         }
                     }
                 }

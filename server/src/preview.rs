@@ -159,9 +159,12 @@ impl Previewer<'_> {
         match self.send(before, body)? {
             Ok((trial, _)) => trial.look(|records| {
                 let options = self.options.to_string();
-                let inputs = self.mapped(records).map(|record| self.input(record));
-                let cost = |input| self.loaded.mapper.cost(self.canonical, options.as_bytes(), &input, self.limits);
-                inputs.map(cost).collect::<Result<_, _>>().map_err(PreviewError::from)
+                let cost = |record: &Record<'_>| {
+                    let body = record.content.read();
+                    let input = self.input(record, &body);
+                    self.loaded.mapper.cost(self.canonical, options.as_bytes(), &input, self.limits)
+                };
+                self.mapped(records).map(cost).collect::<Result<_, _>>().map_err(PreviewError::from)
             }),
             Err(_) => Ok(Vec::new()),
         }
@@ -173,7 +176,8 @@ impl Previewer<'_> {
             Ok((trial, _)) => trial.look(|records| {
                 let options = self.options.to_string();
                 let relied = self.mapped(records).map(|record| {
-                    let (input, mapper) = (self.input(record), &self.loaded.mapper);
+                    let body = record.content.read();
+                    let (input, mapper) = (self.input(record, &body), &self.loaded.mapper);
                     let reliance = mapper.reliance(self.canonical, options.as_bytes(), &input, self.limits)?;
                     Ok(Relied { record: input.record.to_owned(), pointer: record.pointer.clone(), reliance })
                 });
@@ -204,8 +208,8 @@ impl Previewer<'_> {
 
     fn differing(&self, records: &[Record<'_>], native: &Native) -> Result<Vec<Pointer>, PreviewError> {
         let sandboxed = self.map(records)?.into_iter().map(|mapped| self.said(mapped));
-        let mapped = records.iter().filter(|record| !self.record_type(record).kinds.is_empty());
-        let inputs: Vec<_> = mapped.map(|record| self.input(record)).collect();
+        let mapped: Vec<_> = self.mapped(records).map(|record| (record, record.content.read())).collect();
+        let inputs: Vec<_> = mapped.iter().map(|(record, body)| self.input(record, body)).collect();
         let mut native = native.run(self.options, &inputs)?.into_iter();
         let differing = records.iter().zip(sandboxed).filter_map(|(record, sandboxed)| {
             let same = self.record_type(record).kinds.is_empty() || native.next() == sandboxed;
@@ -240,8 +244,8 @@ impl Previewer<'_> {
     /// What the sandboxed mapper makes of the records; of those without kinds, nothing.
     fn map(&self, records: &[Record<'_>]) -> Result<Vec<Mapped>, PreviewError> {
         let has_kinds = |record: &Record<'_>| !self.record_type(record).kinds.is_empty();
-        let inputs: Vec<_> =
-            records.iter().filter(|record| has_kinds(record)).map(|record| self.input(record)).collect();
+        let mapped: Vec<_> = self.mapped(records).map(|record| (record, record.content.read())).collect();
+        let inputs: Vec<_> = mapped.iter().map(|(record, body)| self.input(record, body)).collect();
         let options = self.options.to_string();
         let budget = Budget::new(self.limits);
         let mapped = self.loaded.mapper.map(self.canonical, options.as_bytes(), &inputs, &budget)?;
@@ -256,9 +260,9 @@ impl Previewer<'_> {
         &self.loaded.partner.records[usize::from(record.of.0)]
     }
 
-    fn input<'r>(&'r self, record: &'r Record<'_>) -> Input<'r> {
+    fn input<'r>(&'r self, record: &'r Record<'_>, body: &'r [u8]) -> Input<'r> {
         let of = self.record_type(record);
-        Input { record: &of.name, kinds: &of.kinds, body: &record.bytes, ancestors: &record.ancestors }
+        Input { record: &of.name, kinds: &of.kinds, body, ancestors: &record.ancestors }
     }
 
     /// What records say to entities.

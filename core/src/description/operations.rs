@@ -11,6 +11,7 @@ mod paging;
 mod parameters;
 mod security;
 mod selection;
+mod sparse;
 #[cfg(test)]
 mod tests;
 mod verbs;

@@ -52,6 +52,15 @@ pub(super) struct OwnRecords {
     pub(super) list: Expression,
 }
 
+/// A stretch of a response.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stretch {
+    /// What was written.
+    Text(Vec<u8>),
+    /// The place of a list that is beside: all of it.
+    List(String),
+}
+
 /// A response schema whose `value`s are compiled.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Template(Node);
@@ -97,15 +106,14 @@ impl Template {
     }
 
     /// The response as JSON, of a context that nobody needs any more. A list that [is shown as it
-    /// is](Self::shows_as_it_is) need not be in there: `lists` gives its items, each a piece of JSON, which are copied and
-    /// never read.
-    pub fn write_with<'l>(&self, context: Value, lists: &dyn Fn(&str) -> Option<Vec<&'l [u8]>>) -> Vec<u8> {
+    /// is](Self::shows_as_it_is) need not be in there: where `is_beside` says so of its name, its place is told.
+    pub fn write_with(&self, context: Value, is_beside: &dyn Fn(&str) -> bool) -> Vec<Stretch> {
         let mut out = Vec::new();
         match &self.0 {
-            Node::Row(_) | Node::Rows(..) => write_value(&self.fill_with(context), &mut out),
+            Node::Row(_) | Node::Rows(..) => write_value(&self.fill_with(context), text(&mut out)),
             node => {
-                if !node.write(&context, lists, &mut out) {
-                    write_value(&Value::Null, &mut out);
+                if !node.write(&context, is_beside, &mut out) {
+                    write_value(&Value::Null, text(&mut out));
                 }
             }
         }
@@ -145,6 +153,17 @@ impl Template {
     }
 }
 
+/// Where text is written next.
+fn text(out: &mut Vec<Stretch>) -> &mut Vec<u8> {
+    if !matches!(out.last(), Some(Stretch::Text(_))) {
+        out.push(Stretch::Text(Vec::new()));
+    }
+    match out.last_mut() {
+        Some(Stretch::Text(text)) => text,
+        _ => unreachable!("it was just put there"),
+    }
+}
+
 impl Node {
     fn speaks_of(&self, name: &str) -> bool {
         match self {
@@ -166,42 +185,36 @@ impl Node {
     }
 
     /// Writes what it is filled in with; says whether there is anything.
-    fn write<'l>(&self, context: &Value, lists: &dyn Fn(&str) -> Option<Vec<&'l [u8]>>, out: &mut Vec<u8>) -> bool {
+    fn write(&self, context: &Value, is_beside: &dyn Fn(&str) -> bool, out: &mut Vec<Stretch>) -> bool {
         if let Self::Object(members) = self {
-            out.push(b'{');
+            text(out).push(b'{');
             let mut is_first = true;
             for (name, node) in members {
-                let before = out.len();
+                let now = text(out);
+                let before = now.len();
                 if !is_first {
-                    out.push(b',');
+                    now.push(b',');
                 }
-                write_text(name, out);
-                out.push(b':');
-                if node.write(context, lists, out) {
+                write_text(name, now);
+                now.push(b':');
+                // Who has nothing to write writes nothing at all.
+                if node.write(context, is_beside, out) {
                     is_first = false;
                 } else {
-                    out.truncate(before);
+                    text(out).truncate(before);
                 }
             }
-            out.push(b'}');
+            text(out).push(b'}');
             return true;
         }
         if let Self::Computed(expression) = self
-            && let Some(items) = expression.name().and_then(lists)
+            && let Some(name) = expression.name().filter(|name| is_beside(name))
         {
-            out.reserve(items.iter().map(|item| item.len() + 1).sum::<usize>() + 2);
-            out.push(b'[');
-            for (nth, item) in items.into_iter().enumerate() {
-                if nth > 0 {
-                    out.push(b',');
-                }
-                out.extend_from_slice(item);
-            }
-            out.push(b']');
+            out.push(Stretch::List(name.to_owned()));
             return true;
         }
         match self.fill(context) {
-            Some(value) => write_value(&value, out),
+            Some(value) => write_value(&value, text(out)),
             None => return false,
         }
         true

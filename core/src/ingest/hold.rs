@@ -63,7 +63,7 @@ impl Ingest {
             _ => Holding::Never,
         };
         let body = received.body.clone().unwrap_or_default();
-        let done = work.run(connection, &body, received).await;
+        let done = work.run(connection, body, received).await;
         self.meter.spent(sender, &loaded.partner.name, &work.costs);
         done
     }

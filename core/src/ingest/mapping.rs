@@ -2,6 +2,7 @@
 
 mod again;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 
@@ -19,6 +20,7 @@ use crate::identity::Namespace;
 use crate::json::Pointer;
 use crate::map::{self, Budget, Contribution, Diagnostic, Input, MapError, Severity, decode};
 use crate::note::{Note, shown};
+use crate::parcel;
 use crate::plan::Turn;
 use crate::reconcile::{Reconciled, Resulting};
 use crate::record::{Cut, Record};
@@ -59,7 +61,7 @@ pub(super) struct BeforeAndAfter<'c> {
     pub(super) key: &'c str,
     pub(super) held: Option<&'c HeldRecord>,
     /// Canonical JSON; `None` where it is gone.
-    pub(super) body: Option<&'c [u8]>,
+    pub(super) body: Option<Cow<'c, [u8]>>,
 }
 
 /// What mapping came to, in the order of the changed records.
@@ -154,7 +156,7 @@ impl<'r, 'a> Changed<'r, 'a> {
             of: changed.record.of,
             key: &changed.record.key,
             held: changed.held,
-            body: Some(&changed.record.bytes),
+            body: Some(changed.record.content.read()),
         });
         let removed = self.removed.iter();
         present.chain(removed.map(|held| BeforeAndAfter { of: held.of, key: &held.key, held: Some(held), body: None }))
@@ -217,7 +219,7 @@ impl<'r, 'a> Changed<'r, 'a> {
         let counted = self.records.iter().filter_map(|changed| {
             let of = &self.partner.records[usize::from(changed.record.of.0)];
             let counts = of.keying == Keying::Counted || !of.counted.is_empty();
-            counts.then(|| (of, changed.record.body().to_value()))
+            counts.then(|| changed.record.look(|json| (of, json.to_value())))
         });
         counted.flat_map(|(of, body)| {
             let members = body.as_object().map(|members| resource::numbers(of, members).collect::<Vec<_>>());
@@ -239,7 +241,7 @@ impl<'r, 'a> Changed<'r, 'a> {
         let mut pieces = Vec::new();
         let (mut start, mut size) = (0, 0);
         for (at, changed) in self.records.iter().enumerate() {
-            let bytes = changed.record.bytes.len() + changed.record.ancestors.len();
+            let bytes = changed.record.content.len() + changed.record.ancestors.len();
             if at > start && size + bytes > bytes_max {
                 pieces.push(start..at);
                 (start, size) = (at, 0);
@@ -344,7 +346,7 @@ impl Outcomes {
 }
 
 impl Mapped {
-    /// The same in as little memory as it takes.
+    /// The same without what can be read again.
     fn packed(self) -> Self {
         match self.ended {
             Ended::Well(said) => Self { ended: Ended::Well(said.packed()), ..self },
@@ -383,7 +385,7 @@ impl Work<'_> {
         let mut done = Ok(());
         for piece in &pieces {
             match self.map_piece(&changed.records[piece.clone()], &budget) {
-                Ok(mapped) if pieces.len() > 1 => all.extend(mapped.into_iter().map(Mapped::packed)),
+                Ok(mapped) if pieces.len() > 1 => all.extend(packed(mapped)),
                 Ok(mapped) => all = mapped,
                 Err(error) => {
                     done = Err(error);
@@ -415,7 +417,8 @@ impl Work<'_> {
             !waits && !self.kinds(changed).is_empty()
         };
         let at: Vec<_> = (0..records.len()).filter(mapped).collect();
-        let inputs: Vec<_> = at.iter().map(|at| self.input(&records[*at])).collect();
+        let bodies: Vec<_> = at.par_iter().map(|at| records[*at].record.content.read()).collect();
+        let inputs: Vec<_> = at.iter().zip(&bodies).map(|(at, body)| self.input(&records[*at], body)).collect();
         let results = self.loaded.mapper.map(canonical, &self.options, &inputs, budget)?;
         let mut by_record: BTreeMap<usize, map::Mapped> = at.into_iter().zip(results).collect();
         let outcomes = (0..records.len()).map(|at| (records[at].id, by_record.remove(&at))).collect::<Vec<_>>();
@@ -433,10 +436,10 @@ impl Work<'_> {
         &self.loaded.partner.records[usize::from(changed.record.of.0)].kinds
     }
 
-    fn input<'r>(&'r self, changed: &ChangedRecord<'r, '_>) -> Input<'r> {
+    fn input<'r>(&'r self, changed: &ChangedRecord<'r, '_>, body: &'r [u8]) -> Input<'r> {
         let of = &self.loaded.partner.records[usize::from(changed.record.of.0)];
         let record = changed.record;
-        Input { record: &of.name, kinds: &of.kinds, body: &record.bytes, ancestors: &record.ancestors }
+        Input { record: &of.name, kinds: &of.kinds, body, ancestors: &record.ancestors }
     }
 
     /// What each record said before and says now. A refused or faulted record has no turn: it keeps its word.
@@ -497,6 +500,16 @@ impl Work<'_> {
         };
         records.par_iter().zip(blobs).map(read).collect()
     }
+}
+
+/// The same in as little memory as it takes.
+fn packed(mapped: Vec<Mapped>) -> Vec<Mapped> {
+    let mut mapped: Vec<_> = mapped.into_iter().map(Mapped::packed).collect();
+    parcel::pack(mapped.iter_mut().filter_map(|mapped| match &mut mapped.ended {
+        Ended::Well(said) => said.loose_stored(),
+        _ => None,
+    }));
+    mapped
 }
 
 fn statements(contributions: Vec<Contribution>, canonical: &Canonical) -> Vec<Statement> {

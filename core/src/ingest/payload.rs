@@ -1,16 +1,20 @@
 //! Turns the bytes of a body into the records that were sent, or into a report of what is wrong with it as a whole.
 
+#[cfg(test)]
+mod tests;
+
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::sparse;
 use crate::costs::{Costs, Stage};
 use crate::delivery::{Report, Status};
 use crate::description::{Media, Operation, ProblemClass, RecordType};
 use crate::digest::Digest;
-use crate::json::{Json, Malformed, Pointer};
+use crate::json::{Gaps, Json, Malformed, Pointer};
 use crate::limits::Limits;
 use crate::note::Note;
-use crate::record::{Cut, Sent, Trees, cut, sent};
+use crate::record::{Cut, Keeping, Sent, cut, sent};
 use crate::validate::Violations;
 
 /// Bytes of a body from which it is checked by two threads: to wake another one takes longer than to check a small one.
@@ -44,17 +48,17 @@ impl<'b> Payload<'b> {
         if operation.body.is_none() {
             return Ok((Self::OneByOne { sent: Vec::new(), as_of: None }, Report::new(Status::Applied)));
         }
-        let Checked { json, media, unknown } = check(operation, options, body, limits, costs)?;
+        let Checked { json, gaps, media, unknown } = check(operation, options, body, limits, costs)?;
         let mut report = Report::new(Status::Applied);
         report.warnings = unknown.notes;
         report.omitted = unknown.omitted;
+        let keeping = if body.len() > limits.piece_bytes { Keeping::Packed } else { Keeping::Loose };
         if media.one_by_one {
-            let sent = costs.stage(Stage::Cut, || sent(&json, &media.shape, types));
+            let sent = costs.stage(Stage::Cut, || sent(&json, &gaps, &media.shape, types, keeping));
             note_unknown(&sent, types, limits, &mut report);
             return Ok((Self::OneByOne { as_of: as_of(media, &json), sent }, report));
         }
-        let trees = if body.len() > limits.piece_bytes { Trees::Dropped } else { Trees::Kept };
-        let mut cut = costs.stage(Stage::Cut, || cut(json, &media.shape, types, setting, trees));
+        let mut cut = costs.stage(Stage::Cut, || cut(json, &gaps, &media.shape, types, setting, keeping));
         if !cut.rejections.is_empty() {
             let mut report = Report::rejected(ProblemClass::Invalid, std::mem::take(&mut cut.rejections));
             report.omitted = report.rejections.len().saturating_sub(limits.violations_max);
@@ -65,9 +69,21 @@ impl<'b> Payload<'b> {
     }
 }
 
+impl Payload<'_> {
+    /// The same, which outlives the bytes that it was read from: of a large one, these take more room than all of this.
+    pub(super) fn into_owned(self) -> Payload<'static> {
+        match self {
+            Self::Whole(cut) => Payload::Whole(cut.into_owned()),
+            Self::OneByOne { sent, as_of } => Payload::OneByOne { sent, as_of },
+        }
+    }
+}
+
 /// A body that is as described, its single records aside.
 pub(super) struct Checked<'b, 'o> {
     pub(super) json: Json<'b>,
+    /// What was left out of it, where it is large.
+    gaps: Gaps<'b>,
     media: &'o Media,
     /// What no schema declares.
     unknown: Violations,
@@ -85,6 +101,30 @@ pub(super) fn check<'b, 'o>(
     let Some(media) = operation.body.as_ref().and_then(|body| body.media.first()) else {
         return Err(Box::new(Report::rejected(ProblemClass::UnsupportedMedia, Vec::new())));
     };
+    let sparsely = if body.len() > limits.piece_bytes { sparse::read(media, body, limits, costs) } else { None };
+    let (json, gaps, unknown) = match sparsely {
+        Some(read) => read,
+        None => whole(media, body, limits, costs)?,
+    };
+    for (path, must) in &media.must {
+        let Some(value) = path.iter().try_fold(&json, |json, name| json.get(name)) else { continue };
+        if !must.that.holds(&json!({"value": value.to_value(), "options": options})) {
+            let pointer = path.iter().fold(Pointer::root(), |pointer, name| pointer.member(name));
+            let message = must.say.clone().unwrap_or_else(|| "does not meet a condition of this operation".to_owned());
+            let note = Note::new(pointer, "condition", message).with("field", path.last().map_or("", String::as_str));
+            return Err(Box::new(Report::rejected(must.problem, vec![note])));
+        }
+    }
+    Ok(Checked { json, gaps, media, unknown })
+}
+
+/// The body as a tree without gaps, if it is JSON and breaks no schema, and what no schema declares in it.
+fn whole<'b>(
+    media: &Media,
+    body: &'b [u8],
+    limits: &Limits,
+    costs: &Costs,
+) -> Result<(Json<'b>, Gaps<'b>, Violations), Box<Report>> {
     let json = costs
         .stage(Stage::Parse, || Json::parse(body, limits.json_depth_max))
         .map_err(|malformed| Box::new(Report::rejected(ProblemClass::Malformed, vec![note(&malformed)])))?;
@@ -98,23 +138,15 @@ pub(super) fn check<'b, 'o>(
         report.omitted = violations.omitted;
         return Err(Box::new(report));
     }
-    for (path, must) in &media.must {
-        let Some(value) = path.iter().try_fold(&json, |json, name| json.get(name)) else { continue };
-        if !must.that.holds(&json!({"value": value.to_value(), "options": options})) {
-            let pointer = path.iter().fold(Pointer::root(), |pointer, name| pointer.member(name));
-            let message = must.say.clone().unwrap_or_else(|| "does not meet a condition of this operation".to_owned());
-            let note = Note::new(pointer, "condition", message).with("field", path.last().map_or("", String::as_str));
-            return Err(Box::new(Report::rejected(must.problem, vec![note])));
-        }
-    }
-    Ok(Checked { json, media, unknown })
+    Ok((json, Gaps::default(), unknown))
 }
 
 /// Notes what no schema declares in the records.
 fn note_unknown(sent: &[Sent], types: &[RecordType], limits: &Limits, report: &mut Report) {
     for one in sent {
         let of = &types[usize::from(one.of.0)];
-        let Ok(json) = Json::parse(&one.body, limits.json_depth_max) else { continue };
+        let bytes = one.body.read();
+        let Ok(json) = Json::parse(&bytes, limits.json_depth_max) else { continue };
         let left = limits.warnings_max.saturating_sub(report.warnings.len());
         let unknown = of.schema.unknown(&json, left);
         report.omitted += unknown.omitted;

@@ -102,10 +102,11 @@ impl<'t> Trial<'t> {
             known.values.entry(of).or_default();
             let members = rule::members(&description.rules);
             for (id, resulting) in self.held().filter(|(_, resulting)| resulting.of == of) {
-                let json = Json::parse(&resulting.body, self.limits.json_depth_max).unwrap_or(Json::Null);
+                let body = resulting.body.read().into_owned();
+                let json = Json::parse(&body, self.limits.json_depth_max).unwrap_or(Json::Null);
                 let values = members.iter().map(|member| json.get(member).and_then(text)).collect();
                 known.values.entry(of).or_default().insert(id, values);
-                known.bodies.insert(id, resulting.body.clone());
+                known.bodies.insert(id, body);
                 let (key, waits) = (resulting.key.clone(), resulting.waits.is_some());
                 held.push(HeldRecord { id, of, key, digest: None, waits, as_of: resulting.as_of });
             }

@@ -54,7 +54,7 @@ impl Work<'_> {
             let bodies = self.ingest.store.bodies(connection, partner, of, &records).await?;
             said.extend(records.into_iter().zip(bodies.iter().map(|body| members(body))));
         }
-        let bodies: Vec<_> = steps.iter().map(|step| step.body.map(members)).collect();
+        let bodies: Vec<_> = steps.iter().map(|step| step.body.as_deref().map(members)).collect();
         let records = steps.iter().zip(&bodies).map(|(step, body)| event::Change {
             of: step.of,
             key: step.key,

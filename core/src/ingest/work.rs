@@ -19,6 +19,7 @@ use crate::description::{Accept, Media, Operation, ProblemClass, RecordTypeId, V
 use crate::digest::Digest;
 use crate::identity::Namespace;
 use crate::note::Note;
+use crate::parcel::Content;
 use crate::plan::{self, Plan, Situation, Touched};
 use crate::reconcile::{self, Needs, Reconciled, Resulting, Shelf, reconcile};
 use crate::record::{Record, Sent};
@@ -81,7 +82,7 @@ impl Work<'_> {
     pub(super) async fn run(
         &self,
         connection: Connection,
-        body: &[u8],
+        body: Arc<[u8]>,
         received: Received,
     ) -> Result<Ingested, IngestError> {
         let limits = &self.ingest.limits;
@@ -89,7 +90,15 @@ impl Work<'_> {
             return self.end(&connection, received, unchanged(&connection)).await;
         }
         let types = &self.loaded.partner.records;
-        let read = Payload::read(self.operation, &self.sender.options, types, self.mapping, limits, body, &self.costs);
+        let read =
+            |body| Payload::read(self.operation, &self.sender.options, types, self.mapping, limits, body, &self.costs);
+        let read = if body.len() > limits.piece_bytes {
+            let apart = read(&body).map(|(payload, warnings)| (payload.into_owned(), warnings));
+            drop(body);
+            apart
+        } else {
+            read(&body)
+        };
         let (payload, warnings) = match read {
             Ok(read) => read,
             Err(report) => {
@@ -378,7 +387,7 @@ impl Work<'_> {
     }
 
     /// What was sent, for the answer. Who is not waiting for one needs none.
-    fn bodies(&self, sent: &[Sent]) -> Vec<Vec<u8>> {
+    fn bodies(&self, sent: &[Sent]) -> Vec<Content<'static>> {
         if self.queued { Vec::new() } else { sent.iter().map(|sent| sent.body.clone()).collect() }
     }
 

@@ -20,7 +20,7 @@ const VERSION: u8 = 1;
 const COMPRESSED: u8 = 2;
 
 /// Bytes of a blob from which compressing it is worth it.
-const WORTH_COMPRESSING_BYTES: usize = 1 << 10;
+pub(crate) const WORTH_COMPRESSING_BYTES: usize = 1 << 10;
 
 /// Bytes of a blob that is damaged where it says to have more when it is not compressed.
 const BYTES_MAX: usize = 1 << 30;

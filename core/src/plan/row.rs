@@ -45,7 +45,8 @@ impl<'v, 'c> Vocabulary<'v, 'c> {
             let wanted = wanted.into_iter();
             Ok(wanted.filter_map(|nth| Some(((turn, nth), words.get_mut(nth)?.take()?))).collect())
         };
-        let wanted: Vec<_> = wanted.into_iter().collect();
+        let mut wanted: Vec<_> = wanted.into_iter().collect();
+        wanted.sort_unstable_by_key(|(turn, _)| *turn); // what was packed together is opened once
         let read = wanted.into_par_iter().map(read).collect::<Result<Vec<_>, _>>()?;
         Ok(Self { situation, read: read.into_iter().flatten().collect() })
     }

@@ -72,7 +72,7 @@ impl Work<'_> {
 
     fn one(&mut self, nth: usize, sent: &Sent) -> (Option<Name>, Verdict) {
         let of = self.record_type(sent.of);
-        let body = without_derived(of, renamed(of, &self.parse(&sent.body)), self.situation.depth_max);
+        let body = without_derived(of, renamed(of, &self.parse(&sent.body.read())), self.situation.depth_max);
         let body = self.completed(sent.of, body, Which::Key);
         let key = key_alone(of, &self.parse(&body));
         let Some(key) = key else {
@@ -132,11 +132,15 @@ impl Work<'_> {
         };
         let as_of = self.situation.as_of;
         let now = self.touch(name);
-        now.body = Some(body);
+        let bytes = body.len();
+        now.body = Some(body.into());
         now.as_of = as_of.or(now.as_of);
         now.pointer = Some(sent.pointer.clone());
         now.sorted.clone_from(&sent.sorted);
         now.entries.push(nth);
+        if sent.body.loose().is_none() {
+            self.pack(name, bytes);
+        }
         self.rows.remove(&name.0);
         self.keep_single(name);
         Ok(outcome)
@@ -150,7 +154,7 @@ impl Work<'_> {
             && held.digest == Some(digest_alone(self.record_type(name.0), body, situation.setting))
         {
             let (entries, pointer, sorted, caused) = (Vec::new(), None, Vec::new(), Vec::new());
-            let (as_of, waits, body) = (held.as_of, None, Some(body.to_vec()));
+            let (as_of, waits, body) = (held.as_of, None, Some(body.to_vec().into()));
             let now = super::Now { held: Some(held), body, as_of, pointer, sorted, entries, caused, waits };
             self.now.insert(name.clone(), now);
             return true;
@@ -182,7 +186,7 @@ impl Work<'_> {
                 } else {
                     Outcome::Updated
                 };
-                left = Some(Json::Object(object).to_bytes());
+                left = Some(Json::Object(object).to_bytes().into());
             }
         }
         let as_of = self.situation.as_of;
@@ -210,7 +214,7 @@ impl Work<'_> {
                 }
                 let otherwise = serde_json::to_vec(&single.otherwise).unwrap_or_default();
                 let body = merged(&body, &otherwise, self.situation.depth_max);
-                self.touch(&other).body = Some(body);
+                self.touch(&other).body = Some(body.into());
                 self.touch(name).caused.push(other);
             }
             self.rows.remove(&name.0);

@@ -73,7 +73,8 @@ impl<'s> Work<'s> {
         }
         for (name, now) in self.now.iter().filter(|(name, _)| name.0 == of) {
             if let Some(body) = &now.body {
-                let json = self.parse(body);
+                let bytes = body.read();
+                let json = self.parse(&bytes);
                 rows.push(members.iter().map(|member| json.get(member).and_then(text)).collect());
                 names.push(name.clone());
             }
@@ -98,7 +99,7 @@ impl<'s> Work<'s> {
                     .filter_map(|(name, now)| Some((name.clone(), now.body.clone()?, now.pointer.clone()?)))
                     .collect();
                 for (name, body, pointer) in sent {
-                    if self.lacks(reference, &body) {
+                    if self.lacks(reference, &body.read()) {
                         let to = &self.situation.partner.records[usize::from(reference.to.0)].name;
                         let message = format!("`{}` refers to a {to} that is not there", reference.name);
                         let note = Note::new(place(pointer, reference), "reference", message);
@@ -122,7 +123,7 @@ impl<'s> Work<'s> {
             for (name, reference, lost) in found {
                 let body = self.body(&name);
                 let before = self.now.get(&name).cloned();
-                let left = (reference.gone == WhenGone::Unset).then(|| self.emptied(reference, &body, &lost));
+                let left = (reference.gone == WhenGone::Unset).then(|| self.emptied(reference, &body, &lost).into());
                 self.touch(&name).body = left;
                 self.rows.remove(&name.0);
                 went.entry(name).or_insert(Went { because: (reference.to, lost), before });
@@ -260,7 +261,7 @@ impl<'s> Work<'s> {
                     turned.insert(of);
                     continue;
                 };
-                let missing = parking.iter().find(|reference| self.misses(reference, &body, &waiting));
+                let missing = parking.iter().find(|reference| self.misses(reference, &body.read(), &waiting));
                 let waits = missing.map(|reference| (reference.name.clone(), self.until(reference)));
                 let waited = self.now.get(&name).and_then(|now| now.held).is_some_and(|held| held.waits);
                 if waits.is_some() {

@@ -168,7 +168,7 @@ impl World {
             let name = (present.of, present.key.clone());
             let id = self.rows.get(&name).map_or(RecordId(self.next), |row| row.0);
             self.next += 1;
-            self.rows.insert(name, (id, present.body.clone(), present.waits.is_some(), present.as_of));
+            self.rows.insert(name, (id, present.body.read().into_owned(), present.waits.is_some(), present.as_of));
         }
         reconciled
     }
@@ -211,7 +211,7 @@ fn words(reconciled: &Reconciled) -> Vec<&'static str> {
 
 fn sent(of: RecordTypeId, change: Change, body: &Value) -> Sent {
     let body = body.to_string().into_bytes();
-    let body = Json::parse(&body, 16).unwrap().to_bytes();
+    let body = Json::parse(&body, 16).unwrap().to_bytes().into();
     Sent { of, pointer: Pointer::root().item(0), change, ordered: true, body, sorted: Vec::new() }
 }
 

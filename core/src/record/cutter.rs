@@ -7,11 +7,15 @@ use std::collections::HashMap;
 
 use rayon::prelude::*;
 
-use super::{Cut, Record, Sorted, Trees, ancestors, key, too_long};
+use super::{Cut, Keeping, Record, Sorted, ancestors, key, too_long};
 use crate::description::{RecordType, RecordTypeId, Shape};
 use crate::digest::Digest;
-use crate::json::{Json, Object, Pointer};
+use crate::json::{Gaps, Json, Object, Pointer};
 use crate::note::Note;
+use crate::parcel::{self, PARCEL_BYTES};
+
+/// Records that are cut one after the other where they are packed, unless they were left out of the tree.
+const CUT_TOGETHER: usize = 16;
 
 /// A record that others are nested in, while these are being cut.
 pub(super) struct Ancestor<'c, 'a> {
@@ -33,19 +37,25 @@ pub(super) struct Cutter<'t, 'a> {
     setting: Digest,
     /// Lists sorted since the present record began.
     pub(super) sorted: Vec<Sorted>,
-    trees: Trees,
+    keeping: Keeping,
+    gaps: &'t Gaps<'a>,
     records: Vec<Record<'a>>,
+    /// How many of the records are packed, and bytes of the others.
+    packed: usize,
+    loose: usize,
     /// What is too long in records, by their places.
     long: Vec<(usize, Note)>,
 }
 
 impl<'t, 'a> Cutter<'t, 'a> {
-    pub(super) fn new(types: &'t [RecordType], setting: Digest, trees: Trees) -> Self {
-        Self { types, setting, sorted: Vec::new(), trees, records: Vec::new(), long: Vec::new() }
+    pub(super) fn new(types: &'t [RecordType], setting: Digest, keeping: Keeping, gaps: &'t Gaps<'a>) -> Self {
+        let (sorted, records, long) = (Vec::new(), Vec::new(), Vec::new());
+        Self { types, setting, sorted, keeping, gaps, records, packed: 0, loose: 0, long }
     }
 
     /// All that was cut, and what is wrong with it, in the order of the payload.
-    pub(super) fn finish(self) -> Cut<'a> {
+    pub(super) fn finish(mut self) -> Cut<'a> {
+        self.pack(1);
         let mut places = HashMap::with_capacity(self.records.len());
         let mut long = self.long.into_iter().peekable();
         let mut rejections = Vec::new();
@@ -126,17 +136,73 @@ impl<'t, 'a> Cutter<'t, 'a> {
 
     /// Cuts records that stand beside each other: what comes of one follows from nothing in another.
     fn records(&mut self, items: Vec<Json<'a>>, shape: &Shape, pointer: &Pointer, parent: Option<&Ancestor<'_, 'a>>) {
-        let (types, setting, trees) = (self.types, self.setting, self.trees);
-        let parts = items.into_par_iter().enumerate().map(|(nth, item)| {
-            let (mut part, mut pointer) = (Self::new(types, setting, trees), pointer.clone());
-            pointer.descend(nth);
-            part.value(item, shape, &mut pointer, parent);
+        if self.keeping == Keeping::Loose {
+            let parts = items.into_par_iter().enumerate().map(|(nth, item)| {
+                let mut part = self.beside();
+                part.item(nth, item, shape, pointer, parent);
+                part
+            });
+            return parts.collect::<Vec<_>>().into_iter().for_each(|part| self.add(part));
+        }
+        let left_out = self.gaps.at(pointer);
+        let length = items.len();
+        let evenly = || (0..length).step_by(CUT_TOGETHER).map(|from| from..length.min(from + CUT_TOGETHER)).collect();
+        let ranges: Vec<_> = left_out.map_or_else(evenly, |left_out| left_out.parts(PARCEL_BYTES));
+        let mut items = items.into_iter();
+        let parts: Vec<_> = ranges
+            .into_iter()
+            .map(|range| (range.start, items.by_ref().take(range.len()).collect::<Vec<_>>()))
+            .collect();
+        let are_many = parts.len() > 1;
+        let parts = parts.into_par_iter().map(|(first, items)| {
+            let mut part = self.beside();
+            for (nth, item) in (first..).zip(items) {
+                // That it can be read was seen before.
+                let item = left_out.map_or(item, |left_out| left_out.read(nth).unwrap_or(Json::Null));
+                part.item(nth, item, shape, pointer, parent);
+                part.pack(PARCEL_BYTES);
+            }
+            // Of a few, as many go into a parcel as are beside them.
+            if are_many {
+                part.pack(1);
+            }
             part
         });
-        for part in parts.collect::<Vec<_>>() {
-            let before = self.records.len();
-            self.long.extend(part.long.into_iter().map(|(at, note)| (before + at, note)));
-            self.records.extend(part.records);
+        parts.collect::<Vec<_>>().into_iter().for_each(|part| self.add(part));
+    }
+
+    /// Cuts one of several records that stand beside each other at `pointer`.
+    fn item(
+        &mut self,
+        nth: usize,
+        item: Json<'a>,
+        shape: &Shape,
+        pointer: &Pointer,
+        parent: Option<&Ancestor<'_, 'a>>,
+    ) {
+        let mut pointer = pointer.clone();
+        pointer.descend(nth);
+        self.value(item, shape, &mut pointer, parent);
+    }
+
+    /// Another one, for what stands beside.
+    fn beside(&self) -> Self {
+        Self::new(self.types, self.setting, self.keeping, self.gaps)
+    }
+
+    /// Adds what another one has cut.
+    fn add(&mut self, part: Self) {
+        let before = self.records.len();
+        self.long.extend(part.long.into_iter().map(|(at, note)| (before + at, note)));
+        self.records.extend(part.records);
+        self.loose += part.loose;
+    }
+
+    /// Packs the records that are loose yet, once these have so many bytes, where records are packed.
+    fn pack(&mut self, bytes_min: usize) {
+        if self.keeping == Keeping::Packed && self.loose >= bytes_min {
+            parcel::pack(self.records[self.packed..].iter_mut().map(|record| &mut record.content));
+            (self.packed, self.loose) = (self.records.len(), 0);
         }
     }
 
@@ -198,35 +264,21 @@ impl<'t, 'a> Cutter<'t, 'a> {
         let bytes = body.to_bytes();
         let ancestors = ancestors(description, parent).to_bytes();
         let parts = [self.setting.as_bytes(), description.name.as_bytes(), &bytes, &ancestors];
+        self.loose += bytes.len();
         self.records.push(Record {
             of,
             key,
             pointer: pointer.clone(),
             digest: Digest::of_parts(parts),
-            bytes: bytes.into(),
+            content: bytes.into(),
             tree: None,
             ancestors,
             sorted,
         });
         let ancestor = Ancestor { of: description, body: &body, parent };
         self.members(nested, pointer, Some(&ancestor));
-        if self.trees == Trees::Kept {
+        if self.keeping == Keeping::Loose {
             self.records[at].tree = Some(body);
-        }
-    }
-}
-
-impl Shape {
-    /// Whether records are cut out of this place.
-    fn holds_records(&self) -> bool {
-        match self {
-            Self::Plain => false,
-            Self::Record(..) | Self::Key(_) => true,
-            Self::List(shape) | Self::Unordered(shape) | Self::Changed(_, shape) | Self::Marked(_, shape) => {
-                shape.holds_records()
-            }
-            Self::Either(one, other) => one.holds_records() || other.holds_records(),
-            Self::Object(members) => members.iter().any(|(_, shape)| shape.holds_records()),
         }
     }
 }

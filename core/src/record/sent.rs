@@ -1,8 +1,11 @@
 //! Finds the records of a body that is checked record by record, before anything else is known of them.
 
+use rayon::prelude::*;
+
 use crate::description::{Change, RecordType, RecordTypeId, Shape};
-use crate::json::{Json, Pointer};
-use crate::record::{Sorted, sorted};
+use crate::json::{Gaps, Items, Json, Pointer};
+use crate::parcel::{self, Content, PARCEL_BYTES};
+use crate::record::{Keeping, Sorted, sorted};
 
 /// One record as a payload states it.
 #[derive(Debug, Clone)]
@@ -16,21 +19,25 @@ pub struct Sent {
     /// Whether it stands in an order with the others (`use: change`): then one record may come more than once.
     pub ordered: bool,
     /// What was sent, canonical JSON; lists without order are sorted.
-    pub body: Vec<u8>,
+    pub body: Content<'static>,
     /// The lists in it that were sorted.
     pub(crate) sorted: Vec<Sorted>,
 }
 
 /// The records of `body`, in its order; of several members of one object, those whose records others are computed from
-/// come first.
-pub fn sent(body: &Json<'_>, shape: &Shape, types: &[RecordType]) -> Vec<Sent> {
-    let mut finder = Finder { types, found: Vec::new() };
+/// come first. `gaps` are what was left out of it.
+pub fn sent(body: &Json<'_>, gaps: &Gaps<'_>, shape: &Shape, types: &[RecordType], keeping: Keeping) -> Vec<Sent> {
+    let mut finder = Finder { types, gaps, found: Vec::new() };
     finder.walk(body, shape, &mut Pointer::root(), Change::Upsert, false);
+    if keeping == Keeping::Packed {
+        finder.pack();
+    }
     finder.found
 }
 
 struct Finder<'t> {
     types: &'t [RecordType],
+    gaps: &'t Gaps<'t>,
     found: Vec<Sent>,
 }
 
@@ -39,7 +46,7 @@ impl Finder<'_> {
         match (shape, json) {
             (Shape::Record(of, members), json) => {
                 let (json, sorted) = sorted(json.clone(), members, pointer);
-                let (pointer, body) = (pointer.clone(), json.to_bytes());
+                let (pointer, body) = (pointer.clone(), json.to_bytes().into());
                 self.found.push(Sent { of: *of, pointer, change, ordered, body, sorted });
             }
             (Shape::Key(of), json) => self.bare(*of, json, pointer, change, ordered),
@@ -54,6 +61,9 @@ impl Finder<'_> {
                 self.walk(json, shape, pointer, change, true);
             }
             (Shape::List(shape) | Shape::Unordered(shape), Json::List(items)) => {
+                if let Some(items) = self.gaps.at(pointer) {
+                    return self.left_out(items, shape, pointer, change, ordered);
+                }
                 for (nth, item) in items.iter().enumerate() {
                     let length = pointer.descend(nth);
                     self.walk(item, shape, pointer, change, ordered);
@@ -74,12 +84,32 @@ impl Finder<'_> {
         }
     }
 
+    /// The records among items that were left out of the tree.
+    fn left_out(&mut self, items: Items<'_, '_>, shape: &Shape, pointer: &Pointer, change: Change, ordered: bool) {
+        let (types, gaps) = (self.types, self.gaps);
+        let parts = items.parts(PARCEL_BYTES).into_par_iter().map(|part| {
+            let mut finder = Finder { types, gaps, found: Vec::with_capacity(part.len()) };
+            for nth in part {
+                // That it can be read was seen before.
+                let item = items.read(nth).unwrap_or(Json::Null);
+                finder.walk(&item, shape, &mut pointer.item(nth), change, ordered);
+            }
+            finder.pack();
+            finder.found
+        });
+        self.found.extend(parts.collect::<Vec<_>>().into_iter().flatten());
+    }
+
+    fn pack(&mut self) {
+        parcel::pack(self.found.iter_mut().map(|sent| &mut sent.body));
+    }
+
     /// A key that stands alone, as a record that has nothing else.
     fn bare(&mut self, of: RecordTypeId, json: &Json<'_>, pointer: &Pointer, change: Change, ordered: bool) {
         let key = self.types.get(usize::from(of.0)).and_then(|of| of.key.first()).and_then(|key| key.path.first());
         let Some(name) = key else { return };
         let body = Json::Object([(name.as_str().into(), json.clone())].into_iter().collect());
-        let (pointer, body) = (pointer.clone(), body.to_bytes());
+        let (pointer, body) = (pointer.clone(), body.to_bytes().into());
         self.found.push(Sent { of, pointer, change, ordered, body, sorted: Vec::new() });
     }
 

@@ -205,11 +205,11 @@ impl Library {
                 id,
                 new: held.is_none(),
                 key: &record.key,
-                digest: Some(digest_alone(of(record.of), &record.bytes, setting)),
+                digest: Some(digest_alone(of(record.of), &record.content.read(), setting)),
                 ancestors: &record.ancestors,
                 cells,
                 unknown,
-                contributions: Some(b""),
+                contributions: Some(b"".into()),
                 as_of: None,
             }));
         }

@@ -12,6 +12,7 @@ mod authenticate;
 mod context;
 mod ingest;
 mod links;
+mod lists;
 mod paging;
 mod parameters;
 mod read;
@@ -37,7 +38,7 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use self::context::Lists;
+use self::lists::Lists;
 use super::PartnerRoute;
 use super::document::page;
 use crate::access::Connection;

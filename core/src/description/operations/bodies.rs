@@ -175,7 +175,8 @@ impl Operations<'_, '_, '_> {
         };
         let schema = self.compiled(at, schema)?;
         let (media_type, shape) = (media_type.to_ascii_lowercase(), contents.shape.clone());
-        Some(Media { media_type, schema, one_by_one, shape, as_of, must })
+        let sparse = self.sparse(at, &shape, one_by_one, &must);
+        Some(Media { media_type, schema, one_by_one, shape, as_of, must, sparse })
     }
 
     /// What an operation that reads is sent: an object, without records.

@@ -91,7 +91,7 @@ impl Walk<'_, '_, '_, '_> {
         self.mark(&word, way);
         let found = self.findings.problems.len();
         let shape = self.unmarked(at, &Way { mark: Some(Mark { word: &word, change: Some(change) }), ..*way });
-        if !holds_records(&shape) && self.findings.problems.len() == found {
+        if !shape.holds_records() && self.findings.problems.len() == found {
             let place = self.records.document.key_place(&word);
             self.findings.report(Diagnostic::at(place, "nothing here is a record that could be changed"));
         }
@@ -170,7 +170,7 @@ impl Walk<'_, '_, '_, '_> {
         self.mark(&word, way);
         self.check_mark(&mark, &word);
         let members = self.members(here, &Way { mark: Some(Mark { word: &word, change: None }), ..*way });
-        if !members.iter().any(|(_, shape)| holds_records(shape)) {
+        if !members.iter().any(|(_, shape)| shape.holds_records()) {
             let place = self.records.document.key_place(&word);
             self.findings.report(Diagnostic::at(place, "nothing beside it is a record that could be changed"));
         }
@@ -350,15 +350,17 @@ fn is_cut_out(shape: &Shape) -> bool {
     }
 }
 
-/// Whether records, or keys of records, stand somewhere in a place of this shape.
-fn holds_records(shape: &Shape) -> bool {
-    match shape {
-        Shape::Plain => false,
-        Shape::Record(..) | Shape::Key(_) => true,
-        Shape::List(inner) | Shape::Unordered(inner) | Shape::Changed(_, inner) | Shape::Marked(_, inner) => {
-            holds_records(inner)
+impl Shape {
+    /// Whether records, or keys of records, stand somewhere in a place of this shape.
+    pub(crate) fn holds_records(&self) -> bool {
+        match self {
+            Self::Plain => false,
+            Self::Record(..) | Self::Key(_) => true,
+            Self::List(inner) | Self::Unordered(inner) | Self::Changed(_, inner) | Self::Marked(_, inner) => {
+                inner.holds_records()
+            }
+            Self::Either(one, other) => one.holds_records() || other.holds_records(),
+            Self::Object(members) => members.iter().any(|(_, shape)| shape.holds_records()),
         }
-        Shape::Either(one, other) => holds_records(one) || holds_records(other),
-        Shape::Object(members) => members.iter().any(|(_, shape)| holds_records(shape)),
     }
 }

@@ -52,7 +52,7 @@ struct Found<'b> {
 
 impl<'b> Found<'b> {
     fn cut(record: Record<'b>) -> Self {
-        let document = document(&record.bytes, &record.ancestors);
+        let document = document(&record.content.read(), &record.ancestors);
         Self { of: record.of, key: Some(record.key.clone()), document, place: record }
     }
 
@@ -119,7 +119,8 @@ impl Erasing<'_> {
         let depth_max = self.ingest.limits.json_depth_max;
         let parsed = |bytes| Json::parse(bytes, depth_max).unwrap_or(Json::Null);
         let of = &self.loaded.partner.records[usize::from(sent.of.0)];
-        let body = renamed(of, &parsed(&sent.body));
+        let body = sent.body.read();
+        let body = renamed(of, &parsed(&body));
         let key = key_alone(of, &parsed(&body));
         let place = Record::alone(sent.of, String::new(), Json::Null, sent.pointer, Digest::of(b""));
         Found { of: sent.of, key, document: document(&body, b"{}"), place: place.with_sorted(sent.sorted) }

@@ -158,7 +158,7 @@ impl<'p> Prepared<'p> {
                 Some((body, _)) => reconciled.present.push(Resulting {
                     of,
                     key,
-                    body: body.clone(),
+                    body: body.clone().into(),
                     pointer: None,
                     as_of: plan.as_of,
                     waits: None,

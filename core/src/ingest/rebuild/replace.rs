@@ -50,7 +50,7 @@ impl Rebuild<'_> {
                     reconciled.present.push(Resulting {
                         of,
                         key: key.clone(),
-                        body: folded.body.clone(),
+                        body: folded.body.clone().into(),
                         pointer: None,
                         as_of: folded.as_of,
                         waits,

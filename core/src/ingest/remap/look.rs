@@ -136,7 +136,7 @@ impl Looking<'_> {
             let described = &to.records[usize::from(of.0)];
             let counts = found.counts.entry(described.name.clone()).or_default();
             counts.mapped += 1;
-            counts.breaking_schema += u64::from(!described.schema.is_valid(&record.body()));
+            counts.breaking_schema += u64::from(!record.look(|json| described.schema.is_valid(json)));
             found.again.push((record.packed(), stored.held.as_of));
         }
         Ok(())
@@ -148,7 +148,7 @@ impl Looking<'_> {
         let types = &self.from.partner.records;
         let mut taken = BTreeSet::new();
         let mut asked = Vec::new();
-        let mut inputs = Vec::new();
+        let mut unsure = Vec::new();
         for record in again.records() {
             let Some(held) = state.get(record.of, &record.key) else { continue };
             if held.digest.is_some() {
@@ -159,12 +159,14 @@ impl Looking<'_> {
             match types.iter().find(|of| of.name == *name) {
                 Some(of) if !of.kinds.is_empty() => {
                     asked.push(held.id);
-                    let (body, ancestors) = (record.bytes.as_ref(), record.ancestors.as_slice());
-                    inputs.push(Input { record: &of.name, kinds: &of.kinds, body, ancestors });
+                    unsure.push((of, record.content.read(), record.ancestors.as_slice()));
                 }
                 _ => _ = taken.insert(held.id),
             }
         }
+        let inputs =
+            unsure.iter().map(|(of, body, ancestors)| Input { record: &of.name, kinds: &of.kinds, body, ancestors });
+        let inputs: Vec<_> = inputs.collect();
         let mapped = self.work.ingest.map_apart(self.from, &self.work.options, &inputs, &self.work.costs)?;
         let well = asked.into_iter().zip(mapped).filter(|(_, it)| matches!(it.outcome, Outcome::Contributions(_)));
         taken.extend(well.map(|(id, _)| id));

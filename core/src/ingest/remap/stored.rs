@@ -82,7 +82,7 @@ fn resulting(of: RecordTypeId, as_of: Option<i64>) -> Resulting {
     Resulting {
         of,
         key: String::new(),
-        body: Vec::new(),
+        body: Vec::new().into(),
         pointer: None,
         as_of,
         waits: None,

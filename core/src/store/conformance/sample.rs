@@ -210,7 +210,7 @@ pub(super) fn branch(id: i64, key: &'static str, name: &'static str) -> RecordRo
         ancestors: b"{}",
         cells: vec![text(name)],
         unknown: None,
-        contributions: Some(name.as_bytes()),
+        contributions: Some(name.as_bytes().into()),
         as_of: None,
     }
 }

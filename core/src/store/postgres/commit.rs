@@ -152,7 +152,7 @@ async fn copy_records(
         rows.field(Some(row.ancestors))?;
         let unknown = jsonb::beside(&table.columns, &row.cells, row.unknown.as_deref())?;
         rows.field(unknown.as_deref().map(str::as_bytes))?;
-        rows.field(row.contributions)?;
+        rows.field(row.contributions.as_deref())?;
         rows.integer(row.as_of)?;
         rows.cells(table, &row.cells)?;
     }
@@ -201,7 +201,7 @@ fn bind_records(rows: Statement, table: &Table, put: &[&RecordRow<'_>]) -> Resul
         .bind(put.iter().map(|row| row.digest.as_ref().map(|digest| digest.as_bytes().as_slice())).bind_iter())
         .bind(ancestors)
         .bind(unknown)
-        .bind(put.iter().map(|row| row.contributions).bind_iter())
+        .bind(put.iter().map(|row| row.contributions.as_deref()).bind_iter())
         .bind(put.iter().map(|row| row.as_of).bind_iter());
     let cells: Vec<_> = put.iter().map(|row| row.cells.as_slice()).collect();
     bind_cells(rows, table, &cells)

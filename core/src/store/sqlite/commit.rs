@@ -150,7 +150,7 @@ fn bind_record(rows: &mut Rows<'_>, table: &Table, row: &RecordRow<'_>) -> Resul
     rows.bind(5, optional_bytes(row.digest.as_ref().map(|digest| digest.as_bytes().as_slice())))?;
     rows.text(6, row.ancestors)?;
     rows.bind(7, optional_text(row.unknown.as_deref()))?;
-    rows.bind(8, optional_bytes(row.contributions))?;
+    rows.bind(8, optional_bytes(row.contributions.as_deref()))?;
     rows.bind(9, row.as_of.map_or(ValueRef::Null, ValueRef::Integer))?;
     rows.cells(RECORD_PARAMETERS, &table.columns, &row.cells)
 }

@@ -9,7 +9,7 @@ use rollcall_core::description::Answer;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::context::Lists;
+use super::lists::Lists;
 use super::{Call, Done, context};
 use crate::intake::{DELIVERY, DRY_RUN};
 use crate::problem::Problem;
@@ -18,7 +18,7 @@ use crate::problem::Problem;
 pub(super) fn success(call: &Call, done: Done) -> Response {
     let operation = call.log_operation().filter(|_| done.as_log).unwrap_or_else(|| call.operation());
     let Some(answer) = operation.success() else { return named(call, StatusCode::OK.into_response(), done.delivery) };
-    let response = filled(answer, done.context, &done.lists);
+    let response = filled(answer, done.context, done.lists);
     named(call, response, done.delivery)
 }
 
@@ -31,7 +31,7 @@ pub(super) fn problem(call: &Call, mut problem: Problem) -> Response {
     let documented = operation.answer_to(problem.class).filter(|answer| answer.content.is_some());
     let response = match documented.or_else(|| operation.shape_of(problem.class)) {
         Some(answer) => {
-            let mut response = filled(answer, context, &Lists::default());
+            let mut response = filled(answer, context, Lists::default());
             *response.status_mut() = problem.status;
             problem.log();
             response.headers_mut().extend(problem.headers());
@@ -46,13 +46,14 @@ pub(super) fn problem(call: &Call, mut problem: Problem) -> Response {
 }
 
 /// The documented response, filled in; its status alone where the document gives it no content.
-fn filled(answer: &Answer, context: Value, lists: &Lists) -> Response {
+fn filled(answer: &Answer, context: Value, lists: Lists) -> Response {
     let status = StatusCode::from_u16(answer.status).unwrap_or_default();
     let headers = headers(answer, &context);
     let mut response = match &answer.content {
         None => status.into_response(),
         Some((media_type, template)) => {
-            let mut response = (status, template.write_with(context, &|name| lists.get(name))).into_response();
+            let stretches = template.write_with(context, &|name| lists.has(name));
+            let mut response = (status, lists.written(stretches)).into_response();
             let media_type = HeaderValue::from_str(media_type);
             let media_type = media_type.unwrap_or(HeaderValue::from_static("application/json"));
             response.headers_mut().insert(CONTENT_TYPE, media_type);

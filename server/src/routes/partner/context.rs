@@ -3,6 +3,7 @@
 //! `rollcall_core::description::scope` says what descriptions may speak of; what is made here keeps that promise. To add
 //! a name: there first, then here.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use rollcall_core::delivery::{Entry, Held, Outcome, Report, Status};
@@ -10,11 +11,13 @@ use rollcall_core::description::{Answer, Level, Messages, Template, stamp};
 use rollcall_core::ingest::Ingested;
 use rollcall_core::json::Pointer;
 use rollcall_core::note::{Note, shown};
+use rollcall_core::parcel::Content;
 use rollcall_core::store::Attempt;
 use rollcall_core::store::read::{Log, StoredSend};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use super::lists::Lists;
 use super::paging::Part;
 use crate::problem::{Finding, Problem};
 
@@ -32,10 +35,10 @@ pub(super) fn ingested(
     let of = |name: &str| -> Vec<Value> {
         let wanted = is_spoken_of(name) && !is_shown(answer, name);
         let places = if wanted { places(ingested, name) } else { Vec::new() };
-        places.into_iter().map(|at| read(all_bodies(ingested, at))).collect()
+        places.into_iter().map(|at| read(&all_bodies(ingested, at))).collect()
     };
     let bad = entries.iter().zip(bodies).filter(|(entry, _)| entry.outcome.is_error() && is_spoken_of("rejected"));
-    let rejected: Vec<_> = bad.map(|(entry, body)| rejected(messages, entry, &read(body))).collect();
+    let rejected: Vec<_> = bad.map(|(entry, body)| rejected(messages, entry, &read(&body.read()))).collect();
     let total = entries.iter().filter(|entry| is_accepted(entry.outcome)).count();
     json!({
         "delivery": {"id": delivery, "status": report.status, "counts": report.counts},
@@ -56,21 +59,6 @@ pub(super) fn ingested(
     })
 }
 
-/// The lists of records that an answer shows just as they are: they are copied into it, and never read.
-#[derive(Debug, Default)]
-pub(super) struct Lists {
-    bodies: Vec<Vec<u8>>,
-    /// Which bodies each of the lists holds.
-    places: BTreeMap<&'static str, Vec<usize>>,
-}
-
-impl Lists {
-    /// What a list holds, each a piece of JSON.
-    pub(super) fn get(&self, name: &str) -> Option<Vec<&[u8]>> {
-        Some(self.places.get(name)?.iter().map(|at| self.bodies[*at].as_slice()).collect())
-    }
-}
-
 /// The lists that `answer` just shows.
 pub(super) fn lists(answer: Option<&Answer>, ingested: Ingested) -> Lists {
     let names = ["created", "updated", "unchanged", "accepted", "removed"];
@@ -80,8 +68,8 @@ pub(super) fn lists(answer: Option<&Answer>, ingested: Ingested) -> Lists {
         return Lists::default();
     }
     let Ingested { mut bodies, removed, .. } = ingested;
-    bodies.extend(removed);
-    Lists { bodies, places }
+    bodies.extend(removed.into_iter().map(Content::from));
+    Lists::new(bodies, places)
 }
 
 /// Whether all that an answer does with a list is to show it.
@@ -116,9 +104,12 @@ fn places(ingested: &Ingested, list: &str) -> Vec<usize> {
 }
 
 /// The record at one of these places.
-fn all_bodies(ingested: &Ingested, at: usize) -> &[u8] {
+fn all_bodies(ingested: &Ingested, at: usize) -> Cow<'_, [u8]> {
     let Ingested { bodies, removed, .. } = ingested;
-    bodies.get(at).or_else(|| removed.get(at - bodies.len())).map_or(&[], Vec::as_slice)
+    match bodies.get(at) {
+        Some(body) => body.read(),
+        None => removed.get(at - bodies.len()).map(Cow::from).unwrap_or_default(),
+    }
 }
 
 /// A record that is looked into.
@@ -130,7 +121,8 @@ fn read(body: &[u8]) -> Value {
 pub(super) fn log_of(messages: &Messages, ingested: &Ingested) -> Value {
     let Ingested { report, entries, bodies, .. } = ingested;
     let errors = entries.iter().filter(|entry| entry.outcome.is_error()).count();
-    let lines: Vec<_> = entries.iter().zip(bodies).map(|(entry, body)| line(messages, entry, &read(body))).collect();
+    let lines: Vec<_> =
+        entries.iter().zip(bodies).map(|(entry, body)| line(messages, entry, &read(&body.read()))).collect();
     json!({
         "delivery": {"id": null, "finished": true, "errors": errors, "counts": report.counts},
         "total": entries.len(),
@@ -308,7 +300,7 @@ fn field(note: &Note, of: &Pointer) -> String {
 /// The name of the member that a pointer leads to: its last step that is not an index.
 fn last_name(pointer: &Pointer) -> String {
     let named = pointer.steps().filter(|step| step.parse::<usize>().is_err());
-    named.last().map(std::borrow::Cow::into_owned).unwrap_or_default()
+    named.last().map(Cow::into_owned).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -340,7 +332,7 @@ mod tests {
                 entry("/shelves/2", r#"["C",7]"#, Outcome::Rejected, vec![wrong, missing]),
             ],
             changes: vec![Outcome::Created, Outcome::Updated, Outcome::Rejected],
-            bodies: [r#"{"code":"A"}"#, r#"{"code":"B"}"#, r#"{"code":3}"#].map(Vec::from).into(),
+            bodies: [r#"{"code":"A"}"#, r#"{"code":"B"}"#, r#"{"code":3}"#].map(|body| Vec::from(body).into()).into(),
             removed: vec![r#"{"code":"D"}"#.into()],
             held_as: None,
         }

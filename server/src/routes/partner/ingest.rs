@@ -10,7 +10,7 @@ use rollcall_core::json::Pointer;
 use rollcall_core::note::Note;
 use tokio::time::Instant;
 
-use super::context::Lists;
+use super::lists::Lists;
 use super::{Call, Done, context, request};
 use crate::access::Connection;
 use crate::body::{self, Payload};

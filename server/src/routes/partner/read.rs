@@ -11,7 +11,7 @@ use rollcall_core::store::read::RecordQuery;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::context::Lists;
+use super::lists::Lists;
 use super::paging::Part;
 use super::select::Wanted;
 use super::{Call, Done, context, request};

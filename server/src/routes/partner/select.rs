@@ -9,8 +9,8 @@ use rollcall_core::store::read::{Cursor, SelectPart, SelectQuery, SelectedRecord
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::context::Lists;
 use super::links::Called;
+use super::lists::Lists;
 use super::paging::Part;
 use super::{Call, Done, context, paging, parameters};
 use crate::access::Connection;

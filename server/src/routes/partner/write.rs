@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::context::Lists;
+use super::lists::Lists;
 use super::select::about;
 use super::{Call, Done, request};
 use crate::access::Connection;
