@@ -45,7 +45,7 @@ fn a_new_partner_builds_checks_passes_its_tests_and_serves_as_it_is() {
 fn nothing_becomes_a_partner_that_cannot_be_one() {
     let nowhere = tempfile::tempdir().unwrap();
     for (name, says) in
-        [("library", "is no project of this kind"), ("admin", "one of our own routes"), ("A", "letters")]
+        [("library", "name the folder with --into"), ("admin", "one of our own routes"), ("A", "letters")]
     {
         let mut command = Command::new(env!("CARGO_BIN_EXE_rollcall"));
         let output = command.args(["new", "partner", name]).current_dir(&nowhere).output().unwrap();

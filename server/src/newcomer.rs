@@ -81,7 +81,11 @@ pub enum NewcomerError {
     #[error("{} is there already; nothing was changed", .0.display())]
     Taken(PathBuf),
     /// The folder is none that partners can be added to.
-    #[error("{} is no project of this kind: it has no {what}", root.display())]
+    #[error(
+        "{} is no folder with Rollcall's sources: it has no {what}. A partner's mapper is built with their SDK and canonical \
+         schemas; name the folder with --into",
+        root.display()
+    )]
     Elsewhere {
         /// The folder.
         root: PathBuf,

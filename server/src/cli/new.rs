@@ -29,7 +29,7 @@ enum Command {
 struct Partner {
     /// What it is called: its routes are under `/<name>`
     name: String,
-    /// The project that it becomes a part of
+    /// The project that it becomes a part of: Rollcall's sources, with the SDK and the canonical schemas
     #[arg(long, value_name = "DIR", default_value = ".")]
     into: PathBuf,
     /// The vendor's own OpenAPI document, 3.0 or 3.1, YAML or JSON; taken as it is, with an overlay that is proposed beside it
