@@ -9,6 +9,7 @@
 
 mod aside;
 mod erase;
+mod explain;
 mod held;
 mod hold;
 mod keeping;
@@ -31,6 +32,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 pub use self::erase::{ERASE, EraseError, Erased};
+pub use self::explain::{Because, Explanation, Recalled, weigh};
 use self::hold::Holding;
 use self::known::Known;
 use self::payload::check;
@@ -194,8 +196,7 @@ impl Ingest {
         dry_run: bool,
     ) -> Work<'w> {
         let options = options_text(&sender.options);
-        let parts = [loaded.mapper.digest(), loaded.partner.digest, self.canonical.digest(), Digest::of(&options)];
-        let mapping = Digest::of_parts(parts.iter().map(|digest| digest.as_bytes().as_slice()));
+        let mapping = self.mapping(loaded, &options);
         Work {
             ingest: self,
             sender,
@@ -213,6 +214,12 @@ impl Ingest {
             holding: Holding::of(operation),
             costs: Arc::default(),
         }
+    }
+
+    /// Digest of all that mapping a record depends on beside the record.
+    fn mapping(&self, loaded: &Loaded, options: &[u8]) -> Digest {
+        let parts = [loaded.mapper.digest(), loaded.partner.digest, self.canonical.digest(), Digest::of(options)];
+        Digest::of_parts(parts.iter().map(|digest| digest.as_bytes().as_slice()))
     }
 
     /// Whether a body can be acknowledged before it is worked on: it is JSON, what is around its records is as

@@ -111,6 +111,10 @@ pub struct Limits {
     pub remap_records_per_second_max: u32,
     /// Entities of each kind, and troubles of each record type, that a remap names; further ones are only counted.
     pub remap_details_max: usize,
+    /// Records of one entity that are explained: each is mapped as often as it has values.
+    pub explained_records_max: usize,
+    /// Stored versions that are tried to find out which of them mapped a record, beside the one in use.
+    pub explained_versions_max: usize,
     /// Seconds after which planning an upgrade looks at no further connection.
     pub plan_seconds_max: u64,
     /// Deliveries of one partner that are mapped at the same time.
@@ -260,6 +264,8 @@ impl Default for Limits {
             remap_records: 500,
             remap_records_per_second_max: 5_000,
             remap_details_max: 200,
+            explained_records_max: 20,
+            explained_versions_max: 20,
             plan_seconds_max: 240,
             partner_mappings_max: 4,
             shutdown_seconds_max: 30,

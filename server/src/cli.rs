@@ -9,6 +9,7 @@ mod completions;
 mod connection;
 mod demo;
 mod erase;
+mod explain;
 mod export;
 mod fixture;
 mod held;
@@ -72,6 +73,7 @@ enum Command {
     Bundle(bundle::Bundles),
     Partner(partner::Partners),
     Connection(connection::Connections),
+    Explain(explain::Explain),
     Export(export::Export),
     Fixture(fixture::Fixture),
     Infer(infer::Infer),
@@ -133,6 +135,7 @@ impl Cli {
             Command::Bundle(command) => command.run(),
             Command::Partner(command) => command.run(),
             Command::Connection(command) => command.run(),
+            Command::Explain(command) => command.run(),
             Command::Export(command) => command.run(),
             Command::Fixture(command) => command.run(),
             Command::Infer(command) => command.run(),

@@ -18,6 +18,7 @@ pub mod diff;
 pub mod erasing;
 pub mod evidence;
 pub mod examples;
+pub mod explaining;
 #[cfg(test)]
 mod fixture;
 pub mod hands;

@@ -16,6 +16,9 @@ use crate::limits::Limits;
 /// Levels of nesting in a record: it was checked when it came.
 const DEPTH_MAX: u32 = 1_024;
 
+/// Bytes of records that are tried at a time: each value has a record of its own.
+const TRIED_BYTES: usize = 4 << 20;
+
 /// What a record's values are good for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Reliance {
@@ -76,24 +79,29 @@ impl Mapper {
                 .collect();
             self.map(canonical, options, &inputs, &Budget::new(&limits))
         };
-        let variant = |nth: usize, with: Option<&str>| Variant {
-            nth,
-            body: varied(&body, Some(nth).filter(|nth| *nth < bodies), with),
-            ancestors: varied(&ancestors, nth.checked_sub(bodies), with),
-        };
         let whole = Variant { nth: usize::MAX, body: input.body.to_vec(), ancestors: input.ancestors.to_vec() };
-        let mut other = vec![whole];
-        for (nth, (_, value)) in all.iter().enumerate().take(tried) {
-            other.extend(changed(value).iter().map(|with| variant(nth, Some(with))));
-        }
-        let mut answers = map(&other)?.into_iter();
-        let original = answers.next().map(|mapped| mapped.outcome);
+        let original = map(&[whole])?.into_iter().next().map(|mapped| mapped.outcome);
         let Some(Outcome::Contributions(original)) = original else { return Ok(Reliance::default()) };
+        let together = (TRIED_BYTES / (input.body.len() + input.ancestors.len()).max(1)).max(1);
+        let attempt = |attempts: &[(usize, Option<String>)], findings: &mut [Finding]| {
+            for some in attempts.chunks(together) {
+                let variant = |(nth, with): &(usize, Option<String>)| Variant {
+                    nth: *nth,
+                    body: varied(&body, Some(*nth).filter(|nth| *nth < bodies), with.as_deref()),
+                    ancestors: varied(&ancestors, nth.checked_sub(bodies), with.as_deref()),
+                };
+                let variants: Vec<_> = some.iter().map(variant).collect();
+                findings_of(&original, &variants, map(&variants)?.into_iter(), findings);
+            }
+            Ok::<_, MapError>(())
+        };
         let mut findings = vec![Finding::default(); tried];
-        findings_of(&original, &other[1..], answers, &mut findings);
-        let left: Vec<_> =
-            (0..tried).filter(|nth| findings[*nth].effects.is_empty()).map(|nth| variant(nth, None)).collect();
-        findings_of(&original, &left, map(&left)?.into_iter(), &mut findings);
+        let values = all.iter().enumerate().take(tried);
+        let other = values.flat_map(|(nth, (_, value))| changed(value).into_iter().map(move |with| (nth, Some(with))));
+        attempt(&other.collect::<Vec<_>>(), &mut findings)?;
+        let left = (0..tried).filter(|nth| findings[*nth].effects.is_empty()).map(|nth| (nth, None));
+        let left: Vec<_> = left.collect();
+        attempt(&left, &mut findings)?;
         let places = all.into_iter().zip(findings).map(|((pointer, _), found)| Place {
             pointer: pointer.clone(),
             effects: if found.taken { found.effects } else { BTreeSet::from([Effect::Record]) },
@@ -146,20 +154,38 @@ fn said(contributions: &[Contribution]) -> Said<'_> {
     said
 }
 
+/// What is different. An entity that is called otherwise now is compared with what it was called before: what its name is
+/// made of may well be what it says, too.
 fn differences(before: &Said<'_>, now: &Said<'_>) -> BTreeSet<Effect> {
     let mut effects = BTreeSet::new();
-    for (key @ (kind, source_id), fields) in
-        before.iter().chain(now.iter().filter(|(key, _)| !before.contains_key(*key)))
-    {
-        let (Some(before), Some(now)) = (before.get(key), now.get(key)) else {
-            effects.insert(Effect::Entity(*kind, (*source_id).to_owned()));
-            continue;
-        };
-        let names = fields.keys().chain(now.keys());
-        let differing = names.filter(|field| before.get(*field) != now.get(*field));
-        effects.extend(differing.map(|field| Effect::Field(*kind, (*source_id).to_owned(), *field)));
+    let (mut gone, mut come) = (Vec::new(), Vec::new());
+    for (key, fields) in before {
+        match now.get(key) {
+            Some(others) => effects.extend(differing(key, fields, others)),
+            None => gone.push((key, fields)),
+        }
+    }
+    come.extend(now.iter().filter(|(key, _)| !before.contains_key(*key)));
+    let all = gone.iter().map(|(key, _)| *key).chain(come.iter().map(|(key, _)| *key));
+    effects.extend(all.map(|(kind, source_id)| Effect::Entity(*kind, (*source_id).to_owned())));
+    for gone in gone.chunk_by(|(one, _), (other, _)| one.0 == other.0) {
+        let come: Vec<_> = come.iter().filter(|(key, _)| key.0 == gone[0].0.0).collect();
+        if come.len() == gone.len() {
+            effects
+                .extend(gone.iter().zip(come).flat_map(|((key, fields), (_, others))| differing(key, fields, others)));
+        }
     }
     effects
+}
+
+fn differing(
+    (kind, source_id): &(KindId, &str),
+    before: &BTreeMap<u16, Vec<&Value>>,
+    now: &BTreeMap<u16, Vec<&Value>>,
+) -> Vec<Effect> {
+    let names: BTreeSet<_> = before.keys().chain(now.keys()).collect();
+    let differing = names.into_iter().filter(|field| before.get(*field) != now.get(*field));
+    differing.map(|field| Effect::Field(*kind, (*source_id).to_owned(), *field)).collect()
 }
 
 /// All values without parts, in their order.
@@ -283,8 +309,12 @@ impl Varied<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{changed, leaves, varied};
+    use std::collections::BTreeSet;
+
+    use super::{Effect, changed, differences, leaves, said, varied};
+    use crate::canonical::KindId;
     use crate::json::Json;
+    use crate::map::{Contribution, Value};
 
     const RECORD: &[u8] = br#"{"a":[1,{"b":"x"}],"c":[],"d":{"e":null}}"#;
 
@@ -325,6 +355,29 @@ mod tests {
         ];
         for (value, wanted) in table {
             assert_eq!(changed(&Json::parse(value.as_bytes(), 1).unwrap()).join(" "), wanted, "{value}");
+        }
+    }
+
+    #[test]
+    fn what_is_called_otherwise_is_compared_with_what_it_was_called() {
+        let contribution = |id: &str, title: &str| Contribution {
+            kind: KindId(0),
+            source_id: id.to_owned(),
+            fields: vec![(0, Value::Text(title.to_owned())), (1, Value::Boolean(true))],
+        };
+        let entity = |id: &str| Effect::Entity(KindId(0), id.to_owned());
+        let field = |id: &str, nth: u16| Effect::Field(KindId(0), id.to_owned(), nth);
+        let found = |before: &[Contribution], now: &[Contribution]| differences(&said(before), &said(now));
+        let before = [contribution("a", "A"), contribution("c", "C")];
+        let table = [
+            (vec![contribution("a", "A"), contribution("c", "D")], vec![field("c", 0)]),
+            (vec![contribution("b", "B"), contribution("c", "C")], vec![field("a", 0), entity("a"), entity("b")]),
+            (vec![contribution("b", "A"), contribution("c", "C")], vec![entity("a"), entity("b")]),
+            (vec![contribution("c", "C")], vec![entity("a")]),
+            (before.to_vec(), vec![]),
+        ];
+        for (now, wanted) in table {
+            assert_eq!(found(&before, &now), wanted.into_iter().collect::<BTreeSet<_>>(), "{now:?}");
         }
     }
 }

@@ -50,12 +50,17 @@ impl ServerArgs {
 impl Operator {
     /// Reads something, and prints it.
     pub(super) fn get<const N: usize>(&self, path: &str, query: Query<'_, N>) -> anyhow::Result<Outcome> {
-        tell(&self.ask("GET", &asked(path, query), &Value::Null, false)?)
+        tell(&self.look(path, query)?)
+    }
+
+    /// Reads something.
+    pub(super) fn look<const N: usize>(&self, path: &str, query: Query<'_, N>) -> anyhow::Result<Reply> {
+        self.ask("GET", &asked(path, query), &Value::Null, false)
     }
 
     /// Reads something that has to be there.
     pub(super) fn read<const N: usize>(&self, path: &str, query: Query<'_, N>) -> anyhow::Result<Value> {
-        let reply = self.ask("GET", &asked(path, query), &Value::Null, false)?;
+        let reply = self.look(path, query)?;
         anyhow::ensure!(reply.is_success(), "the server says: {}", reply.body);
         answer(&reply)
     }

@@ -2,6 +2,7 @@
 
 mod connections;
 pub(super) mod erasures;
+mod explanation;
 pub(super) mod held;
 pub(super) mod likeness;
 pub(super) mod partners;
@@ -32,6 +33,7 @@ pub(super) fn router() -> Router<Arc<App>> {
         .route("/tenants/{tenant}/connections/{connection}/erasures", post(erasures::erase))
         .route("/tenants/{tenant}/connections/{connection}", post(connections::change))
         .route("/connections", get(connections::list))
+        .route("/entities/{sourcedId}/explanation", get(explanation::show))
         .route("/bundles", post(partners::upload))
         .route("/partners", get(partners::list))
         .route("/partners/{partner}/versions", get(partners::versions))

@@ -37,7 +37,7 @@ pub(super) fn router() -> Router<Arc<App>> {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::routes) struct Single {
-    tenant: Option<String>,
+    pub(in crate::routes) tenant: Option<String>,
 }
 
 async fn unknown() -> Problem {

@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-use super::{Foreseen, REMAP, RemapError, Sample, operation};
+use super::{Foreseen, REMAP, RemapError, Sample};
 use crate::delivery::{Counts, Held, Report, Status};
 use crate::description::ProblemClass;
-use crate::digest::Digest;
-use crate::ingest::{Ingest, Loaded, Sender};
+use crate::ingest::{Ingest, Loaded, Sender, options_text};
 use crate::store::archive::StoredCall;
 use crate::store::{Connection, StoreError};
 
@@ -19,7 +18,7 @@ impl Ingest {
         let archive = self.store.archive();
         let Some((last, _)) = archive.last(&connection, REMAP).await? else { return Ok(false) };
         let last = archive.call(&connection, last).await?;
-        Ok(last.is_some_and(|last| last.sha256 == *self.mapping(sender, loaded).as_bytes()))
+        Ok(last.is_some_and(|last| last.sha256 == *self.mapping(loaded, &options_text(&sender.options)).as_bytes()))
     }
 
     /// Keeps a remap that has to wait, as a delivery that is held; says which, and what is told of it. `counts` are what it
@@ -34,7 +33,7 @@ impl Ingest {
         held: Held,
     ) -> Result<(Uuid, Report), RemapError> {
         let connection = self.connect(sender, loaded).await?;
-        let mapping = self.mapping(sender, loaded);
+        let mapping = self.mapping(loaded, &options_text(&sender.options));
         let waiting = self.waiting(&connection).await?;
         let plan = |call: &StoredCall| Some(call.report.as_ref()?.held.as_ref()?.plan.clone());
         let is_twin =
@@ -67,7 +66,7 @@ impl Ingest {
     ) -> Result<Option<Foreseen>, RemapError> {
         let foreseen = self.foresee(sender, loaded, loaded, Sample::All, &|_, _| {}).await?;
         let shown = call.report.as_ref().and_then(|report| report.held.as_ref());
-        let is_that = call.sha256 == *self.mapping(sender, loaded).as_bytes()
+        let is_that = call.sha256 == *self.mapping(loaded, &options_text(&sender.options)).as_bytes()
             && shown.is_some_and(|shown| shown.plan == foreseen.plan);
         if !is_that && !anyway {
             return Ok(None);
@@ -82,11 +81,5 @@ impl Ingest {
     async fn waiting(&self, connection: &Connection) -> Result<Vec<StoredCall>, StoreError> {
         let held = self.store.archive().held(connection).await?;
         Ok(held.into_iter().filter(|call| call.operation == REMAP).collect())
-    }
-
-    /// Digest of all that mapping a record depends on beside the record.
-    fn mapping(&self, sender: &Sender, loaded: &Loaded) -> Digest {
-        let (operation, nothing) = (operation(), self.nothing(Digest::of(b"")));
-        self.work(sender, loaded, &operation, &nothing, true).mapping
     }
 }

@@ -113,6 +113,19 @@ fn operating() -> Vec<Endpoint> {
         .answers(object(&[("dryRun", json!({"type": "boolean"})), ("erased", json!({"type": "object"}))]))
         .dry_run()
         .problems(&[404, 422]),
+        Endpoint::get(
+            "/admin/v1/entities/{sourcedId}/explanation",
+            "explainEntity",
+            "Why an entity says what it says: delivery, version and values behind each field",
+        )
+        .query::<api::Single>()
+        .answers(object(&[
+            ("kind", json!({"type": "string"})),
+            ("sourcedId", id()),
+            ("sources", list("Source")),
+            ("omitted", json!({"type": "integer"})),
+        ]))
+        .problems(&[404, 503]),
         Endpoint::get("/admin/v1/erasures", "listErasures", "Who was erased, as digests")
             .answers(object(&[("erasures", list("Erasure"))])),
         Endpoint::post("/admin/v1/erasures", "eraseAgain", "Do erasures again, after a backup was put in place")
