@@ -17,7 +17,7 @@ use rollcall_tests::site::Site;
 use serde_json::{Value, json};
 
 use crate::state::{KINDS, entities, everything, feed_end, text};
-use crate::{on_every_database, site_on};
+use crate::{on_every_database, site, site_on};
 
 on_every_database!(
     what_a_plan_says_is_what_happens_and_a_stale_one_is_refused,
@@ -62,6 +62,15 @@ fn what_a_plan_says_is_what_happens_and_a_stale_one_is_refused(kind: Kind) {
     let applied: Value = serde_json::from_str(&applied).unwrap();
     assert_eq!((&applied["plan"], &applied["moved"]), (&json!(plan), &json!(["north/annex"])));
     is_as_foreseen(&server, &before, end, school);
+    let figures = server.get("/metrics", "operator").text();
+    let whose = r#"tenant="north",connection="school",partner="jusoor""#;
+    let mapped = school["records"].as_object().unwrap().values().map(|of| of["mapped"].as_u64().unwrap()).sum::<u64>();
+    for line in [
+        format!("rollcall_remapped_records_total{{{whose}}} {mapped}"),
+        format!("rollcall_remap_records_left{{{whose}}} 0"),
+    ] {
+        assert!(mapped > 0 && figures.contains(&line), "no {line} in {figures}");
+    }
 
     let history = server.get_json(&format!("/admin/v1/partners/{PARTNER}/activations"), "operator");
     assert_eq!(history["activations"][0]["plan"], json!(plan), "{history}");
@@ -78,6 +87,26 @@ fn what_a_plan_says_is_what_happens_and_a_stale_one_is_refused(kind: Kind) {
     let server = site.start();
     let refused = rollcall(&server, &["partner", "apply", &stale], 1);
     assert!(refused.contains("options or canonical schemas have changed"), "{refused}");
+}
+
+#[test]
+fn a_plan_says_what_the_examples_come_to_and_where_that_is_otherwise_than_before() {
+    let mut site = site();
+    site.copy_schemas();
+    let server = site.start();
+    let other = another(&site);
+    assert!(rollcall(&server, &["partner", "plan", &other], 0).contains("It has no examples."));
+    rollcall(&server, &["partner", "apply", "--bundle", &other], 0);
+    let bundle = site.path().join("plain.rcb").display().to_string();
+    let said = rollcall(&server, &["partner", "plan", &bundle], 0);
+    assert!(said.contains("Its examples, ") && said.contains("otherwise than before at /entities/"), "{said}");
+    let plan: Value = serde_json::from_str(&rollcall(&server, &["partner", "plan", &bundle, "--json"], 0)).unwrap();
+    let examples = plan["body"]["examples"].as_array().unwrap();
+    assert!(!examples.is_empty() && examples.iter().all(|example| example["otherwise"] == json!([])), "{plan}");
+    let changed = examples.iter().flat_map(|example| example["changed"].as_array().unwrap());
+    assert!(changed.filter_map(Value::as_str).any(|place| place.contains("/teacher:")), "{plan}");
+    assert!(examples.iter().any(|example| example["entities"]["user"].as_u64() > Some(0)), "{plan}");
+    assert_eq!(server.get_json("/admin/v1/plans", "operator"), json!({"plans": []}), "none is being made");
 }
 
 /// What readers see is what was foreseen, and nothing else.

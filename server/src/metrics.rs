@@ -169,6 +169,16 @@ pub fn shadowed(partner: &str, outcome: &'static str) {
     counter!(SHADOWED.name, "partner" => partner.to_owned(), "outcome" => outcome).increment(1);
 }
 
+/// Says that so many stored records are about to be mapped anew; none is left when the guard is dropped.
+pub fn remapping(sender: &Sender, partner: &str, left: u64) -> impl Drop + Send + use<> {
+    connection::of(&sender.tenant, &sender.connection, partner).remapping(left)
+}
+
+/// Counts stored records that were mapped anew, and says how many are left.
+pub fn remapped(sender: &Sender, partner: &str, records: u64, left: u64) {
+    connection::of(&sender.tenant, &sender.connection, partner).remapped(records, left);
+}
+
 /// Counts an attempt to send a webhook.
 pub fn sent(send: &DueSend, outcome: SendOutcome, took: Duration) {
     let outcome = match outcome {

@@ -4,6 +4,8 @@
 //! Between two parts it is the turn of whoever sends, and no more is mapped in a second than may be. What was mapped is known
 //! by the records themselves: where it ends early (the process does), whoever asks for it again goes on where it stopped.
 
+mod planning;
+
 use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,14 +20,20 @@ use serde::Serialize;
 use tokio::time::{Instant, sleep_until};
 use uuid::Uuid;
 
+pub use self::planning::{Plannings, Progress as PlanProgress};
 use crate::access::Connection;
 use crate::app::App;
 use crate::intake::blocking;
+use crate::metrics;
 use crate::problem::Problem;
 
 /// How far mapping anew is that was asked for since the process started.
 #[derive(Debug, Default)]
-pub struct Remaps(Mutex<HashMap<ConnectionName, Progress>>);
+pub struct Remaps {
+    all: Mutex<HashMap<ConnectionName, Progress>>,
+    /// How far plans are that are being made.
+    pub plans: Plannings,
+}
 
 /// How far mapping a connection anew is, and what came of it.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -95,7 +103,7 @@ impl Remaps {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<ConnectionName, Progress>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -120,17 +128,18 @@ fn name(of: &Connection) -> ConnectionName {
     (of.sender.tenant.clone(), of.sender.connection.clone())
 }
 
-/// What version `to`, or the one in use, would make of what is stored of a connection.
+/// What version `to`, or the one in use, would make of what is stored of a connection. How far that is, is told of `plan`.
 pub async fn foresee(
     app: &Arc<App>,
     of: &Arc<Connection>,
     to: Option<Arc<Loaded>>,
     sample: Sample,
+    plan: Option<Uuid>,
 ) -> Result<Foreseen, Problem> {
     let from = in_use(app, of)?;
     let to = to.unwrap_or_else(|| Arc::clone(&from));
     let (app, of) = (Arc::clone(app), Arc::clone(of));
-    blocking(async move { look(&app, &of, &from, &to, sample).await }).await?
+    blocking(async move { look(&app, &of, &from, &to, sample, plan).await }).await?
 }
 
 /// Looks; anew, when nobody else is let in, where something was committed meanwhile.
@@ -140,9 +149,13 @@ async fn look(
     from: &Loaded,
     to: &Loaded,
     sample: Sample,
+    plan: Option<Uuid>,
 ) -> Result<Foreseen, Problem> {
     let sender = &of.sender;
     let told = |done: usize, all: usize| {
+        if let Some(plan) = plan {
+            app.remaps.plans.read(plan, done, all);
+        }
         tracing::debug!(tenant = sender.tenant, connection = sender.connection, done, all, "looking");
     };
     let foreseen = app.ingest.foresee(sender, from, to, sample, &told).await;
@@ -228,10 +241,11 @@ async fn run(
     let is_approved = approved.is_some();
     let foreseen = match approved {
         Some(foreseen) => foreseen,
-        None => foresee(app, of, Some(Arc::clone(loaded)), Sample::All).await?,
+        None => foresee(app, of, Some(Arc::clone(loaded)), Sample::All, None).await?,
     };
     let left = foreseen.parts.iter().map(|part| part.len() as u64).sum();
     app.remaps.tell(of, |progress| progress.left = Some(left));
+    let _left = metrics::remapping(&of.sender, &of.partner, left);
     if !is_approved && let Some((held, report)) = held_back(app, of, loaded, &foreseen).await? {
         app.remaps.tell(of, |progress| {
             progress.held = Some(held);
@@ -247,6 +261,7 @@ async fn run(
         let report = one(app, of, loaded, part, place).await?;
         app.remaps.tell(of, |progress| progress.add(part, &report));
         records += part.len() as u64;
+        metrics::remapped(&of.sender, &of.partner, part.len() as u64, left - records);
         if !app.is_ready() {
             let detail = "the server is being stopped; whoever asks for it again goes on where this stopped";
             return Err(Problem::unavailable("stopped", detail));

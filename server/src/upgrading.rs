@@ -1,5 +1,5 @@
-//! Turns a version that is stored into the plan of an upgrade to it: what is different for those who call, and what would
-//! become of all that is stored. Nothing is changed by that; the plan is kept, with what it was made under.
+//! Turns a version that is stored into the plan of an upgrade to it: what its examples come to, what is different for those who
+//! call, and what would become of all that is stored. Nothing is changed by that; the plan is kept, with what it was made under.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -12,12 +12,14 @@ use rollcall_core::upgrade::{self, Change};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use crate::access::Connection;
 use crate::app::App;
+use crate::intake::blocking;
 use crate::problem::Problem;
 use crate::remapping::foresee;
-use crate::versions::{conditions, data, unfit_connections};
+use crate::versions::{Tried, conditions, data, unfit_connections};
 
 /// What a plan says beside whom and which version it is about.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -31,6 +33,9 @@ pub struct Planned {
     pub from: Option<String>,
     /// Why it would be refused.
     pub refused: Vec<String>,
+    /// What the examples in its bundle come to.
+    #[serde(default)]
+    pub examples: Vec<Tried>,
     /// What is different in the description.
     pub changes: Vec<Change>,
     /// What would become of what is stored.
@@ -72,15 +77,20 @@ pub async fn plan(
         changes: from.as_ref().map_or_else(Vec::new, |from| upgrade::changes(&from.partner, &to.partner)),
         ..Planned::default()
     };
+    match examples(app, &to, from.as_ref()).await? {
+        Ok(examples) => planned.examples = examples,
+        Err(reason) => planned.refused.push(reason),
+    }
     let end = Instant::now() + Duration::from_secs(app.ingest.limits.plan_seconds_max);
-    if from.is_some() {
-        for connection in following(app, partner) {
-            planned.connections.push(of_connection(app, &connection, &to, sample, end).await);
-        }
+    let id = app.ingest.clock.next_id();
+    let following = if from.is_some() { following(app, partner) } else { Vec::new() };
+    let _making = app.remaps.plans.begin(id, partner, &to.version.to_string(), following.len());
+    for connection in following {
+        planned.connections.push(of_connection(app, &connection, &to, sample, (id, end)).await);
     }
     planned.text = text(&to, from.as_deref(), &planned);
     let plan = StoredPlan {
-        id: app.ingest.clock.next_id(),
+        id,
         partner: partner.to_owned(),
         version: to.version,
         after: active.number,
@@ -90,6 +100,16 @@ pub async fn plan(
     };
     office.put_plan(&plan).await?;
     Ok(plan)
+}
+
+/// What the examples in a version's bundle come to.
+async fn examples(
+    app: &Arc<App>,
+    to: &Arc<Loaded>,
+    from: Option<&Arc<Loaded>>,
+) -> Result<Result<Vec<Tried>, String>, Problem> {
+    let (app, to, from) = (Arc::clone(app), Arc::clone(to), from.cloned());
+    Ok(blocking(async move { app.versions.examples(&app, &to, from.as_deref()).await }).await??)
 }
 
 /// The connections that would follow: those that have no version of their own.
@@ -108,7 +128,7 @@ async fn of_connection(
     connection: &Arc<Connection>,
     to: &Arc<Loaded>,
     sample: Sample,
-    end: Instant,
+    (plan, end): (Uuid, Instant),
 ) -> OfConnection {
     let sender = &connection.sender;
     let name = format!("{}/{}", sender.tenant, sender.connection);
@@ -116,7 +136,8 @@ async fn of_connection(
         let unknown = Some("planning took too long (`plan_seconds_max`); a sample takes less".to_owned());
         return OfConnection { connection: name, difference: None, unknown };
     }
-    match foresee(app, connection, Some(Arc::clone(to)), sample).await {
+    app.remaps.plans.next(plan, &name);
+    match foresee(app, connection, Some(Arc::clone(to)), sample, Some(plan)).await {
         Ok(foreseen) => {
             tracing::info!(tenant = sender.tenant, connection = sender.connection, "an upgrade was looked at");
             OfConnection { connection: name, difference: Some(foreseen.difference), unknown: None }
@@ -135,6 +156,7 @@ fn text(to: &Loaded, from: Option<&Loaded>, planned: &Planned) -> String {
     for reason in &planned.refused {
         push(&mut text, format_args!("\nIt would be refused: {reason}\n"));
     }
+    examples_told(&planned.examples, &mut text);
     let breaking = planned.changes.iter().filter(|change| change.breaks.is_some()).count();
     push(&mut text, format_args!("\nWhat is different, {breaking} of {} break somebody:\n\n", planned.changes.len()));
     text.push_str(&upgrade::listed(&planned.changes));
@@ -147,6 +169,18 @@ fn text(to: &Loaded, from: Option<&Loaded>, planned: &Planned) -> String {
         }
     }
     text
+}
+
+fn examples_told(examples: &[Tried], text: &mut String) {
+    if examples.is_empty() {
+        text.push_str("\nIt has no examples.\n");
+        return;
+    }
+    let sound = examples.iter().filter(|tried| tried.failure().is_none()).count();
+    push(text, format_args!("\nIts examples, {sound} of {} come to what they say:\n\n", examples.len()));
+    for tried in examples {
+        push(text, format_args!("  {}\n", tried.line()));
+    }
 }
 
 fn push(text: &mut String, what: std::fmt::Arguments<'_>) {

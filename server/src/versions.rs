@@ -7,6 +7,7 @@
 mod begin;
 mod decide;
 mod examine;
+mod examples;
 mod follow;
 mod watch;
 
@@ -28,8 +29,10 @@ use tokio::sync::Notify;
 pub use self::begin::{begin, tidy};
 pub use self::decide::{DecideError, Wish, conditions, data, decide, keep};
 pub use self::examine::{ExamineError, Examined, examine, unfit_connections};
+pub use self::examples::Tried;
 pub use self::follow::{catch_up, work};
 pub use self::watch::watch;
+use crate::app::App;
 use crate::registry::Table;
 
 /// What this process follows operators' decisions with.
@@ -130,6 +133,21 @@ impl Versions {
         };
         let wrong = Self::fit(store, &mut loaded).await?;
         Ok(if wrong.is_empty() { Ok(self.share(loaded)) } else { Err(wrong.join("; ")) })
+    }
+
+    /// What the examples in a stored version's bundle come to, by it and by the version in use. Maps: on a thread that may
+    /// block.
+    pub async fn examples(
+        &self,
+        app: &App,
+        loaded: &Loaded,
+        in_use: Option<&Loaded>,
+    ) -> Result<Result<Vec<Tried>, String>, StoreError> {
+        let Some(bytes) = app.ingest.store.administration().bundle(loaded.version).await? else {
+            return Ok(Err("it is not stored any more".to_owned()));
+        };
+        let bundle = Bundle::open(&bytes, &self.limits).map_err(|error| told(&error));
+        Ok(bundle.and_then(|bundle| examples::tried(app, &bundle, loaded, in_use)))
     }
 
     /// Gives a version the columns that the database has beside; says why it cannot have its own.

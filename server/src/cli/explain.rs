@@ -1,11 +1,10 @@
 //! `rollcall explain`: why an entity says what it says.
 
-use anyhow::Context as _;
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::Outcome;
-use super::operator::{Operator, tell};
+use super::operator::{ServerArgs, answer, tell};
 
 /// Characters of a field's name before what it depends on stands in line.
 const FIELD_CHARS: usize = 18;
@@ -26,19 +25,18 @@ pub(super) struct Explain {
     /// Print JSON
     #[arg(long)]
     json: bool,
-    /// The server
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
-    server: String,
+    #[command(flatten)]
+    server: ServerArgs,
 }
 
 impl Explain {
     pub(super) fn run(self) -> anyhow::Result<Outcome> {
         let path = format!("entities/{}/explanation", self.sourced_id);
-        let reply = Operator::at(&self.server)?.look(&path, [("tenant", self.tenant)])?;
+        let reply = self.server.operator()?.look(&path, [("tenant", self.tenant)])?;
         if self.json || !reply.is_success() {
             return tell(&reply);
         }
-        let told: Value = serde_json::from_str(&reply.body).context("the server's answer is not JSON")?;
+        let told = answer(&reply)?;
         println!("{} {}", word(&told, "kind"), word(&told, "sourcedId"));
         let sources = told["sources"].as_array().map(Vec::as_slice).unwrap_or_default();
         if sources.is_empty() {

@@ -1,5 +1,7 @@
 //! `rollcall partner`: which versions of partners a running server uses.
 
+mod planning;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::{bail, ensure};
@@ -229,9 +231,11 @@ fn partner_of(operator: &Operator, plan: Uuid) -> anyhow::Result<String> {
     Ok(plan["partner"].as_str().unwrap_or_default().to_owned())
 }
 
-/// Has a plan made, and prints it with its id.
+/// Has a plan made, says how far it is, and prints it with its id.
 fn plan(operator: &Operator, partner: &str, wanted: &Value, as_json: bool) -> anyhow::Result<Outcome> {
-    let reply = operator.ask("POST", &format!("partners/{}/plans", step(partner)), wanted, false)?;
+    let reply = planning::while_told(operator, partner, || {
+        operator.ask("POST", &format!("partners/{}/plans", step(partner)), wanted, false)
+    })?;
     let made = answer(&reply)?;
     match (made["id"].as_str(), made["body"]["text"].as_str()) {
         (Some(id), Some(text)) if reply.is_success() && !as_json => {

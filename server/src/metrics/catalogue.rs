@@ -115,6 +115,10 @@ metrics! {
     SHADOWED = Kind::Counter, "rollcall_shadow_deliveries_total", &["partner", "outcome"],
         "What a version that runs beside the one in use makes of deliveries: same, different, refused, faulted; dropped \
          ones are not looked at.";
+    REMAPPED = Kind::Counter, "rollcall_remapped_records_total", OF_CONNECTION,
+        "Stored records that were mapped anew by the version in use.";
+    REMAP_LEFT = Kind::Gauge, "rollcall_remap_records_left", OF_CONNECTION,
+        "Stored records that are left where mapping anew is under way; 0 where it is not.";
     SENDS = Kind::Counter, "rollcall_webhook_attempts_total", &["tenant", "connection", "partner", "outcome"],
         "Attempts to send a webhook: succeeded, retried, failed (given up).";
     SEND_SECONDS = Kind::Histogram(SECONDS), "rollcall_webhook_attempt_duration_seconds", OF_CONNECTION,

@@ -4,14 +4,14 @@ use std::collections::HashMap;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
-use ::metrics::{Counter, Histogram, counter, histogram};
+use ::metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 use rollcall_core::costs::{Costs, Rows, Stage as Part};
 use rollcall_core::delivery::{Report, Status};
 use rollcall_core::ingest::{Meter, Sender};
 
 use super::catalogue::{
-    AGAIN, BODY_BYTES, DELIVERIES, ENTITIES, FUEL_USED, MEMORY_USED, RECORDS, ROWS, SEND_SECONDS, SENDS, STAGE_SECONDS,
-    WARNINGS, WHOSE,
+    AGAIN, BODY_BYTES, DELIVERIES, ENTITIES, FUEL_USED, MEMORY_USED, RECORDS, REMAP_LEFT, REMAPPED, ROWS, SEND_SECONDS,
+    SENDS, STAGE_SECONDS, WARNINGS, WHOSE,
 };
 use super::{Metrics, per_connection, precise};
 
@@ -48,7 +48,18 @@ pub(super) struct OfConnection {
     again: Counter,
     fuel: Histogram,
     memory: Histogram,
+    remapped: Counter,
+    remap_left: Gauge,
     attempts: OnceLock<([Counter; ATTEMPTS.len()], Histogram)>,
+}
+
+/// Sets a gauge to zero when what it tells of has ended.
+struct Under(Gauge);
+
+impl Drop for Under {
+    fn drop(&mut self) {
+        self.0.set(0);
+    }
 }
 
 /// The labels that say whose something is.
@@ -88,6 +99,8 @@ impl OfConnection {
             again: counter!(AGAIN.name, &labels),
             fuel: histogram!(FUEL_USED.name, &labels),
             memory: histogram!(MEMORY_USED.name, &labels),
+            remapped: counter!(REMAPPED.name, &labels),
+            remap_left: gauge!(REMAP_LEFT.name, &labels),
             attempts: OnceLock::new(),
             labels,
         }
@@ -117,6 +130,18 @@ impl OfConnection {
                 counter!(ENTITIES.name, &labels).increment(count);
             }
         }
+    }
+
+    /// Says how many stored records are left to be mapped anew, until the guard is dropped.
+    pub(super) fn remapping(&self, left: u64) -> impl Drop + Send + use<> {
+        self.remap_left.set(precise(left));
+        Under(self.remap_left.clone())
+    }
+
+    /// Counts stored records that were mapped anew.
+    pub(super) fn remapped(&self, records: u64, left: u64) {
+        self.remapped.increment(records);
+        self.remap_left.set(precise(left));
     }
 
     /// Counts an attempt to send a webhook; `outcome` is one of [`ATTEMPTS`].

@@ -40,6 +40,7 @@ pub(super) fn router() -> Router<Arc<App>> {
         .route("/partners/{partner}/activations", get(partners::history).post(partners::decide))
         .route("/partners/{partner}/shadow", get(shadow::show).post(shadow::decide))
         .route("/partners/{partner}/plans", get(plans::list).post(plans::make))
+        .route("/plans", get(plans::progress))
         .route("/plans/{plan}", get(plans::show))
         .route("/remaps", get(remaps::list).post(remaps::remap))
         .route("/log", get(partners::log))

@@ -1,5 +1,5 @@
 //! `/admin/v1/partners/{partner}/plans`: `POST` makes the plan of an upgrade to a version that is stored, and changes
-//! nothing; `GET` lists them. `/admin/v1/plans/{plan}` shows one.
+//! nothing; `GET` lists them. `/admin/v1/plans/{plan}` shows one, `/admin/v1/plans` how far those are that are being made.
 
 use std::sync::Arc;
 
@@ -18,6 +18,7 @@ use super::parsed;
 use super::partners::version;
 use crate::app::App;
 use crate::problem::Problem;
+use crate::remapping::PlanProgress;
 use crate::upgrading;
 
 /// Plans in one answer.
@@ -63,6 +64,17 @@ pub(super) async fn list(
         json!({"id": id, "partner": partner, "version": version, "after": after, "at": at, "who": who})
     };
     Ok(Json(json!({"plans": plans.iter().map(line).collect::<Vec<_>>()})))
+}
+
+/// Says how far plans are that this process is making.
+pub(super) async fn progress(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Json<Value>, Problem> {
+    app.operator(&headers)?;
+    let told = |(id, progress): (Uuid, PlanProgress)| {
+        let mut told = json!(progress);
+        told["id"] = json!(id);
+        told
+    };
+    Ok(Json(json!({"plans": app.remaps.plans.all().into_iter().map(told).collect::<Vec<_>>()})))
 }
 
 /// Shows a plan.

@@ -79,7 +79,7 @@ async fn foreseen(app: &Arc<App>, wanted: &Wanted, all: &[Arc<Connection>]) -> R
                 Some(loaded.map_err(|reason| Problem::unknown(format!("the version cannot be loaded: {reason}")))?)
             }
         };
-        let foreseen = remapping::foresee(app, of, to, sample).await?;
+        let foreseen = remapping::foresee(app, of, to, sample, None).await?;
         remaps.push(json!({
             "connection": shown(&name(of)),
             "parts": foreseen.parts.len(),

@@ -187,6 +187,8 @@ fn versions() -> Vec<Endpoint> {
             .body::<admin::plans::Wanted>()
             .answers(json!({"type": "object"}))
             .problems(&[404, 422]),
+        Endpoint::get("/admin/v1/plans", "listPlanning", "How far plans are that are being made")
+            .answers(object(&[("plans", objects())])),
         Endpoint::get("/admin/v1/plans/{plan}", "getPlan", "One of them")
             .answers(json!({"type": "object"}))
             .problems(&[404]),
