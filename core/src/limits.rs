@@ -69,6 +69,8 @@ pub struct Limits {
     pub calls_in_progress_max: usize,
     /// Deliveries of one connection that may wait for their turn; further ones are answered with 503.
     pub queue_deliveries_max: usize,
+    /// Calls about single records of one connection that are worked on in one turn, and brought to the disk together.
+    pub calls_together_max: usize,
     /// Deliveries of one connection that may be queued, acknowledged but not worked on; further ones are answered with 503.
     pub queued_deliveries_max: u64,
     /// Seconds that the oldest of them may have waited; while it is older, further ones are answered with 503.
@@ -245,6 +247,7 @@ impl Default for Limits {
             calls_burst_max: 20_000,
             calls_in_progress_max: 256,
             queue_deliveries_max: 256,
+            calls_together_max: 16,
             queued_deliveries_max: 100_000,
             queued_age_seconds_max: 24 * 60 * 60,
             queued_attempts_max: 20,

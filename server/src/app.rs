@@ -22,6 +22,7 @@ use crate::admission::Admission;
 use crate::backlog::Backlog;
 use crate::condition::Condition;
 use crate::config::Config;
+use crate::gathering::Gathering;
 use crate::hands::Hands;
 use crate::metrics::Metrics;
 use crate::presence::Signals;
@@ -60,6 +61,8 @@ pub struct App {
     pub condition: Condition,
     /// Whose turn it is.
     pub turns: Turns,
+    /// Who waits for a turn together with others.
+    pub gathering: Gathering,
     /// Rung when a delivery was queued.
     pub bell: Notify,
     /// What this process is at.

@@ -17,6 +17,7 @@ use uuid::Uuid;
 use crate::access::Connection;
 use crate::app::App;
 use crate::body::{Flaw, Payload};
+use crate::gathering::{self, Call};
 use crate::metrics::{self, Stage};
 use crate::panic;
 use crate::problem::{Finding, Problem};
@@ -136,15 +137,20 @@ pub async fn write(
     dry_run: bool,
 ) -> Result<Written, Problem> {
     let (id, size) = (received.id, received.size);
-    let work = move |app: Arc<App>, from: Arc<Connection>, loaded: Arc<Loaded>| async move {
-        let operation = &loaded.partner.operations[operation];
-        app.ingest.write(&from.sender, &loaded, operation, received, dry_run).await
-    };
     let delivery = (!dry_run).then_some(id);
-    let written = in_turn(app, from, loaded, id, work).await.map_err(|problem| problem.kept_as(delivery))?;
+    let written = if dry_run {
+        let work = move |app: Arc<App>, from: Arc<Connection>, loaded: Arc<Loaded>| async move {
+            let operation = &loaded.partner.operations[operation];
+            app.ingest.write(&from.sender, &loaded, operation, received, dry_run).await
+        };
+        in_turn(app, from, loaded, id, work).await
+    } else {
+        let (from, loaded) = (Arc::clone(from), Arc::clone(loaded));
+        gathering::write(app, Call { from, loaded, operation, received }).await
+    };
+    let written = written.map_err(|problem| problem.kept_as(delivery))?;
     ended(from, loaded, size, &written.report, dry_run);
-    if !dry_run {
-        app.ingest.synced().await.map_err(|error| Problem::from(error).kept_as(delivery))?;
+    if written.concerns_subscribers && !dry_run {
         app.told(&loaded.partner);
     }
     not_refused(written, app.ingest.limits.violations_max).map_err(|problem| problem.kept_as(delivery))

@@ -21,6 +21,7 @@ pub mod examples;
 pub mod explaining;
 #[cfg(test)]
 mod fixture;
+pub mod gathering;
 pub mod hands;
 pub mod holding;
 pub mod infer;

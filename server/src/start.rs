@@ -20,6 +20,7 @@ use crate::backlog::Backlog;
 use crate::condition::Condition;
 use crate::config::{Config, ConfigError};
 use crate::database::{self, DatabaseError};
+use crate::gathering::Gathering;
 use crate::metrics::{self, Metrics, MetricsError};
 use crate::partners::{Folders, PartnersError, host};
 use crate::presence::{self, Signals};
@@ -118,6 +119,7 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<App>, S
         scratch: config.scratch_dir.clone(),
         sample: Duration::from_secs(config.metrics.sample_seconds.max(1)),
         turns: Turns::new(&config.limits),
+        gathering: Gathering::default(),
         bell: Notify::new(),
         hands: Arc::default(),
         signals: Signals::default(),

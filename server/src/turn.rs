@@ -26,10 +26,17 @@ struct Queue {
     turns: Arc<Semaphore>,
 }
 
+/// Somebody waits in a connection's queue, or is worked on, until this is dropped.
+#[derive(Debug)]
+pub struct Place {
+    _permit: OwnedSemaphorePermit,
+}
+
 /// It is your turn until this is dropped.
 #[derive(Debug)]
 pub struct Turn {
-    _permits: [OwnedSemaphorePermit; 3],
+    _permits: [OwnedSemaphorePermit; 2],
+    _place: Option<Place>,
 }
 
 /// Too many are waiting already.
@@ -49,12 +56,28 @@ impl Turns {
 
     /// Waits for the turn of a delivery. Refuses at once where the connection's queue is full.
     pub async fn take(&self, tenant: &str, connection: &str, partner: &str) -> Result<Turn, Busy> {
-        let own = self.queue(format!("{tenant}\n{connection}"), 1, self.waiting_max + 1);
+        let place = self.enter(tenant, connection)?;
+        let turn = self.next(tenant, connection, partner).await?;
+        Ok(Turn { _place: Some(place), ..turn })
+    }
+
+    /// A place in the connection's queue. Refuses at once where that is full.
+    pub fn enter(&self, tenant: &str, connection: &str) -> Result<Place, Busy> {
+        let places = Arc::clone(&self.own(tenant, connection).places);
+        Ok(Place { _permit: places.try_acquire_owned().map_err(|_| Busy)? })
+    }
+
+    /// Waits for the turn of those who have a place already.
+    pub async fn next(&self, tenant: &str, connection: &str, partner: &str) -> Result<Turn, Busy> {
+        let own = self.own(tenant, connection);
         let shared = self.queue(partner.to_owned(), self.partner_max, Semaphore::MAX_PERMITS);
-        let place = Arc::clone(&own.places).try_acquire_owned().map_err(|_| Busy)?;
         let turn = Arc::clone(&own.turns).acquire_owned().await.map_err(|_| Busy)?;
         let mapping = Arc::clone(&shared.turns).acquire_owned().await.map_err(|_| Busy)?;
-        Ok(Turn { _permits: [place, turn, mapping] })
+        Ok(Turn { _permits: [turn, mapping], _place: None })
+    }
+
+    fn own(&self, tenant: &str, connection: &str) -> Arc<Queue> {
+        self.queue(format!("{tenant}\n{connection}"), 1, self.waiting_max + 1)
     }
 
     /// The queue called `name`. Names of connections hold a line feed, names of partners never do.

@@ -32,6 +32,8 @@ pub struct Written {
     pub record: Value,
     /// What the partner's own logic adds to the answer, by name.
     pub told: Value,
+    /// Whether there is something to tell subscribers, or they are others than before.
+    pub concerns_subscribers: bool,
 }
 
 /// The record that a call is about.
@@ -190,9 +192,16 @@ impl Work<'_> {
             numbers: drafted.numbers().clone().into_iter().collect(),
             sends: self.sends(connection, &drafted, &acted.events, is_received).await?,
         };
+        let concerns_subscribers = !beside.sends.is_empty() || self.changes_subscriptions(&drafted);
         let report = Report::new(Status::Applied);
         let (report, _) = self.map_and_commit(connection, &state, &changed, &report, entries, beside, keeping).await?;
-        Ok(told(report, draft, acted))
+        Ok(Written { concerns_subscribers, ..told(report, draft, acted) })
+    }
+
+    /// Whether who is told, or of what, may be another from now on.
+    fn changes_subscriptions(&self, changes: &Changes<'_>) -> bool {
+        let of = self.loaded.partner.webhooks.as_ref().map(|webhooks| webhooks.subscription);
+        changes.drafts().iter().any(|draft| Some(draft.of) == of && draft.is_change())
     }
 
     /// What a call comes to; nothing is stored of it yet.
@@ -345,7 +354,7 @@ fn told(report: Report, draft: Option<Draft>, acted: Acted) -> Written {
         Some(draft) => (Some(draft.key), draft.after.or(draft.before).map_or(Value::Null, Value::Object)),
         None => (None, Value::Null),
     };
-    Written { report, key, record, told: Value::Object(acted.told) }
+    Written { report, key, record, told: Value::Object(acted.told), concerns_subscribers: false }
 }
 
 /// The line of the log about the record that a call is about.

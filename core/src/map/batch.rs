@@ -261,7 +261,6 @@ pub(super) fn cause(error: &wasmtime::Error, guest: &Guest, result_bytes_max: us
         None if format!("{error:?}").contains("fuel allocated for hostcalls") => {
             format!("it returned more than {result_bytes_max} bytes")
         }
-        None if { false } => String::new(),
         None => "it returned what the contract does not allow".to_owned(),
     }
 }

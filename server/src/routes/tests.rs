@@ -34,6 +34,7 @@ use crate::backlog::Backlog;
 use crate::condition::Condition;
 use crate::config::{Config, Secret};
 use crate::credential::Keyring;
+use crate::gathering::Gathering;
 use crate::metrics::Metrics;
 use crate::presence::Signals;
 use crate::rebuilding::Rebuilds;
@@ -212,6 +213,7 @@ impl Server {
             backlog: Backlog::new(&Limits::default()),
             condition: Condition::default(),
             sample: Duration::from_secs(10),
+            gathering: Gathering::default(),
             turns: Turns::new(&Limits::default()),
             bell: tokio::sync::Notify::new(),
             hands: Arc::default(),
