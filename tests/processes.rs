@@ -65,9 +65,10 @@ fn what_a_killed_process_was_at_is_done_by_another_when_its_lease_has_ended() {
     let people: Vec<_> = (1..=PEOPLE).map(|number| json!({"aluno": number})).collect();
     let large = expanded(json!({"events": [{"insert": {"user": people}}]}));
     let sent: BTreeSet<_> = (0..3).map(|connection| send(&dying, connection, &large)).collect();
-    until("each process is at one of them", || {
-        let processes = site.stored().texts("select distinct process::text from claim where process is not null");
-        processes.len() == 3
+    until("each process has begun one of them", || {
+        let begun = "select distinct c.process::text from claim c join delivery d on d.tenant = c.tenant \
+                     and d.connection = c.connection where c.process is not null and d.attempts = 1";
+        site.stored().texts(begun).len() == 3
     });
     dying.kill();
     let small: BTreeSet<_> = (3..CONNECTIONS).map(|connection| send(&one, connection, &named(0))).collect();
