@@ -253,12 +253,13 @@ impl Report {
     }
 }
 
-/// What must be as it was for an identical payload to be answered without being worked on. It counts until the next commit of
-/// its connection, which says anew what was applied last.
+/// What must all be as it was for an identical payload to be answered without being worked on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Applied {
     /// SHA-256 of the body that was applied last.
     pub sha256: [u8; 32],
     /// Mapper, description, canonical schemas, options and operation.
     pub setting: Digest,
+    /// The stored state of the scope's records right after it was applied.
+    pub state: Digest,
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use crate::description::{RecordType, RecordTypeId};
+use crate::digest::Digest;
 use crate::fold::Rank;
 use crate::store::{Gone, HeldRecord, RecordId};
 
@@ -81,8 +82,27 @@ impl State {
         Rank { of: self.names.get(usize::from(held.of.0)).map_or("", String::as_str), key: &held.key }
     }
 
+    /// A digest of all records and what they were when they were last mapped well. Whoever changes a record, adds or
+    /// deletes one, changes it.
+    pub fn digest(&self) -> Digest {
+        let mut all: Vec<_> = self.records.iter().map(|held| (self.rank(held), held.digest)).collect();
+        all.sort_unstable();
+        let parts = all.iter().flat_map(|(rank, digest)| {
+            let digest = digest.as_ref().map_or(&[][..], |digest| digest.as_bytes());
+            [rank.of.as_bytes(), rank.key.as_bytes(), digest]
+        });
+        Digest::of_parts(parts)
+    }
+
     /// Whether a record has still to be mapped that is not one of `changed`.
     pub fn has_open_records(&self, changed: &BTreeSet<RecordId>) -> bool {
         self.records.iter().any(|held| held.digest.is_none() && !changed.contains(&held.id))
+    }
+
+    /// What the records are when those that are `changed` are `put`, or gone.
+    #[must_use]
+    pub fn after(&self, changed: &BTreeSet<RecordId>, put: Vec<HeldRecord>) -> Self {
+        let kept = self.records.iter().filter(|held| !changed.contains(&held.id)).cloned();
+        Self::of(kept.chain(put).collect(), self.names.clone())
     }
 }

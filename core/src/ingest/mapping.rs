@@ -286,6 +286,19 @@ impl<'r, 'a> Changed<'r, 'a> {
     pub(super) fn ids(&self) -> BTreeSet<RecordId> {
         self.records.iter().map(|changed| changed.id).chain(self.removed.iter().map(|held| held.id)).collect()
     }
+
+    /// The records to be mapped, as they will be held.
+    pub(super) fn held_after(&self, bad: &BTreeSet<RecordId>) -> Vec<HeldRecord> {
+        let held = |changed: &ChangedRecord<'_, '_>| HeldRecord {
+            id: changed.id,
+            of: changed.record.of,
+            key: changed.record.key.clone(),
+            digest: changed.digest(bad),
+            waits: false,
+            as_of: changed.resulting.and_then(|resulting| resulting.as_of),
+        };
+        self.records.iter().map(held).collect()
+    }
 }
 
 impl ChangedRecord<'_, '_> {

@@ -86,7 +86,7 @@ impl Work<'_> {
         received: Received,
     ) -> Result<Ingested, IngestError> {
         let limits = &self.ingest.limits;
-        if self.already_applied(&connection) {
+        if self.already_applied(&connection).await? {
             return self.end(&connection, received, unchanged(&connection)).await;
         }
         let types = &self.loaded.partner.records;
@@ -193,9 +193,15 @@ impl Work<'_> {
         if self.operation.asynchronous { entries } else { &[] }
     }
 
-    /// Whether this very body is what was applied last, in this very setting.
-    fn already_applied(&self, connection: &Connection) -> bool {
-        connection.applied == Some(Applied { sha256: self.sha256, setting: self.setting })
+    /// Whether this very body is what was applied last, in this very setting, and nothing has touched the records
+    /// since.
+    async fn already_applied(&self, connection: &Connection) -> Result<bool, IngestError> {
+        match connection.applied {
+            Some(applied) if (applied.sha256, applied.setting) == (self.sha256, self.setting) => {
+                Ok(self.state(connection).await?.digest() == applied.state)
+            }
+            _ => Ok(false),
+        }
     }
 
     pub(super) async fn state(&self, connection: &Connection) -> Result<State, StoreError> {
@@ -511,7 +517,11 @@ impl Work<'_> {
             at: self.ingest.clock.now(),
             next_record: changed.next_record(),
             active: planned.active.clone(),
-            applied: all_good.then_some(Applied { sha256: self.sha256, setting: self.setting }),
+            applied: all_good.then(|| Applied {
+                sha256: self.sha256,
+                setting: self.setting,
+                state: state.after(&ids, changed.held_after(&bad)).digest(),
+            }),
             records,
             gone: changed.gone().to_vec(),
             waits,

@@ -75,14 +75,13 @@ use crate::description::{Partner, RecordTypeId, Selection};
 use crate::table::Column;
 
 /// What is ours whatever the schemas say, oldest first: name and statements.
-const MIGRATIONS: [migration::File; 7] = [
+const MIGRATIONS: [migration::File; 6] = [
     ("hub", include_str!("../../migrations/postgres/0001_hub.sql")),
     ("process", include_str!("../../migrations/postgres/0002_process.sql")),
     ("keep", include_str!("../../migrations/postgres/0003_keep.sql")),
     ("administration", include_str!("../../migrations/postgres/0004_administration.sql")),
     ("call", include_str!("../../migrations/postgres/0005_call.sql")),
-    ("applied", include_str!("../../migrations/postgres/0006_applied.sql")),
-    ("aside", include_str!("../../migrations/postgres/0007_aside.sql")),
+    ("aside", include_str!("../../migrations/postgres/0006_aside.sql")),
 ];
 
 /// Statements that each connection keeps prepared: those of every table, with room to spare.

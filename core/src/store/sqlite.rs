@@ -75,7 +75,7 @@ use crate::description::{Partner, RecordTypeId, Selection};
 use crate::table::Column;
 
 /// What is ours whatever the schemas say, oldest first: name and statements.
-const MIGRATIONS: [(&str, &str); 10] = [
+const MIGRATIONS: [(&str, &str); 9] = [
     ("hub", include_str!("../../migrations/sqlite/0001_hub.sql")),
     ("queue", include_str!("../../migrations/sqlite/0002_queue.sql")),
     ("number", include_str!("../../migrations/sqlite/0003_number.sql")),
@@ -84,8 +84,7 @@ const MIGRATIONS: [(&str, &str); 10] = [
     ("keep", include_str!("../../migrations/sqlite/0006_keep.sql")),
     ("administration", include_str!("../../migrations/sqlite/0007_administration.sql")),
     ("call", include_str!("../../migrations/sqlite/0008_call.sql")),
-    ("applied", include_str!("../../migrations/sqlite/0009_applied.sql")),
-    ("aside", include_str!("../../migrations/sqlite/0010_aside.sql")),
+    ("aside", include_str!("../../migrations/sqlite/0009_aside.sql")),
 ];
 
 /// Bytes of a page. Rows with JSON in them are large; fewer, larger pages are fewer writes.

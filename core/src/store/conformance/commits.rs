@@ -344,7 +344,7 @@ async fn what_was_applied_is_remembered(database: &dyn Database) {
     assert_eq!(connection.applied, None);
     let delivery = world.receive(&connection, "{}").await;
     let report = Report::new(Status::Applied);
-    let applied = Applied { sha256: [7; 32], setting: Digest::of(b"setting") };
+    let applied = Applied { sha256: [7; 32], setting: Digest::of(b"setting"), state: Digest::of(b"state") };
     let mut commit = world.commit(&connection, delivery, Plan::default(), &report);
     commit.applied = Some(applied);
     world.store.commit(&world.canonical, &world.partner, commit).await.unwrap();

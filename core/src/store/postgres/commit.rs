@@ -48,7 +48,7 @@ async fn advance(database: &mut PgConnection, commit: &Commit<'_>) -> Result<(),
     let applied = commit.applied.as_ref();
     let advanced = sqlx::query(
         "update connection set generation = generation + 1, next_record = $4, active = $5, applied_sha256 = $6, \
-         applied_setting = $7 where tenant = $1 and id = $2 and generation = $3",
+         applied_setting = $7, applied_state = $8 where tenant = $1 and id = $2 and generation = $3",
     )
     .bind(commit.connection.tenant_id)
     .bind(commit.connection.id)
@@ -57,6 +57,7 @@ async fn advance(database: &mut PgConnection, commit: &Commit<'_>) -> Result<(),
     .bind(active)
     .bind(applied.map(|applied| applied.sha256))
     .bind(applied.map(|applied| *applied.setting.as_bytes()))
+    .bind(applied.map(|applied| *applied.state.as_bytes()))
     .execute(database)
     .await?;
     if advanced.rows_affected() == 1 { Ok(()) } else { Err(StoreError::Stale) }

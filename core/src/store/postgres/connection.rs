@@ -11,7 +11,7 @@ use crate::store::stored::parsed;
 use crate::store::{Connection, Hold, StoreError};
 
 const CONNECTION: &str = "select c.id, c.tenant, c.partner, c.generation, c.next_record, c.active, c.applied_sha256, \
-                          c.applied_setting, exists (select 1 from delivery d where d.tenant = c.tenant \
+                          c.applied_setting, c.applied_state, exists (select 1 from delivery d where d.tenant = c.tenant \
                           and d.connection = c.id and d.status = 'held') \
                           from tenant t join connection c on c.tenant = t.id where t.name = $1 and c.name = $2";
 
@@ -86,7 +86,7 @@ async fn found(
         next_record: row.try_get(4)?,
         active: parsed(row.try_get(5)?, "the counts of a connection")?,
         applied: applied(&row)?,
-        has_held: row.try_get(8)?,
+        has_held: row.try_get(9)?,
         hold: Hold::default(),
     }))
 }
@@ -95,6 +95,9 @@ fn applied(row: &PgRow) -> Result<Option<Applied>, StoreError> {
     let Some(sha256) = row.try_get::<Option<[u8; 32]>, _>(6)? else {
         return Ok(None);
     };
-    let setting = Digest::from_bytes(row.try_get(7)?).ok_or_else(|| damaged("what was applied last"))?;
-    Ok(Some(Applied { sha256, setting }))
+    let digest = |column: usize| Ok::<_, StoreError>(Digest::from_bytes(row.try_get(column)?));
+    let (Some(setting), Some(state)) = (digest(7)?, digest(8)?) else {
+        return Err(damaged("what was applied last"));
+    };
+    Ok(Some(Applied { sha256, setting, state }))
 }

@@ -44,7 +44,7 @@ fn advance(transaction: &Transaction<'_>, commit: &Commit<'_>) -> Result<(), Sto
     let applied = commit.applied.as_ref();
     let mut statement = transaction.prepare_cached(
         "update connection set generation = generation + 1, next_record = ?3, active = ?4, applied_sha256 = ?5, \
-         applied_setting = ?6 where id = ?1 and generation = ?2",
+         applied_setting = ?6, applied_state = ?7 where id = ?1 and generation = ?2",
     )?;
     let advanced = statement.execute(params![
         commit.connection.id,
@@ -53,6 +53,7 @@ fn advance(transaction: &Transaction<'_>, commit: &Commit<'_>) -> Result<(), Sto
         active,
         applied.map(|applied| applied.sha256),
         applied.map(|applied| applied.setting.as_bytes()),
+        applied.map(|applied| applied.state.as_bytes()),
     ])?;
     if advanced == 1 { Ok(()) } else { Err(StoreError::Stale) }
 }

@@ -20,7 +20,7 @@ use crate::store::{Connection, HeldEntity, HeldRecord, Hold, RecordId, StoreErro
 use crate::table::Table;
 
 const CONNECTION: &str = "select c.id, c.partner, c.generation, c.next_record, c.active, c.applied_sha256, \
-                          c.applied_setting, c.tenant, \
+                          c.applied_setting, c.applied_state, c.tenant, \
                           exists (select 1 from delivery d where d.connection = c.id and d.status = 'held') \
                           from connection c join tenant t on t.id = c.tenant where t.name = ?1 and c.name = ?2";
 
@@ -45,7 +45,7 @@ pub(super) fn connection(
     let active: String = row.get(4)?;
     Ok(Some(Connection {
         id: row.get(0)?,
-        tenant_id: row.get(7)?,
+        tenant_id: row.get(8)?,
         tenant: tenant.to_owned(),
         name: name.to_owned(),
         partner: stored,
@@ -53,7 +53,7 @@ pub(super) fn connection(
         next_record: row.get(3)?,
         active: serde_json::from_str(&active).map_err(|_| damaged("the counts of a connection"))?,
         applied: applied(row)?,
-        has_held: row.get(8)?,
+        has_held: row.get(9)?,
         hold: Hold::default(),
     }))
 }
@@ -62,8 +62,11 @@ fn applied(row: &Row<'_>) -> Result<Option<Applied>, StoreError> {
     let Some(sha256) = row.get::<_, Option<[u8; 32]>>(5)? else {
         return Ok(None);
     };
-    let setting = Digest::from_bytes(&row.get::<_, [u8; 32]>(6)?).ok_or_else(|| damaged("what was applied last"))?;
-    Ok(Some(Applied { sha256, setting }))
+    let digest = |column| Ok::<_, StoreError>(Digest::from_bytes(&row.get::<_, [u8; 32]>(column)?));
+    let (Some(setting), Some(state)) = (digest(6)?, digest(7)?) else {
+        return Err(damaged("what was applied last"));
+    };
+    Ok(Some(Applied { sha256, setting, state }))
 }
 
 /// Makes the connection, and the tenant if it is new too.
