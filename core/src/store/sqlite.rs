@@ -311,7 +311,7 @@ impl Store for SqliteStore {
             Ok(waits)
         })?;
         match self.writer.disk().filter(|_| waits) {
-            Some(disk) => disk.wait(),
+            Some(disk) => disk.synced().await,
             None => Ok(()),
         }
     }
