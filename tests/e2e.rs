@@ -50,6 +50,8 @@ mod options;
 #[cfg(test)]
 mod processes;
 #[cfg(test)]
+mod readers;
+#[cfg(test)]
 mod reasons;
 #[cfg(test)]
 mod receiving;

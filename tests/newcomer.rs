@@ -42,11 +42,25 @@ fn a_new_partner_builds_checks_passes_its_tests_and_serves_as_it_is() {
 }
 
 #[test]
+fn the_program_alone_begins_a_project_in_which_a_new_partner_builds_checks_and_passes_its_tests() {
+    let tree = Tree::empty(env!("CARGO_BIN_EXE_rollcall"), env!("CARGO_TARGET_TMPDIR"));
+    for command in [
+        vec!["rollcall", "new", "project"],
+        vec!["rollcall", "new", "partner", NAME],
+        vec!["rollcall", "check", "schemas/night-school"],
+        vec!["rollcall", "mapper", "build", NAME],
+        vec!["rollcall", "test", NAME],
+    ] {
+        tree.run(&command);
+    }
+    let again = tree.fail(&["rollcall", "new", "project"]);
+    assert!(again.contains("is there already; nothing was changed"), "{again}");
+}
+
+#[test]
 fn nothing_becomes_a_partner_that_cannot_be_one() {
     let nowhere = tempfile::tempdir().unwrap();
-    for (name, says) in
-        [("library", "name the folder with --into"), ("admin", "one of our own routes"), ("A", "letters")]
-    {
+    for (name, says) in [("library", "rollcall new project"), ("admin", "one of our own routes"), ("A", "letters")] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_rollcall"));
         let output = command.args(["new", "partner", name]).current_dir(&nowhere).output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -1,12 +1,13 @@
 //! Each field of an entity can say which delivery, record, value and version of the partner it comes from.
 
+use std::fs;
 use std::process::Command;
 use std::thread::yield_now;
 use std::time::{Duration, Instant};
 
 use rollcall_tests::client::Client;
 use rollcall_tests::database::Kind;
-use rollcall_tests::jusoor::{PARTNER, sync};
+use rollcall_tests::jusoor::{BRANCHES, PARTNER, headers, post, sync};
 use rollcall_tests::school::{Payload, Size};
 use serde_json::{Value, json};
 
@@ -17,6 +18,7 @@ use crate::{on_every_database, site_on};
 on_every_database!(
     each_field_says_which_delivery_record_value_and_version_it_comes_from,
     what_several_records_say_of_one_entity_is_told_of_each,
+    what_no_reader_sees_of_what_was_sent_is_told_with_its_first_and_last_times,
 );
 
 const PATIENCE: Duration = Duration::from_mins(3);
@@ -87,6 +89,39 @@ fn what_several_records_say_of_one_entity_is_told_of_each(kind: Kind) {
     assert_eq!(reader.status, 403, "this is for operators");
     let other = server.get(&format!("/admin/v1/entities/{id}/explanation?tenant=south"), "operator");
     assert_eq!(other.status, 404, "{}", other.text());
+}
+
+fn what_no_reader_sees_of_what_was_sent_is_told_with_its_first_and_last_times(kind: Kind) {
+    let mut site = site_on(kind);
+    let description = site.copy_schemas().join(PARTNER).join("openapi.yaml");
+    let described = fs::read_to_string(&description).unwrap();
+    let listed = "name: {type: string, enum: [A, B, C]}\n        subjects:";
+    assert!(described.contains("name: {type: string}\n        subjects:"));
+    fs::write(&description, described.replacen("name: {type: string}\n        subjects:", listed, 1)).unwrap();
+    let server = site.start();
+    let mut payload = Payload::of(Size::SMALL);
+    for colour in ["red", "blue"] {
+        let mut body = serde_json::to_value(&payload).unwrap();
+        body["branches"][0]["classes"][0]["colour"] = json!(colour);
+        let answer = server.post(BRANCHES, &headers("north-school"), body.to_string().as_bytes());
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    }
+    payload.section(0, 1).name = "Z".into();
+    assert_eq!(post(&server, "north-annex", &payload).status, 422);
+    let all = deliveries(&server, "north-reader");
+    let (first, last) = (text(&all[2], "receivedAt"), text(&all[1], "receivedAt"));
+
+    let losses: Value = serde_json::from_str(&rollcall(&server, &["loss", PARTNER, "--stored", "--json"])).unwrap();
+    let colour = json!({"member": "/branches/*/classes/*/colour", "seen": 2, "firstSeen": first, "lastSeen": last});
+    assert_eq!((&losses["payloads"], &losses["unknown"]), (&json!(3), &json!([colour])), "{losses}");
+    assert_eq!(losses["unlisted"][0]["seen"], 1, "{losses}");
+    let place = "/branches/*/classes/*/sections/*/name";
+    let names = losses["words"].as_array().unwrap().iter().find(|words| words["member"] == place).unwrap();
+    assert_eq!((&names["came"]["A"]["seen"], &names["never"]), (&json!(4), &json!(["C"])), "{losses}");
+    let told = rollcall(&server, &["loss", PARTNER, "--stored", "--deliveries", "1"]);
+    assert!(told.contains("1 payloads, 0 records\n") && told.contains("classes/*/sections/*/name  (once, 2"), "{told}");
+    let unknown = server.get("/admin/v1/partners/nobody/loss", "operator");
+    assert_eq!(unknown.status, 404, "{}", unknown.text());
 }
 
 fn explained(client: &Client, id: &str) -> Value {

@@ -25,15 +25,25 @@ impl Tree {
     /// A fresh copy in `folder`, where `program` is what `rollcall` means.
     pub fn copy(program: &str, folder: &str) -> Self {
         let turn = COPY.lock().unwrap_or_else(PoisonError::into_inner);
-        let path = Path::new(folder).join("tree");
-        let built = Path::new(folder).join("tree-target");
-        if path.exists() {
-            fs::remove_dir_all(&path).expect("the folder is ours");
-        }
+        let path = fresh(folder, "tree");
         copy(project(), &path);
+        Self::sharing(path, program, folder, turn)
+    }
+
+    /// What is there, with what was built the last time.
+    fn sharing(path: PathBuf, program: &str, folder: &str, turn: MutexGuard<'static, ()>) -> Self {
+        let built = Path::new(folder).join("tree-target");
         fs::create_dir_all(&built).expect("the folder is ours");
         std::os::unix::fs::symlink(&built, path.join("target")).expect("the folder is ours");
         Self { path, program: program.into(), _turn: turn }
+    }
+
+    /// An empty folder in `folder` in its stead, beside the copy.
+    pub fn empty(program: &str, folder: &str) -> Self {
+        let turn = COPY.lock().unwrap_or_else(PoisonError::into_inner);
+        let path = fresh(folder, "empty");
+        fs::create_dir_all(&path).expect("the folder is ours");
+        Self::sharing(path, program, folder, turn)
     }
 
     /// Where it is.
@@ -93,6 +103,15 @@ impl Tree {
         let [program, arguments @ ..] = words else { panic!("a command has a program") };
         self.command(program).args(arguments).output().expect("the program is there")
     }
+}
+
+/// Where nothing is left of the last time.
+fn fresh(folder: &str, name: &str) -> PathBuf {
+    let path = Path::new(folder).join(name);
+    if path.exists() {
+        fs::remove_dir_all(&path).expect("the folder is ours");
+    }
+    path
 }
 
 fn said(output: &Output) -> String {

@@ -28,7 +28,7 @@ const OVER: &str = "the database works again";
 /// What a server waits for: long enough for a busy machine, short enough for a test.
 fn patience() -> Value {
     json!({
-        "acquire_timeout_ms": 4_000, "statement_timeout_ms": 4_000, "answer_timeout_ms": 10_000, "work_timeout_ms": 10_000,
+        "acquire_timeout_ms": 4_000, "statement_timeout_ms": 4_000, "answer_timeout_ms": 10_000, "work_timeout_ms": 30_000,
     })
 }
 

@@ -18,7 +18,7 @@ use rollcall_core::description::{
 use rollcall_core::digest::Digest;
 use rollcall_core::store::read::{Cursor, Reader as _, SelectPart, SelectQuery};
 use rollcall_core::store::sqlite::{Durability, SqliteOptions, SqliteStore};
-use rollcall_core::store::{Commit, RecordId, RecordRow, RecordStep, Store as _};
+use rollcall_core::store::{Commit, Finish, RecordId, RecordRow, RecordStep, Store as _};
 use rollcall_core::table::{Cell, ColumnForm, Table, columns, table_name};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -134,7 +134,7 @@ impl School {
             received: Some(&received),
             numbers: Vec::new(),
             sends: Vec::new(),
-            is_synced_later: false,
+            finish: Finish::Synced,
             keeps_origins: false,
         };
         let canonical = rollcall_core::canonical::Canonical::from_kinds(Vec::new(), Digest::of(b"canonical"));

@@ -21,7 +21,7 @@ use rollcall_core::identity::Namespace;
 use rollcall_core::store::postgres::{PostgresOptions, PostgresStore};
 use rollcall_core::store::sqlite::{Durability, SqliteOptions, SqliteStore};
 use rollcall_core::store::{
-    Commit, Connection, EntityLink, EntityRow, EntityStep, RecordId, RecordRow, RecordStep, Storage,
+    Commit, Connection, EntityLink, EntityRow, EntityStep, Finish, RecordId, RecordRow, RecordStep, Storage,
 };
 use rollcall_core::table::{Cell, ColumnForm, Table, columns, table_name};
 use rollcall_test_cluster::{Cluster, Database, Settings};
@@ -294,7 +294,7 @@ impl School {
             received: None,
             numbers: Vec::new(),
             sends: Vec::new(),
-            is_synced_later: false,
+            finish: Finish::Synced,
             keeps_origins: false,
         }
     }

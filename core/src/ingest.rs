@@ -210,6 +210,7 @@ impl Ingest {
             mapping,
             options,
             dry_run: dry_run || operation.dry_run,
+            fate: None,
             queued: received.queued,
             holding: Holding::of(operation),
             costs: Arc::default(),

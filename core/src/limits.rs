@@ -71,6 +71,8 @@ pub struct Limits {
     pub queue_deliveries_max: usize,
     /// Calls about single records of one connection that are worked on in one turn, and brought to the disk together.
     pub calls_together_max: usize,
+    /// Milliseconds that one of them which is done waits for those after it, before it is brought to the disk without them.
+    pub call_wait_milliseconds_max: u64,
     /// Deliveries of one connection that may be queued, acknowledged but not worked on; further ones are answered with 503.
     pub queued_deliveries_max: u64,
     /// Seconds that the oldest of them may have waited; while it is older, further ones are answered with 503.
@@ -113,6 +115,12 @@ pub struct Limits {
     pub remap_records_per_second_max: u32,
     /// Entities of each kind, and troubles of each record type, that a remap names; further ones are only counted.
     pub remap_details_max: usize,
+    /// Deliveries of a partner that are looked at, to tell what gets lost of them.
+    pub loss_deliveries_max: usize,
+    /// Bytes of each; larger ones are left out.
+    pub loss_bytes_max: usize,
+    /// Records of each type whose values are tried there, each as often as it has values.
+    pub loss_records_max: usize,
     /// Records of one entity that are explained: each is mapped as often as it has values.
     pub explained_records_max: usize,
     /// Stored versions that are tried to find out which of them mapped a record, beside the one in use.
@@ -248,6 +256,7 @@ impl Default for Limits {
             calls_in_progress_max: 256,
             queue_deliveries_max: 256,
             calls_together_max: 16,
+            call_wait_milliseconds_max: 20,
             queued_deliveries_max: 100_000,
             queued_age_seconds_max: 24 * 60 * 60,
             queued_attempts_max: 20,
@@ -267,6 +276,9 @@ impl Default for Limits {
             remap_records: 500,
             remap_records_per_second_max: 5_000,
             remap_details_max: 200,
+            loss_deliveries_max: 1_000,
+            loss_bytes_max: 1 << 20,
+            loss_records_max: 50,
             explained_records_max: 20,
             explained_versions_max: 20,
             plan_seconds_max: 240,

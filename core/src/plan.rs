@@ -16,6 +16,7 @@ mod tests;
 mod tie;
 mod touched;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
@@ -26,14 +27,14 @@ use uuid::Uuid;
 use self::row::Vocabulary;
 pub use self::tie::Ties;
 pub use self::touched::{Held, Touched, touch};
-use self::touched::{Touch, mark, narrow};
+use self::touched::{Touch, Word, narrow};
 use crate::canonical::{Canonical, KindId};
 use crate::delivery::Counts;
-use crate::digest::Digest;
+use crate::digest::Sketch;
 use crate::fold::{Rank, Statement, fold};
 use crate::identity::Namespace;
 use crate::map::DecodeError;
-use crate::said::{Mark, Said};
+use crate::said::{Mark, Need, Reading, Said};
 use crate::store::{HeldEntity, RecordId};
 
 /// Entities that are planned one after the other; beside them, others are.
@@ -64,6 +65,16 @@ impl Turn<'_> {
     /// Whether its words have to be read again.
     fn is_packed(&self) -> bool {
         self.after.is_some_and(|said| said.loose().is_none())
+    }
+
+    /// How many words there are, before and now.
+    fn words(&self) -> usize {
+        self.before.len() + self.after.map_or(0, Said::count)
+    }
+
+    /// Who has to be there for what it says.
+    fn needs(&self, reading: Reading<'_>) -> Result<Cow<'_, [Need]>, DecodeError> {
+        Ok(self.after.map(|said| said.needs(reading)).transpose()?.unwrap_or_default())
     }
 }
 
@@ -138,7 +149,7 @@ pub struct Situation<'c> {
 struct Voice<'c> {
     record: RecordId,
     rank: Rank<'c>,
-    digest: Digest,
+    digest: Sketch,
     whole: bool,
     words: At<'c>,
 }
@@ -190,7 +201,7 @@ impl<'c> Plan<'c> {
             let counts: &mut Counts = counts.entry(kind.clone()).or_default();
             counts.unchanged = active.saturating_sub(counts.created + counts.updated);
         }
-        steps.sort_by_key(|(piece, _)| *piece);
+        steps.sort_unstable_by_key(|(piece, outline)| (*piece, outline.entity));
         let is_packed = situation.turns.iter().any(Turn::is_packed);
         let pieces = if is_packed { cut(&steps, situation.touched) } else { cut_evenly(steps.len()) };
         let steps = steps.into_iter().map(|(_, outline)| outline).collect();
@@ -293,6 +304,10 @@ impl<'c> Planner<'_, 'c> {
         let mut part = Part::default();
         let mut mixed = Vec::new();
         for &at in entities {
+            if let Some(first) = self.agreed(at).filter(|first| first.whole) {
+                self.created(at, first, &mut part);
+                continue;
+            }
             let voices = self.voices(at);
             match self.entity(at, &voices, &mut part) {
                 Look::Decided => {}
@@ -314,11 +329,36 @@ impl<'c> Planner<'_, 'c> {
         self.situation.held.get(at)
     }
 
+    /// The first of those who speak of an entity that nothing is held of, if all of them say the same. There may be very many
+    /// of these, and nothing else need be known of them.
+    fn agreed(&self, at: usize) -> Option<&'c Word> {
+        let mut words = self.situation.touched.at(at).new_words();
+        let first = words.next().filter(|_| self.held(at).is_none())?;
+        words.all(|word| word.digest == first.digest).then_some(first)
+    }
+
+    /// Who speaks of an entity on which all agree, by rank.
+    fn agreeing(&self, at: usize) -> Vec<RecordId> {
+        let turns = self.situation.turns;
+        let mut speaking: Vec<_> = self.situation.touched.at(at).new_words().map(Word::turn).collect();
+        speaking.dedup();
+        speaking.sort_by_key(|turn| turns[*turn].rank);
+        speaking.into_iter().map(|turn| turns[turn].record).collect()
+    }
+
+    /// An entity that nothing was held of is written.
+    fn created(&self, at: usize, first: &Word, part: &mut Part) {
+        part.step(at, Step::Put, self.situation.turns[first.turn()].piece);
+        let tally = part.tallies.entry(self.situation.touched.at(at).kind()).or_default();
+        tally.counts.created += 1;
+        tally.gained += 1;
+    }
+
     /// Who speaks of an entity, by rank; those who do so as before only where it has to be known.
     fn voices(&self, at: usize) -> Vec<Voice<'c>> {
         let Situation { turns, touched, .. } = *self.situation;
         let (touch, held) = (touched.at(at), self.held(at));
-        let mut voices: Vec<_> = touch.new_words().filter_map(|(turn, nth)| self.voice(turn, nth)).collect();
+        let mut voices: Vec<_> = touch.new_words().map(|word| self.voice(word)).collect();
         if !touch.settled_by(turns, held) {
             for record in touch.others(turns, held) {
                 self.voices_of(record, touch, &mut voices);
@@ -328,17 +368,16 @@ impl<'c> Planner<'_, 'c> {
         voices
     }
 
-    fn voice(&self, turn: usize, nth: usize) -> Option<Voice<'c>> {
-        let turns = self.situation.turns;
-        let Mark { digest, whole, .. } = *mark(turns, turn, nth)?;
-        let of = &turns[turn];
-        Some(Voice { record: of.record, rank: of.rank, digest, whole, words: At::Turn(turn, nth) })
+    fn voice(&self, word: &Word) -> Voice<'c> {
+        let Word { digest, whole, .. } = *word;
+        let of = &self.situation.turns[word.turn()];
+        Voice { record: of.record, rank: of.rank, digest, whole, words: At::Turn(word.turn(), word.nth()) }
     }
 
     /// What a record says of an entity that did not change its words about it.
     fn voices_of(&self, record: RecordId, touch: Touch<'_>, voices: &mut Vec<Voice<'c>>) {
         if let Some(turn) = self.turns.get(&record) {
-            voices.extend(touch.same_words(*turn).filter_map(|(turn, nth)| self.voice(turn, nth)));
+            voices.extend(touch.same_words(*turn).map(|word| self.voice(word)));
             return;
         }
         let rank = self.situation.ranks.get(&record).copied();
@@ -347,7 +386,7 @@ impl<'c> Planner<'_, 'c> {
         let about = statements.iter().filter(|(mark, _)| (mark.kind, mark.sourced_id) == name);
         voices.extend(about.map(|(mark, statement)| {
             let Mark { digest, whole, .. } = *mark;
-            Voice { record, rank, digest, whole, words: At::Other(statement) }
+            Voice { record, rank, digest: digest.sketch(), whole, words: At::Other(statement) }
         }));
     }
 
@@ -388,13 +427,13 @@ impl<'c> Planner<'_, 'c> {
         if let Some(&leader) = folded.contributors.first() {
             part.disputes.extend(folded.disputed.iter().map(|field| (leader, kind, *field)));
         }
-        self.stated(at, voices, folded.digest, Self::ELSEWHERE, part);
+        self.stated(at, voices, folded.digest.sketch(), Self::ELSEWHERE, part);
     }
 
     /// An entity that says what `digest` tells is written, unless it says that already.
-    fn stated(&self, at: usize, voices: &[Voice<'c>], digest: Digest, piece: u32, part: &mut Part) {
+    fn stated(&self, at: usize, voices: &[Voice<'c>], digest: Sketch, piece: u32, part: &mut Part) {
         let held = self.held(at);
-        if let Some(held) = held.filter(|held| held.active && held.digest == digest) {
+        if let Some(held) = held.filter(|held| held.active && held.digest.sketch() == digest) {
             if held.uniform != is_uniform(voices) || held.contributors != contributors(voices) {
                 part.step(at, Step::Relink, Self::ELSEWHERE);
             }
@@ -416,7 +455,7 @@ impl<'c> Planner<'_, 'c> {
         let rank = |record: &RecordId| {
             self.turns.get(record).map(|turn| turns[*turn].rank).or_else(|| self.situation.ranks.get(record).copied())
         };
-        let speaking = touch.new_words().map(|(turn, _)| turns[turn].record);
+        let speaking = touch.new_words().map(|word| turns[word.turn()].record);
         let mut contributors: Vec<_> = touch.others(turns, Some(held)).into_iter().chain(speaking).collect();
         contributors.sort_by_key(rank);
         contributors.dedup();

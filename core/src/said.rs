@@ -1,8 +1,9 @@
 //! Turns what a mapper says of a record into [`Said`]: what planning asks of it all the time, in a few dozen bytes for each
 //! entity, and the words themselves, which are needed once, when a row is written.
 //!
-//! A payload of a hundred megabytes makes two million statements. Loose, each takes close to a kilobyte; so the words of a
-//! large delivery are kept as they will be stored, and are read again piece by piece. Of a small one they stay as they are.
+//! A payload of a hundred megabytes makes two million statements. Loose, each takes close to a kilobyte; so of a large delivery
+//! nothing is kept but the words as they will be stored, and they are read again whenever somebody asks. Of a small one all
+//! stays as it is.
 
 use std::borrow::Cow;
 
@@ -44,11 +45,29 @@ pub struct Need {
 /// What one record says.
 #[derive(Debug, Clone)]
 pub struct Said {
+    packed: Content<'static>,
+    /// How many entities it speaks of, each as often as it does.
+    count: u32,
+    /// The same, read; none where only the packed words are kept.
+    loose: Option<Box<Loose>>,
+}
+
+/// What a record says that has been read.
+#[derive(Debug, Clone)]
+struct Loose {
+    /// One for each of the words.
     marks: Vec<Mark>,
     needs: Vec<Need>,
-    packed: Content<'static>,
-    /// One for each mark; none where only the packed ones are kept.
     words: Vec<Statement>,
+}
+
+/// What packed words are read with.
+#[derive(Debug, Clone, Copy)]
+pub struct Reading<'r> {
+    /// The kinds of entity.
+    pub canonical: &'r Canonical,
+    /// Where ids come from.
+    pub namespace: Namespace,
 }
 
 impl Said {
@@ -62,23 +81,37 @@ impl Said {
             let marks: Vec<_> = words.iter().map(|statement| names.mark(statement)).collect();
             (marks, names.needs(&words))
         };
-        Self { marks, needs, packed, words }
+        let count = u32::try_from(words.len()).unwrap_or(u32::MAX);
+        Self { packed, count, loose: Some(Box::new(Loose { marks, needs, words })) }
     }
 
     /// The same with its words packed only.
     #[must_use]
     pub fn packed(self) -> Self {
-        Self { words: Vec::new(), ..self }
+        Self { loose: None, ..self }
+    }
+
+    /// How many words there are.
+    pub fn count(&self) -> usize {
+        self.count as usize
     }
 
     /// Of whom it speaks, in the order of the words.
-    pub fn marks(&self) -> &[Mark] {
-        &self.marks
+    pub fn marks(&self, reading: Reading<'_>) -> Result<Cow<'_, [Mark]>, DecodeError> {
+        let Reading { canonical, namespace } = reading;
+        match &self.loose {
+            Some(loose) => Ok(Cow::Borrowed(&loose.marks)),
+            None => Ok(Cow::Owned(marks(&self.read(canonical)?, canonical, namespace))),
+        }
     }
 
     /// Who has to be there.
-    pub fn needs(&self) -> &[Need] {
-        &self.needs
+    pub fn needs(&self, reading: Reading<'_>) -> Result<Cow<'_, [Need]>, DecodeError> {
+        let Reading { canonical, namespace } = reading;
+        match &self.loose {
+            Some(loose) => Ok(Cow::Borrowed(&loose.needs)),
+            None => Ok(Cow::Owned(needs(&self.read(canonical)?, canonical, namespace))),
+        }
     }
 
     /// The words as they are stored.
@@ -93,18 +126,21 @@ impl Said {
 
     /// The words, if they are loose.
     pub fn loose(&self) -> Option<&[Statement]> {
-        (self.words.len() == self.marks.len()).then_some(&self.words)
+        self.loose.as_ref().map(|loose| loose.words.as_slice())
     }
 
     /// The words.
     pub fn words(&self, canonical: &Canonical) -> Result<Cow<'_, [Statement]>, DecodeError> {
-        if let Some(loose) = self.loose() {
-            return Ok(Cow::Borrowed(loose));
+        match self.loose() {
+            Some(loose) => Ok(Cow::Borrowed(loose)),
+            None => Ok(Cow::Owned(self.read(canonical)?)),
         }
-        let words = decode(&self.packed.read(), canonical)?.into_iter().zip(&self.marks);
-        let words =
-            words.map(|(contribution, mark)| Statement { contribution, digest: mark.digest, whole: mark.whole });
-        Ok(Cow::Owned(words.collect()))
+    }
+
+    /// The words, out of what is packed.
+    fn read(&self, canonical: &Canonical) -> Result<Vec<Statement>, DecodeError> {
+        let contributions = decode(&self.packed.read(), canonical)?.into_iter();
+        Ok(contributions.map(|contribution| Statement::new(contribution, canonical)).collect())
     }
 }
 
@@ -162,7 +198,7 @@ impl<'n> Names<'n> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Need, Said, marks};
+    use super::{Need, Reading, Said, marks};
     use crate::fixture::{canonical, field, nested};
     use crate::identity::Namespace;
     use crate::map::{Contribution, Value};
@@ -182,9 +218,10 @@ mod tests {
             Contribution { kind: person, source_id: "q".to_owned(), fields: vec![roles("[]")] },
         ];
         let said = Said::new(contributions, &canonical, namespace);
+        let reading = Reading { canonical: &canonical, namespace };
         let id = |kind: &str, source_id: &str| namespace.sourced_id(kind, source_id);
         assert_eq!(
-            said.needs(),
+            said.needs(reading).unwrap().as_ref(),
             [
                 Need { kind: group, sourced_id: id("group", "g"), adds: false },
                 Need { kind: group, sourced_id: id("group", "h"), adds: false },
@@ -193,8 +230,10 @@ mod tests {
         );
         let packed = said.clone().packed();
         assert!(packed.loose().is_none());
+        assert_eq!(packed.needs(reading).unwrap(), said.needs(reading).unwrap());
+        assert_eq!(packed.marks(reading).unwrap(), said.marks(reading).unwrap());
         let (loose, packed) = (said.words(&canonical).unwrap(), packed.words(&canonical).unwrap());
-        assert_eq!(marks(&loose, &canonical, namespace), said.marks());
+        assert_eq!(marks(&loose, &canonical, namespace), said.marks(reading).unwrap().as_ref());
         let words = |all: &[crate::fold::Statement]| {
             all.iter().map(|one| (one.contribution.clone(), one.digest, one.whole)).collect::<Vec<_>>()
         };

@@ -85,24 +85,32 @@ impl State {
     /// A digest of all records and what they were when they were last mapped well. Whoever changes a record, adds or
     /// deletes one, changes it.
     pub fn digest(&self) -> Digest {
-        let mut all: Vec<_> = self.records.iter().map(|held| (self.rank(held), held.digest)).collect();
-        all.sort_unstable();
-        let parts = all.iter().flat_map(|(rank, digest)| {
-            let digest = digest.as_ref().map_or(&[][..], |digest| digest.as_bytes());
-            [rank.of.as_bytes(), rank.key.as_bytes(), digest]
-        });
-        Digest::of_parts(parts)
+        digest(self.records.iter().map(|held| (self.rank(held), held.digest)))
+    }
+
+    /// The same when the records that are `changed` are `put`, each with what it is when it was mapped well, or gone.
+    pub fn digest_after<'s>(
+        &'s self,
+        changed: &BTreeSet<RecordId>,
+        put: impl Iterator<Item = (Rank<'s>, Option<Digest>)>,
+    ) -> Digest {
+        let kept = self.records.iter().filter(|held| !changed.contains(&held.id));
+        digest(kept.map(|held| (self.rank(held), held.digest)).chain(put))
     }
 
     /// Whether a record has still to be mapped that is not one of `changed`.
     pub fn has_open_records(&self, changed: &BTreeSet<RecordId>) -> bool {
         self.records.iter().any(|held| held.digest.is_none() && !changed.contains(&held.id))
     }
+}
 
-    /// What the records are when those that are `changed` are `put`, or gone.
-    #[must_use]
-    pub fn after(&self, changed: &BTreeSet<RecordId>, put: Vec<HeldRecord>) -> Self {
-        let kept = self.records.iter().filter(|held| !changed.contains(&held.id)).cloned();
-        Self::of(kept.chain(put).collect(), self.names.clone())
-    }
+/// A digest of records: their places, and what they were when they were last mapped well.
+fn digest<'r>(records: impl Iterator<Item = (Rank<'r>, Option<Digest>)>) -> Digest {
+    let mut all: Vec<_> = records.collect();
+    all.sort_unstable();
+    let parts = all.iter().flat_map(|(rank, digest)| {
+        let digest = digest.as_ref().map_or(&[][..], |digest| digest.as_bytes());
+        [rank.of.as_bytes(), rank.key.as_bytes(), digest]
+    });
+    Digest::of_parts(parts)
 }

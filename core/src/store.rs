@@ -12,6 +12,7 @@ mod body;
 mod conformance;
 mod contributors;
 mod error;
+mod finish;
 mod fitting;
 mod hold;
 mod inbox;
@@ -42,6 +43,7 @@ use uuid::Uuid;
 
 pub use self::backlog::{Backlog, Usage, Waiting};
 pub use self::error::StoreError;
+pub use self::finish::{Fate, Finish};
 pub use self::fitting::{fit, is_fit};
 pub use self::hold::Hold;
 pub use self::process::{ConnectionName, Held, Signal};
@@ -321,8 +323,8 @@ pub struct Commit<'a> {
     pub numbers: Vec<(String, i64)>,
     /// What subscribers are to be told.
     pub sends: Vec<NewSend>,
-    /// Whether the caller waits for the disk afterwards, together with others: [`Store::synced`].
-    pub is_synced_later: bool,
+    /// How far it is when [`Store::commit`] returns.
+    pub finish: Finish<'a>,
     /// Whether the records stay the words of the deliveries that they came by, because nobody sent them.
     pub keeps_origins: bool,
 }
@@ -540,7 +542,7 @@ pub trait Store: Send + Sync {
     /// process took it on meanwhile.
     async fn note_attempt(&self, send: Uuid, attempt: &Attempt, outcome: SendOutcome) -> Result<(), StoreError>;
 
-    /// Waits until everything that was committed before survives a power cut.
+    /// Waits until everything that was committed before survives a power cut, what was left [open](Finish::Open) included.
     async fn synced(&self) -> Result<(), StoreError>;
 
     /// Tries whether something could be stored now: writes next to nothing, and waits until that is safe.

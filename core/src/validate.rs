@@ -8,6 +8,7 @@
 
 mod format;
 mod violation;
+mod words;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -16,6 +17,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_e
 use serde_json::{Map, Value, json};
 
 pub use self::format::Format;
+pub use self::words::Word;
 use crate::json::{Instance, Json, Node, Pointer};
 use crate::note::Note;
 
@@ -190,6 +192,8 @@ struct KnownNode {
     properties: Vec<(String, usize)>,
     /// The schema of list items.
     items: Option<usize>,
+    /// The words that it lists, if it does.
+    words: Vec<String>,
     /// Whether anything goes: the schema says nothing about properties, or says that others are welcome.
     open: bool,
 }
@@ -242,6 +246,8 @@ impl Known {
                 self.merge(document, &format!("{pointer}/{keyword}/{part}"), seen, into, depth + 1);
             }
         }
+        let listed = schema.get("enum").and_then(Value::as_array).into_iter().flatten().chain(schema.get("const"));
+        into.words.extend(listed.filter_map(words::spelled));
         if schema.contains_key("items") {
             into.items = Some(self.node(document, &format!("{pointer}/items"), seen));
         }

@@ -10,7 +10,7 @@ use rollcall_core::erasure::Marks;
 use rollcall_core::ingest::{Loaded, Sender};
 use rollcall_core::map::Profile;
 use rollcall_core::retention::Retention;
-use rollcall_core::store::administration::Setup;
+use rollcall_core::store::administration::{ReaderSetup, Setup, SetupCredential};
 
 use crate::config::{Config, ConfigError};
 use crate::credential::{CredentialDigest, Keyring};
@@ -23,6 +23,7 @@ pub struct Access {
     known: HashMap<CredentialDigest, Principal>,
     tenants: Vec<String>,
     connections: Vec<Arc<Connection>>,
+    readers: Vec<Reader>,
     /// When the next credential ends.
     ends: Option<Timestamp>,
 }
@@ -42,6 +43,19 @@ pub enum Principal {
         /// The operator's name.
         name: String,
     },
+}
+
+/// Somebody who may read a tenant.
+#[derive(Debug)]
+pub struct Reader {
+    /// The tenant's name.
+    pub tenant: String,
+    /// Their name.
+    pub name: String,
+    /// Whether they may not read.
+    pub disabled: bool,
+    /// Whether they were set up while servers ran, and do not stand in the configuration's file.
+    pub is_set_up: bool,
 }
 
 /// A partner system that may send.
@@ -73,14 +87,31 @@ impl Connection {
 impl Access {
     /// Everyone in `config`.
     pub fn new(config: &Config) -> Result<Self, ConfigError> {
-        Self::with(config, &[], Timestamp::MIN)
+        Self::with(config, &[], &[], Timestamp::MIN)
     }
 
-    /// Everyone in `config`, and the connections that were set up beside, as they are `now`. What stands in the
+    /// Everyone in `config`, and the connections and readers that were set up beside, as they are `now`. What stands in the
     /// configuration counts where both say something.
-    pub fn with(config: &Config, setups: &[Setup], now: Timestamp) -> Result<Self, ConfigError> {
+    pub fn with(
+        config: &Config,
+        setups: &[Setup],
+        readers: &[ReaderSetup],
+        now: Timestamp,
+    ) -> Result<Self, ConfigError> {
         let mut book = Book::default();
-        let mut connections = Vec::new();
+        let mut access = Self::of_file(config, &mut book)?;
+        for setup in setups {
+            access.add(config, setup, &mut book, now);
+        }
+        for reader in readers {
+            access.add_reader(reader, &mut book, now);
+        }
+        Ok(Self { known: book.known, ..access })
+    }
+
+    /// Everyone in `config`; what they are known by is in the book.
+    fn of_file(config: &Config, book: &mut Book) -> Result<Self, ConfigError> {
+        let (mut connections, mut readers) = (Vec::new(), Vec::new());
         for (name, digests) in &config.operators {
             let operator = Principal::Operator { name: name.to_string() };
             book.add(&format!("operators.{name}"), digests, &operator)?;
@@ -89,6 +120,8 @@ impl Access {
             for (name, digests) in &of.readers {
                 let reader = Principal::Reader { tenant: tenant.to_string() };
                 book.add(&format!("tenants.{tenant}.readers.{name}"), digests, &reader)?;
+                let (tenant, name) = (tenant.to_string(), name.to_string());
+                readers.push(Reader { tenant, name, disabled: false, is_set_up: false });
             }
         }
         for (tenant, name, connection) in config.connections() {
@@ -115,11 +148,7 @@ impl Access {
         }
         let tenants = config.tenants.keys().map(ToString::to_string).collect();
         let keyring = Keyring::new(&config.credential_key);
-        let mut access = Self { keyring, known: HashMap::new(), tenants, connections, ends: None };
-        for setup in setups {
-            access.add(config, setup, &mut book, now);
-        }
-        Ok(Self { known: book.known, ..access })
+        Ok(Self { keyring, known: HashMap::new(), tenants, connections, readers, ends: None })
     }
 
     /// Adds a connection that was set up, as far as nothing in the configuration is against it.
@@ -152,15 +181,41 @@ impl Access {
             is_set_up: true,
         });
         let principal = Principal::Connection(Arc::clone(&sending));
+        self.know(&format!("the connection {tenant}/{connection}"), credentials, &principal, book, now);
+        self.connections.push(sending);
+    }
+
+    /// Adds a reader who was set up, unless the configuration has one of that name. Who is disabled is known to nobody.
+    fn add_reader(&mut self, setup: &ReaderSetup, book: &mut Book, now: Timestamp) {
+        let ReaderSetup { tenant, reader, disabled, credentials, .. } = setup;
+        if self.readers.iter().any(|of| of.tenant == *tenant && of.name == *reader) {
+            tracing::warn!(tenant, reader, "was set up, and stands in the configuration, which counts");
+            return;
+        }
+        if !disabled {
+            let principal = Principal::Reader { tenant: tenant.clone() };
+            self.know(&format!("the reader {tenant}/{reader}"), credentials, &principal, book, now);
+        }
+        let (tenant, name) = (tenant.clone(), reader.clone());
+        self.readers.push(Reader { tenant, name, disabled: *disabled, is_set_up: true });
+    }
+
+    /// Adds what somebody who was set up calls with, as far as it is valid `now`.
+    fn know(
+        &mut self,
+        place: &str,
+        credentials: &[SetupCredential],
+        principal: &Principal,
+        book: &mut Book,
+        now: Timestamp,
+    ) {
         for credential in credentials.iter().filter(|credential| credential.until.is_none_or(|until| until > now)) {
-            let added = CredentialDigest::try_from(credential.digest.clone())
-                .map(|digest| book.add(&format!("the connection {tenant}/{connection}"), &[digest], &principal));
-            if !matches!(added, Ok(Ok(()))) {
-                tracing::error!(tenant, connection, "a credential cannot be used");
+            let digest = CredentialDigest::try_from(credential.digest.clone());
+            if !matches!(digest.map(|digest| book.add(place, &[digest], principal)), Ok(Ok(()))) {
+                tracing::error!("a credential of {place} cannot be used");
             }
             self.ends = self.ends.into_iter().chain(credential.until).min();
         }
-        self.connections.push(sending);
     }
 
     /// The digest of a credential.
@@ -191,6 +246,11 @@ impl Access {
     /// All connections.
     pub fn connections(&self) -> &[Arc<Connection>] {
         &self.connections
+    }
+
+    /// All readers.
+    pub fn readers(&self) -> &[Reader] {
+        &self.readers
     }
 
     /// All tenants' names.

@@ -22,6 +22,7 @@ mod operator;
 mod partner;
 mod push;
 mod quarantine;
+mod reader;
 mod rebuild;
 mod record;
 mod remap;
@@ -73,6 +74,7 @@ enum Command {
     Bundle(bundle::Bundles),
     Partner(partner::Partners),
     Connection(connection::Connections),
+    Reader(reader::Readers),
     Explain(explain::Explain),
     Export(export::Export),
     Fixture(fixture::Fixture),
@@ -135,6 +137,7 @@ impl Cli {
             Command::Bundle(command) => command.run(),
             Command::Partner(command) => command.run(),
             Command::Connection(command) => command.run(),
+            Command::Reader(command) => command.run(),
             Command::Explain(command) => command.run(),
             Command::Export(command) => command.run(),
             Command::Fixture(command) => command.run(),

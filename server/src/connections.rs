@@ -1,22 +1,19 @@
 //! Turns what an operator wants of a connection into what every process lets in: connections that are set up while servers
 //! run, beside those of the configuration.
 //!
-//! What stands in the configuration's file is changed there and nowhere else. A connection that is set up here has its
-//! credentials made by the server, tells each of them once, and keeps digests. While they are rotated two of them are valid:
-//! the new one, and the one before until its time is over.
+//! What stands in the configuration's file is changed there and nowhere else. What a connection sends with is made by
+//! [`crate::setup`].
 
 use std::sync::Arc;
 
-use jiff::SignedDuration;
-use rollcall_core::store::StoreError;
-use rollcall_core::store::administration::{Act, Setup, SetupCredential};
+use rollcall_core::store::administration::{Act, Setup};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::app::App;
-use crate::config::{Name, Secret};
-use crate::credential::new_credential;
+use crate::config::Secret;
 use crate::metrics;
+use crate::setup::{SetupError, named, rotate};
 use crate::start::unfit;
 use crate::terms::Terms;
 use crate::versions::catch_up;
@@ -66,38 +63,15 @@ pub struct Done {
     pub credential: Option<Secret>,
 }
 
-/// Why it is not done.
-#[derive(Debug, thiserror::Error)]
-pub enum ConnectionError {
-    /// It is not this server's to change.
-    #[error("this connection stands in the configuration's file, and is changed there")]
-    ReadOnly,
-    /// It is there, or somebody else has changed it meanwhile.
-    #[error("{0}")]
-    Clash(&'static str),
-    /// There is no such connection.
-    #[error("no such connection was set up")]
-    Unknown,
-    /// It cannot be as it should: every reason.
-    #[error("{}", .0.join("\n"))]
-    Refused(Vec<String>),
-    /// Random bytes cannot be had.
-    #[error("failed to draw random bytes")]
-    Random(#[from] getrandom::Error),
-    /// It could not be stored.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
 /// Does it, and has every process follow.
 pub async fn change(
     app: &Arc<App>,
     who: &str,
     (tenant, connection): (&str, &str),
     wish: Wish,
-) -> Result<Done, ConnectionError> {
+) -> Result<Done, SetupError> {
     if app.config.connections().any(|(of, name, _)| of.as_str() == tenant && name.as_str() == connection) {
-        return Err(ConnectionError::ReadOnly);
+        return Err(SetupError::ReadOnly);
     }
     let office = app.ingest.store.administration();
     let there = office.setups().await?.into_iter().find(|of| of.tenant == tenant && of.connection == connection);
@@ -110,26 +84,23 @@ pub async fn change(
         Wish::Terms { .. } => "terms",
     };
     let mut setup = match (there, &wish) {
-        (Some(_), Wish::Create { .. }) => return Err(ConnectionError::Clash("this connection is there already")),
+        (Some(_), Wish::Create { .. }) => return Err(SetupError::Clash("this connection is there already")),
         (None, Wish::Create { partner, options, terms }) => new((tenant, connection), partner, options, terms.clone())?,
-        (None, _) => return Err(ConnectionError::Unknown),
+        (None, _) => return Err(SetupError::Unknown),
         (Some(setup), _) => setup,
     };
     setup.revision += 1;
     let credential = apply(app, &mut setup, wish)?;
     let wrong = wrong_with(app, &setup);
     if !wrong.is_empty() {
-        return Err(ConnectionError::Refused(wrong));
+        return Err(SetupError::Refused(wrong));
     }
     let about = json!({
         "tenant": tenant, "connection": connection, "partner": setup.partner, "revision": setup.revision,
         "disabled": setup.disabled, "credentials": setup.credentials.len(), "terms": setup.terms,
     });
     let act = Act { at: app.ingest.clock.now(), who: who.to_owned(), what: format!("connection.{what}"), about };
-    office.put_setup(&setup, &act).await.map_err(|error| match error {
-        StoreError::Stale => ConnectionError::Clash("somebody else has changed this connection meanwhile"),
-        error => ConnectionError::Store(error),
-    })?;
+    office.put_setup(&setup, &act).await.map_err(SetupError::of_writing)?;
     app.ingest.store.connection(tenant, connection, &setup.partner).await?;
     metrics::expect(tenant, connection, &setup.partner);
     app.decided();
@@ -142,10 +113,8 @@ fn new(
     partner: &str,
     options: &Value,
     terms: Map<String, Value>,
-) -> Result<Setup, ConnectionError> {
-    for name in [tenant, connection] {
-        Name::try_from(name.to_owned()).map_err(|reason| ConnectionError::Refused(vec![reason.to_owned()]))?;
-    }
+) -> Result<Setup, SetupError> {
+    named([tenant, connection])?;
     Ok(Setup {
         tenant: tenant.to_owned(),
         connection: connection.to_owned(),
@@ -159,7 +128,7 @@ fn new(
 }
 
 /// Makes the connection what it is to be; the credential that it gets for that.
-fn apply(app: &App, setup: &mut Setup, wish: Wish) -> Result<Option<Secret>, ConnectionError> {
+fn apply(app: &App, setup: &mut Setup, wish: Wish) -> Result<Option<Secret>, SetupError> {
     let overlap = match wish {
         Wish::Disable => {
             setup.disabled = true;
@@ -180,20 +149,7 @@ fn apply(app: &App, setup: &mut Setup, wish: Wish) -> Result<Option<Secret>, Con
         Wish::Create { .. } => 0,
         Wish::Rotate { overlap_seconds } => overlap_seconds.unwrap_or(app.ingest.limits.credential_overlap_seconds),
     };
-    let now = app.ingest.clock.now();
-    let until = now.saturating_add(SignedDuration::from_secs(i64::try_from(overlap).unwrap_or(i64::MAX)));
-    let until = until.unwrap_or(jiff::Timestamp::MAX);
-    setup.credentials.retain(|credential| credential.until.is_none_or(|until| until > now));
-    // Of those before, the newest stays; two are valid at most.
-    setup.credentials.sort_by_key(|credential| std::cmp::Reverse(credential.since));
-    setup.credentials.truncate(1);
-    for credential in &mut setup.credentials {
-        credential.until = Some(credential.until.map_or(until, |before| before.min(until)));
-    }
-    let credential = new_credential()?;
-    let digest = app.access().digest(credential.expose()).to_string();
-    setup.credentials.push(SetupCredential { digest, since: now, until: None });
-    Ok(Some(credential))
+    rotate(app, &mut setup.credentials, overlap).map(Some)
 }
 
 /// Why a connection cannot be so.

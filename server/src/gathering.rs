@@ -1,21 +1,22 @@
 //! Turns calls about single records that wait for the same connection into one turn: some of them are worked on one
-//! after the other by one thread, and wait for the disk together.
+//! after the other by one thread, share a transaction, and wait for the disk together.
 //!
-//! Each stays a delivery of its own, with a transaction and an answer of its own: what is wrong with one costs no other.
-//! What is saved is what lies between them: to hand over a turn and to wake a thread took longer than the work itself.
-//! Nobody waits for others to come; what comes while some are worked on makes up the next turn, which has to be waited for
-//! like any other.
+//! Each stays a delivery of its own, with an answer of its own, and sees what those before it did: what is wrong with one
+//! costs no other. What is saved is what lies between them: to hand over a turn, to wake a thread and to write the same
+//! pages to the log again took longer than the work itself. Nobody waits for others to come; what comes while some are
+//! worked on makes up the next turn, which has to be waited for like any other.
 
 use std::collections::{HashMap, VecDeque};
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use rollcall_core::delivery::Received;
-use rollcall_core::ingest::{Loaded, Written};
-use rollcall_core::store::ConnectionName;
+use rollcall_core::ingest::{IngestError, Loaded, Written};
+use rollcall_core::store::{ConnectionName, Fate};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tracing::{Instrument as _, Span};
 
 use crate::access::Connection;
@@ -53,8 +54,14 @@ struct Waiting {
     told: oneshot::Sender<Result<Written, Problem>>,
 }
 
-/// A call that was worked on, and who is to be told what became of it.
-type Done = (oneshot::Sender<Result<Written, Problem>>, Result<Written, Problem>);
+/// A call that was worked on.
+#[derive(Debug)]
+struct Done {
+    written: Result<Written, Problem>,
+    /// What becomes of what it wrote.
+    fate: Fate,
+    told: oneshot::Sender<Result<Written, Problem>>,
+}
 
 impl Gathering {
     /// Lets a call wait; whether somebody has to take the turn for it.
@@ -123,17 +130,31 @@ async fn take_turns(app: Arc<App>, name: ConnectionName, partner: String) {
     }
 }
 
-/// Tells what became of calls when it is on the disk. What is done while that is waited for is told together the next time,
-/// so that nobody waits for a call that comes after its own.
+/// Tells what became of the calls of a turn when it is on the disk: of all of them together, or, where the next ones take
+/// long, of those that are done.
 async fn tell(app: Arc<App>, mut is_done: mpsc::Receiver<Done>) {
-    let mut all = Vec::new();
-    while is_done.recv_many(&mut all, usize::MAX).await > 0 {
+    let patience = Duration::from_millis(app.ingest.limits.call_wait_milliseconds_max);
+    while let Some(first) = is_done.recv().await {
+        let mut all = vec![first];
+        let others = async {
+            while let Some(done) = is_done.recv().await {
+                all.push(done);
+            }
+        };
+        timeout(patience, others).await.ok();
         let are_synced = app.ingest.synced().await.is_ok();
-        for (told, written) in all.drain(..) {
+        for done in all {
             let synced = if are_synced { Ok(()) } else { app.ingest.synced().await };
-            let written = written.and_then(|written| Ok(synced.map(|()| written)?));
-            drop(told.send(written)); // whoever has left does not need to know
+            done.tell(synced);
         }
+    }
+}
+
+impl Done {
+    fn tell(self, synced: Result<(), IngestError>) {
+        let Self { written, fate, told } = self;
+        let kept = synced.and_then(|()| fate.lost().map_or(Ok(()), |lost| Err(lost.into())));
+        drop(told.send(written.and_then(|written| Ok(kept.map(|()| written)?)))); // whoever has left does not need to know
     }
 }
 
@@ -141,17 +162,18 @@ impl Waiting {
     /// Works on the call; a panic is its alone.
     async fn work(self, app: &Arc<App>) -> Done {
         let Self { call, since, span, place, told } = self;
-        let work = AssertUnwindSafe(call.work(app, since)).catch_unwind().instrument(span);
+        let fate = Fate::default();
+        let work = AssertUnwindSafe(call.work(app, since, fate.clone())).catch_unwind().instrument(span);
         let written = work
             .await
             .unwrap_or_else(|payload| Err(Problem::fault(format!("the work panicked: {}", panic::words(&*payload)))));
         drop(place);
-        (told, written)
+        Done { written, fate, told }
     }
 }
 
 impl Call {
-    async fn work(self, app: &App, since: Instant) -> Result<Written, Problem> {
+    async fn work(self, app: &App, since: Instant, fate: Fate) -> Result<Written, Problem> {
         let Self { from, loaded, operation, received } = self;
         let (sender, partner, id) = (&from.sender, &loaded.partner.name, received.id);
         metrics::stage(sender, partner, Stage::Wait, since.elapsed());
@@ -160,7 +182,7 @@ impl Call {
         let answering = app.hands.answer(id);
         let _working = metrics::in_progress(partner);
         let operation = &loaded.partner.operations[operation];
-        let written = app.ingest.write(sender, &loaded, operation, received, false).await?;
+        let written = app.ingest.write_with_others(sender, &loaded, operation, received, fate).await?;
         answering.end();
         metrics::stage(sender, partner, Stage::Ingest, start.elapsed());
         Ok(written)

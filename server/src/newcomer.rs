@@ -7,6 +7,7 @@
 
 mod flow;
 mod guess;
+mod project;
 mod proposal;
 mod sample;
 #[cfg(test)]
@@ -20,6 +21,7 @@ use rollcall_core::description::fits_as_name;
 use rollcall_core::language::{Diagnostic, Document, OVERLAY, render};
 use toml_edit::DocumentMut;
 
+pub use self::project::{project, write_project};
 pub use self::proposal::Proposal;
 
 use crate::partners::DESCRIPTION;
@@ -82,8 +84,8 @@ pub enum NewcomerError {
     Taken(PathBuf),
     /// The folder is none that partners can be added to.
     #[error(
-        "{} is no folder with Rollcall's sources: it has no {what}. A partner's mapper is built with their SDK and canonical \
-         schemas; name the folder with --into",
+        "{} is no project that partners can be added to: it has no {what}. A partner's mapper is built with an SDK and \
+         canonical schemas; make a folder with them with `rollcall new project`, or name the folder with --into",
         root.display()
     )]
     Elsewhere {

@@ -14,12 +14,13 @@ use rollcall_core::delivery::{Entry, Outcome as Became, Report};
 use rollcall_core::description::{Operation, RecordType};
 use rollcall_core::fold::{Claim, Rank, Statement, fold, is_stated};
 use rollcall_core::ingest::{Loaded, Trial};
-use rollcall_core::json::Pointer;
+use rollcall_core::json::{Json, Pointer};
 use rollcall_core::limits::Limits;
 use rollcall_core::map::{self, Budget, Cost, Diagnostic, Input, MapError, Mapped, Outcome, Reliance, Severity};
 use rollcall_core::note::Note;
 use rollcall_core::record::Record;
 use rollcall_core::store::RecordId;
+use rollcall_core::validate::Schema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -170,12 +171,47 @@ impl Previewer<'_> {
         }
     }
 
-    /// What the values of each record that is mapped are good for; nothing if the payload is rejected.
-    pub fn reliances(&self, before: Option<&[u8]>, body: &[u8]) -> Result<Vec<Relied>, PreviewError> {
+    /// The words that the description lists, or would have to: where they stand, the word, and all that are listed there; none
+    /// if the payload is rejected. Records that are checked by themselves are told from their beginning, the others from
+    /// that of the payload.
+    pub fn words(
+        &self,
+        before: Option<&[u8]>,
+        body: &[u8],
+    ) -> Result<Vec<(String, String, Vec<String>)>, PreviewError> {
+        let Ok((trial, _)) = self.send(before, body)? else { return Ok(Vec::new()) };
+        let mut found = Vec::new();
+        let mut look = |of: &str, schema: &Schema, bytes: &[u8]| {
+            let json = Json::parse(bytes, self.limits.json_depth_max).ok(); // it was read before
+            let words = json.iter().flat_map(|json| schema.words(json));
+            found.extend(words.map(|word| (format!("{of}{}", word.place), word.word, word.listed.to_vec())));
+        };
+        let media = self.operation.body.as_ref().and_then(|body| body.media.first());
+        match media.filter(|media| !media.one_by_one) {
+            Some(media) => look("", &media.schema, body),
+            None => trial.look(|records| {
+                for record in records {
+                    let of = self.record_type(record);
+                    look(&of.name, &of.schema, &record.content.read());
+                }
+            }),
+        }
+        Ok(found)
+    }
+
+    /// What the values of each record are good for that is mapped and whose type `is_tried`; nothing if the payload is
+    /// rejected.
+    pub fn reliances(
+        &self,
+        before: Option<&[u8]>,
+        body: &[u8],
+        mut is_tried: impl FnMut(&str) -> bool,
+    ) -> Result<Vec<Relied>, PreviewError> {
         match self.send(before, body)? {
             Ok((trial, _)) => trial.look(|records| {
                 let options = self.options.to_string();
-                let relied = self.mapped(records).map(|record| {
+                let tried = self.mapped(records).filter(|record| is_tried(&self.record_type(record).name));
+                let relied = tried.map(|record| {
                     let body = record.content.read();
                     let (input, mapper) = (self.input(record, &body), &self.loaded.mapper);
                     let reliance = mapper.reliance(self.canonical, options.as_bytes(), &input, self.limits)?;

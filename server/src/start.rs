@@ -83,8 +83,9 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<App>, S
         return Err(StartError::Versions(behind.join("\n  ")));
     }
     check_connections(config, &table)?;
-    let setups = store.administration().setups().await?;
-    let access = Access::with(config, &setups, clock.now())?;
+    let office = store.administration();
+    let (setups, readers) = (office.setups().await?, office.readers().await?);
+    let access = Access::with(config, &setups, &readers, clock.now())?;
     for loaded in table.all() {
         metrics::loaded(loaded);
         store.prepare_partner(&loaded.partner).await?;

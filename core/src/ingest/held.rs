@@ -4,10 +4,11 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::IngestError;
+use super::hold::damaged;
 use super::work::Work;
 use crate::canonical::KindId;
 use crate::plan::{self, Held, Touched, Turn};
-use crate::said::marks;
+use crate::said::{Reading, marks};
 use crate::state::State;
 use crate::store::{Connection, RecordId, StoreError};
 
@@ -35,12 +36,23 @@ impl Work<'_> {
         touched: &Touched,
         held: &Held,
     ) -> Result<BTreeMap<RecordId, KindId>, StoreError> {
-        let mut elsewhere = touched.references(turns);
+        let reading = self.reading();
+        let mut elsewhere = touched.references(turns, reading).map_err(|error| damaged(&error))?;
         let ids: Vec<_> = elsewhere.iter().copied().collect();
         let found = self.ingest.store.held_entities(connection, &self.ingest.canonical, &ids).await?;
         let mut there = found.iter().map(|held| held.as_ref().is_some_and(|held| held.active));
         elsewhere.retain(|_| !there.next().unwrap_or_default());
-        Ok(touched.dangling(turns, &elsewhere, held))
+        touched.dangling(turns, &elsewhere, held, reading).map_err(|error| damaged(&error))
+    }
+
+    /// The entities about which the words of some record have changed.
+    pub(super) fn touched(&self, turns: &[Turn<'_>]) -> Result<Touched, StoreError> {
+        plan::touch(turns, self.reading()).map_err(|error| damaged(&error))
+    }
+
+    /// What words of this delivery are read with that are packed.
+    pub(super) fn reading(&self) -> Reading<'_> {
+        Reading { canonical: &self.ingest.canonical, namespace: self.namespace }
     }
 
     /// The state with all records in it that contribute to touched entities: who writes single records has not read

@@ -191,6 +191,7 @@ impl Work<'_> {
     }
 }
 
-fn damaged(error: &DecodeError) -> StoreError {
+/// What was packed here cannot be read.
+pub(super) fn damaged(error: &DecodeError) -> StoreError {
     StoreError::Inconsistent(error.to_string())
 }

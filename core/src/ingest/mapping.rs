@@ -287,17 +287,9 @@ impl<'r, 'a> Changed<'r, 'a> {
         self.records.iter().map(|changed| changed.id).chain(self.removed.iter().map(|held| held.id)).collect()
     }
 
-    /// The records to be mapped, as they will be held.
-    pub(super) fn held_after(&self, bad: &BTreeSet<RecordId>) -> Vec<HeldRecord> {
-        let held = |changed: &ChangedRecord<'_, '_>| HeldRecord {
-            id: changed.id,
-            of: changed.record.of,
-            key: changed.record.key.clone(),
-            digest: changed.digest(bad),
-            waits: false,
-            as_of: changed.resulting.and_then(|resulting| resulting.as_of),
-        };
-        self.records.iter().map(held).collect()
+    /// The records to be mapped: the place of each, and what it will be when it was mapped well.
+    pub(super) fn held_after(&self, bad: &BTreeSet<RecordId>) -> impl Iterator<Item = (Rank<'_>, Option<Digest>)> {
+        self.records.iter().map(|changed| (self.rank(changed.record), changed.digest(bad)))
     }
 }
 

@@ -19,7 +19,7 @@ use crate::map::CallEvent;
 use crate::note::Note;
 use crate::record::Record;
 use crate::resource::{Changes, Desk, Draft, Members, Stop, fill};
-use crate::store::{Connection, HeldRecord, Matching, StoreError};
+use crate::store::{Connection, Fate, Finish, HeldRecord, Matching, StoreError};
 
 /// What became of a call about single records.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,8 +61,26 @@ impl Ingest {
         received: Received,
         dry_run: bool,
     ) -> Result<Written, IngestError> {
+        self.write_within(self.work(sender, loaded, operation, &received, dry_run), received).await
+    }
+
+    /// The same, in a transaction that others may share. When [`synced`](Self::synced) has returned, `fate` says whether it
+    /// was lost after all.
+    pub async fn write_with_others(
+        &self,
+        sender: &Sender,
+        loaded: &Loaded,
+        operation: &Operation,
+        received: Received,
+        fate: Fate,
+    ) -> Result<Written, IngestError> {
+        let work = self.work(sender, loaded, operation, &received, false);
+        self.write_within(Work { fate: Some(fate), ..work }, received).await
+    }
+
+    async fn write_within(&self, work: Work<'_>, received: Received) -> Result<Written, IngestError> {
+        let (sender, loaded) = (work.sender, work.loaded);
         let connection = self.connect(sender, loaded).await?;
-        let work = self.work(sender, loaded, operation, &received, dry_run);
         let done = work.write(connection, received).await;
         self.meter.spent(sender, &loaded.partner.name, &work.costs);
         done
@@ -136,6 +154,15 @@ impl Work<'_> {
         }
         let done = self.attempt(&connection, &asked, &body, &mut keeping).await;
         self.written(&connection, done, &mut keeping).await
+    }
+
+    /// How far what is kept together with its body is committed: whoever sent it waits for the disk.
+    pub(super) fn finish(&self, keeps_body: bool) -> Finish<'_> {
+        match &self.fate {
+            Some(fate) if keeps_body => Finish::Open(fate),
+            None if keeps_body => Finish::Committed,
+            _ => Finish::Synced,
+        }
     }
 
     /// A call that could not be worked on has failed; that much can perhaps be stored.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::hold::Holding;
+use super::hold::{Holding, damaged};
 pub(super) use super::keeping::Keeping;
 use super::mapping::{Changed, Outcomes, rows};
 use super::payload::Payload;
@@ -25,7 +25,7 @@ use crate::reconcile::{self, Needs, Reconciled, Resulting, Shelf, reconcile};
 use crate::record::{Record, Sent};
 use crate::rule;
 use crate::state::State;
-use crate::store::{self, Commit, Connection, NewSend, RecordId, StoreError, WaitStep};
+use crate::store::{self, Commit, Connection, Fate, NewSend, RecordId, StoreError, WaitStep};
 
 /// How often a reconciliation may ask for more; each time it knows more than before.
 const ROUNDS_MAX: usize = 32;
@@ -64,6 +64,8 @@ pub(super) struct Work<'w> {
     pub(super) queued: bool,
     /// Whether it may have to wait for an operator.
     pub(super) holding: Holding,
+    /// Where others may share its transaction.
+    pub(super) fate: Option<Fate>,
     pub(super) costs: Arc<Costs>,
 }
 
@@ -445,7 +447,7 @@ impl Work<'_> {
         let mut turns = costs.stage_of(look, self.turns(connection, changed, outcomes)).await?;
         let mut parked = Vec::new();
         let (touched, held) = loop {
-            let touched = costs.stage(Stage::Plan, || plan::touch(&turns));
+            let touched = costs.stage(Stage::Plan, || self.touched(&turns))?;
             let held = costs.stage_of(look, self.held(connection, &touched)).await?;
             let dangling = costs.stage_of(look, self.dangling(connection, &turns, &touched, &held)).await?;
             if dangling.is_empty() {
@@ -469,7 +471,7 @@ impl Work<'_> {
             active: &connection.active,
         };
         let planned = costs.stage(Stage::Plan, || plan::plan(&situation));
-        let planned = planned.map_err(|error| StoreError::Inconsistent(error.to_string()))?;
+        let planned = planned.map_err(|error| damaged(&error))?;
         self.tell(&mut report, changed, outcomes, &parked, &planned);
         if let Some(held) = self.held_back(connection, state, &turns, &planned).await? {
             return Ok((self.hold_back(connection, report, held, keeping).await?, Vec::new()));
@@ -520,7 +522,7 @@ impl Work<'_> {
             applied: all_good.then(|| Applied {
                 sha256: self.sha256,
                 setting: self.setting,
-                state: state.after(&ids, changed.held_after(&bad)).digest(),
+                state: state.digest_after(&ids, changed.held_after(&bad)),
             }),
             records,
             gone: changed.gone().to_vec(),
@@ -532,7 +534,7 @@ impl Work<'_> {
             received,
             numbers: changed.numbers().chain(beside.numbers).collect(),
             sends: beside.sends,
-            is_synced_later: received.is_some(),
+            finish: self.finish(received.is_some()),
             keeps_origins: self.operation.id == REMAP,
         };
         let rows = rows(&commit, ids.len(), planned.changes);

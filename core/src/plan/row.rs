@@ -81,21 +81,52 @@ impl<'c> Plan<'c> {
         let Some(range) = self.pieces.get(piece) else { return Ok(Vec::new()) };
         let outlines = &self.steps[range.clone()];
         let planner = Planner { situation: &self.situation, turns: &self.turns };
-        let voices = outlines.par_iter().with_min_len(PLANNED_TOGETHER);
-        let voices: Vec<_> = voices.map(|outline| planner.voices(outline.entity as usize)).collect();
-        let spoken = outlines.iter().zip(&voices).filter(|(outline, _)| outline.step == Step::Put);
-        let spoken = spoken.flat_map(|(_, voices)| if is_uniform(voices) { first(voices) } else { voices.as_slice() });
-        let vocabulary = Vocabulary::of(&self.situation, spoken)?;
-        let steps = outlines.par_chunks(PLANNED_TOGETHER).zip(voices.par_chunks(PLANNED_TOGETHER));
-        let steps = steps.map(|(outlines, voices)| {
+        let speakers = outlines.par_iter().with_min_len(PLANNED_TOGETHER);
+        let speakers: Vec<_> = speakers.map(|outline| planner.speakers(outline.entity as usize)).collect();
+        let spoken = outlines.iter().zip(&speakers).filter(|(outline, _)| outline.step == Step::Put);
+        let vocabulary = Vocabulary::of(&self.situation, spoken.flat_map(|(_, speakers)| speakers.needed()))?;
+        let steps = outlines.par_chunks(PLANNED_TOGETHER).zip(speakers.par_chunks(PLANNED_TOGETHER));
+        let steps = steps.map(|(outlines, speakers)| {
             let mut maker =
                 Maker { planner: &planner, vocabulary: &vocabulary, resolved: HashMap::new(), ids: HashMap::new() };
             let mut steps = Vec::with_capacity(outlines.len());
-            outlines.iter().zip(voices).for_each(|(outline, voices)| maker.steps(outline, voices, &mut steps));
+            outlines.iter().zip(speakers).for_each(|(outline, speakers)| maker.steps(outline, speakers, &mut steps));
             steps
         });
         let mut steps: Vec<_> = steps.collect();
         Ok(if steps.len() == 1 { steps.swap_remove(0) } else { steps.into_iter().flatten().collect() })
+    }
+}
+
+/// Who speaks of an entity.
+enum Speakers<'c> {
+    /// All say what this one says; who they are is found out when it is written.
+    Agreed(Voice<'c>),
+    /// These, by rank.
+    Each(Vec<Voice<'c>>),
+}
+
+impl<'c> Planner<'_, 'c> {
+    fn speakers(&self, at: usize) -> Speakers<'c> {
+        match self.agreed(at) {
+            Some(first) => Speakers::Agreed(self.voice(first)),
+            None => Speakers::Each(self.voices(at)),
+        }
+    }
+}
+
+impl<'c> Speakers<'c> {
+    fn voices(&self) -> &[Voice<'c>] {
+        match self {
+            Self::Agreed(first) => std::slice::from_ref(first),
+            Self::Each(voices) => voices,
+        }
+    }
+
+    /// Those whose words are needed to write it.
+    fn needed(&self) -> &[Voice<'c>] {
+        let voices = self.voices();
+        if is_uniform(voices) { first(voices) } else { voices }
     }
 }
 
@@ -120,7 +151,12 @@ struct Maker<'m, 'c> {
 }
 
 impl<'c> Maker<'_, 'c> {
-    fn steps(&mut self, outline: &Outline, voices: &[Voice<'c>], steps: &mut Vec<Placed<'c>>) {
+    fn steps(&mut self, outline: &Outline, speakers: &Speakers<'c>, steps: &mut Vec<Placed<'c>>) {
+        let voices = speakers.voices();
+        let speaking = || match speakers {
+            Speakers::Agreed(_) => self.planner.agreeing(outline.entity as usize),
+            Speakers::Each(voices) => contributors(voices),
+        };
         let touch = self.planner.situation.touched.at(outline.entity as usize);
         let (kind, sourced_id, place) = (touch.kind(), touch.sourced_id(), outline.place.into());
         let link = |uniform, contributors| EntityLink { kind, sourced_id, uniform, contributors };
@@ -135,12 +171,12 @@ impl<'c> Maker<'_, 'c> {
                 let settled = held.filter(|_| touch.settled_by(self.planner.situation.turns, held));
                 let link = match settled {
                     Some(held) => link(true, self.planner.linked(touch, held)),
-                    None => link(is_uniform(voices), contributors(voices)),
+                    None => link(is_uniform(voices), speaking()),
                 };
                 steps.push((place, EntityStep::Relink(link)));
             }
             Step::Put => {
-                let link = link(is_uniform(voices), contributors(voices));
+                let link = link(is_uniform(voices), speaking());
                 steps.extend(self.row(outline, voices, link).map(|row| (place, EntityStep::Put(row))));
             }
         }
@@ -158,15 +194,15 @@ impl<'c> Maker<'_, 'c> {
             let cells = self.cells(link.kind, Cow::Owned(fields));
             return Some(EntityRow { link, new, source_id, digest, cells });
         }
-        let (source_id, fields) = if let Some(lasting) = self.vocabulary.lasting(one) {
+        let (source_id, digest, fields) = if let Some(lasting) = self.vocabulary.lasting(one) {
             let said = &lasting.contribution;
-            (Cow::Borrowed(said.source_id.as_str()), Cow::Borrowed(said.fields.as_slice()))
+            (Cow::Borrowed(said.source_id.as_str()), lasting.digest, Cow::Borrowed(said.fields.as_slice()))
         } else {
-            let said = &self.vocabulary.statement(one)?.contribution;
-            (Cow::Owned(said.source_id.clone()), Cow::Owned(said.fields.clone()))
+            let Statement { contribution: said, digest, .. } = self.vocabulary.statement(one)?;
+            (Cow::Owned(said.source_id.clone()), *digest, Cow::Owned(said.fields.clone()))
         };
         let cells = self.cells(kind, fields);
-        Some(EntityRow { link, new, source_id, digest: one.digest, cells })
+        Some(EntityRow { link, new, source_id, digest, cells })
     }
 
     /// One cell per field of the kind; references become ids.

@@ -14,7 +14,7 @@ use crate::fixture;
 use crate::fold::{Claim, Rank, Statement, fold, is_stated};
 use crate::identity::Namespace;
 use crate::map::{Contribution, Value};
-use crate::said::{Said, marks};
+use crate::said::{Reading, Said, marks};
 use crate::store::{EntityStep, HeldEntity, RecordId};
 
 /// Says nothing of a person but a role.
@@ -83,6 +83,7 @@ impl World {
     /// The same for a delivery whose pieces have so many records each, and whose words are packed if there is more than one.
     fn sync_in_pieces(&mut self, state: &State, shuffle: usize, piece_records: usize) -> Tally {
         let canonical = fixture::canonical();
+        let reading = Reading { canonical: &canonical, namespace: namespace() };
         let keys: BTreeSet<_> = self.records.keys().chain(state.keys()).cloned().collect();
         let mut said_anew = Vec::new();
         for key in &keys {
@@ -92,7 +93,9 @@ impl World {
             }
             let record = before.map_or(RecordId(self.next + 1), |(record, _)| *record);
             self.next += i64::from(before.is_none());
-            let before = before.map(|(_, words)| said(words, &canonical).marks().to_vec()).unwrap_or_default();
+            let before = before
+                .map(|(_, words)| said(words, &canonical).marks(reading).unwrap().into_owned())
+                .unwrap_or_default();
             let after = after.map(|words| said(words, &canonical));
             said_anew.push((record, key, before, after));
         }
@@ -111,7 +114,7 @@ impl World {
             piece: u32::try_from(at / piece_records).unwrap(),
         });
         let turns: Vec<_> = turns.collect();
-        let touched = touch(&turns);
+        let touched = touch(&turns, reading).unwrap();
         let held = self.held(&touched);
         let ranks =
             self.records.iter().map(|(key, (record, _))| (*record, Rank { of: "Group", key: key.as_str() })).collect();
@@ -342,6 +345,8 @@ fn who_adds_to_what_is_not_there_waits_for_it() {
     let said = said(&[("a".to_owned(), ROLE_ONLY)], &canonical);
     let rank = Rank { of: "Group", key: "1" };
     let turns = [Turn { record: RecordId(1), rank, before: Vec::new(), after: Some(&said), piece: 0 }];
-    let waiting = touch(&turns).dangling(&turns, &BTreeSet::new(), &Held::default());
-    assert_eq!(waiting, BTreeMap::from([(RecordId(1), person)]));
+    let reading = Reading { canonical: &canonical, namespace: namespace() };
+    let touched = touch(&turns, reading).unwrap();
+    let waiting = touched.dangling(&turns, &BTreeSet::new(), &Held::default(), reading);
+    assert_eq!(waiting.unwrap(), BTreeMap::from([(RecordId(1), person)]));
 }

@@ -11,7 +11,8 @@ use uuid::Uuid;
 use super::touched::Touch;
 use super::{Held, Touched, Turn};
 use crate::canonical::KindId;
-use crate::said::{Need, Said};
+use crate::map::DecodeError;
+use crate::said::{Need, Reading};
 use crate::store::RecordId;
 
 /// Which turns belong together, as far as that is known.
@@ -25,7 +26,7 @@ pub struct Ties {
 
 impl Ties {
     /// The ties of turns, without those of what records needed before.
-    pub fn of(turns: &[Turn<'_>], touched: &Touched, held: &Held) -> Self {
+    pub fn of(turns: &[Turn<'_>], touched: &Touched, held: &Held, reading: Reading<'_>) -> Result<Self, DecodeError> {
         let mut ties = Self::default();
         for (at, name) in touched.entities().enumerate() {
             let touch = touched.at(at);
@@ -37,9 +38,9 @@ impl Ties {
             }
         }
         for turn in turns {
-            ties.needs(turn.record, turn.after.map_or(&[][..], Said::needs));
+            ties.needs(turn.record, &turn.needs(reading)?);
         }
-        ties
+        Ok(ties)
     }
 
     /// Whether some entity comes or goes, so that it matters what records needed before.

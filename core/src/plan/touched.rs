@@ -1,6 +1,7 @@
 //! Turns the turns of records into the entities that they may change, and asks about these.
 //!
-//! However many statements there are, each takes a few bytes here: the entities are runs of one sorted list.
+//! However many statements there are, each takes a few bytes here, and all that planning asks of it: the entities are runs of
+//! one sorted list.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -11,27 +12,36 @@ use uuid::Uuid;
 
 use super::Turn;
 use crate::canonical::KindId;
-use crate::said::{Mark, Said};
+use crate::digest::Sketch;
+use crate::map::DecodeError;
+use crate::said::{Mark, Reading};
 use crate::store::{HeldEntity, RecordId};
+
+/// Turns of which the words are read together, beside each other.
+const TURNS_READ_TOGETHER: usize = 1_024;
 
 /// The entities that a set of turns may change.
 #[derive(Debug)]
 pub struct Touched {
-    /// What all turns say of all entities, by entity, then by turn.
-    entries: Vec<Entry>,
-    /// Which of these are about each entity; by kind and `sourcedId`, which is the order of the steps and of the feed.
-    entities: Vec<Range<u32>>,
+    /// What all turns say of these entities, by entity, then by turn.
+    entries: Vec<Word>,
+    /// Where those begin that are about each entity; by kind and `sourcedId`, which is the order of the steps and of the feed.
+    entities: Vec<u32>,
 }
 
 /// That a turn speaks of an entity.
 #[derive(Debug, Clone, Copy)]
-struct Entry {
+pub(super) struct Word {
     kind: KindId,
     words: Words,
+    /// See [`Mark::whole`].
+    pub(super) whole: bool,
     sourced_id: Uuid,
     turn: u32,
     /// Which of the turn's statements it is.
     nth: u32,
+    /// Of what it says.
+    pub(super) digest: Sketch,
 }
 
 /// Which words of a record are meant.
@@ -48,7 +58,7 @@ enum Words {
 /// What the turns do to one entity.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Touch<'t> {
-    entries: &'t [Entry],
+    entries: &'t [Word],
 }
 
 /// What is held of touched entities, by their place among them.
@@ -56,33 +66,42 @@ pub(super) struct Touch<'t> {
 pub struct Held(BTreeMap<usize, HeldEntity>);
 
 /// Finds the entities about which the words of some record have changed.
-pub fn touch(turns: &[Turn<'_>]) -> Touched {
-    let mut entries: Vec<_> = turns.par_iter().enumerate().flat_map_iter(|(nth, turn)| entries(nth, turn)).collect();
+pub fn touch(turns: &[Turn<'_>], reading: Reading<'_>) -> Result<Touched, DecodeError> {
+    let mut entries = Vec::with_capacity(turns.iter().map(Turn::words).sum());
+    for (nth, some) in turns.chunks(TURNS_READ_TOGETHER).enumerate() {
+        let before = nth * TURNS_READ_TOGETHER;
+        let words = some.par_iter().enumerate().map(|(nth, turn)| words(before + nth, turn, reading));
+        entries.extend(words.collect::<Result<Vec<_>, _>>()?.into_iter().flatten());
+    }
     entries.par_sort_unstable_by_key(|entry| (entry.kind, entry.sourced_id, entry.turn, entry.words, entry.nth));
     let mut entities = Vec::new();
-    let mut end = 0;
-    for about_one in entries.chunk_by(Entry::is_about_the_same_as) {
-        let start = end;
-        end += narrow(about_one.len());
+    let (mut start, mut kept) = (0, 0);
+    while let Some(about_one) = entries[start..].chunk_by(Word::is_about_the_same_as).next() {
+        let end = start + about_one.len();
         if about_one.iter().any(|entry| entry.words != Words::Same) {
-            entities.push(start..end);
+            entities.push(narrow(kept));
+            entries.copy_within(start..end, kept);
+            kept += end - start;
         }
+        start = end;
     }
-    Touched { entries, entities }
+    entries.truncate(kept);
+    entities.shrink_to_fit();
+    Ok(Touched { entries, entities })
 }
 
 /// What one turn says of each entity.
-fn entries(turn: usize, it: &Turn<'_>) -> Vec<Entry> {
-    let after = it.after.map_or(&[][..], Said::marks);
-    let same = unchanged(&it.before, after);
+fn words(turn: usize, it: &Turn<'_>, reading: Reading<'_>) -> Result<Vec<Word>, DecodeError> {
+    let after = it.after.map(|said| said.marks(reading)).transpose()?.unwrap_or_default();
+    let same = unchanged(&it.before, &after);
     let is_same = |mark: &Mark| !same.is_empty() && same.contains(&(mark.kind, mark.sourced_id));
     let entry = |(nth, mark): (usize, &Mark), words| {
-        let Mark { kind, sourced_id, .. } = *mark;
-        Entry { kind, words, sourced_id, turn: narrow(turn), nth: narrow(nth) }
+        let Mark { kind, whole, sourced_id, digest } = *mark;
+        Word { kind, words, whole, sourced_id, turn: narrow(turn), nth: narrow(nth), digest: digest.sketch() }
     };
     let old = it.before.iter().enumerate().filter(|(_, mark)| !is_same(mark)).map(|it| entry(it, Words::Old));
     let now = after.iter().enumerate().map(|it| entry(it, if is_same(it.1) { Words::Same } else { Words::New }));
-    old.chain(now).collect()
+    Ok(old.chain(now).collect())
 }
 
 /// The entities about which a record says just what it said before.
@@ -110,14 +129,24 @@ pub(super) fn narrow(place: usize) -> u32 {
     u32::try_from(place).unwrap_or(u32::MAX)
 }
 
-impl Entry {
+impl Word {
     fn is_about_the_same_as(&self, other: &Self) -> bool {
-        (self.kind, self.sourced_id) == (other.kind, other.sourced_id)
+        self.name() == other.name()
     }
 
-    /// The turn's place, and the statement's place in it.
-    fn place(&self) -> (usize, usize) {
-        (self.turn as usize, self.nth as usize)
+    /// The entity.
+    fn name(&self) -> (KindId, Uuid) {
+        (self.kind, self.sourced_id)
+    }
+
+    /// The turn's place.
+    pub(super) fn turn(&self) -> usize {
+        self.turn as usize
+    }
+
+    /// The statement's place in the turn.
+    pub(super) fn nth(&self) -> usize {
+        self.nth as usize
     }
 }
 
@@ -139,23 +168,18 @@ impl Touched {
 
     /// Those at these places.
     pub fn some_entities(&self, places: Range<usize>) -> impl ExactSizeIterator<Item = (KindId, Uuid)> {
-        self.entities[places].iter().map(|range| {
-            let first = &self.entries[range.start as usize];
-            (first.kind, first.sourced_id)
-        })
+        self.entities[places].iter().map(|start| self.entries[*start as usize].name())
     }
 
     pub(super) fn at(&self, place: usize) -> Touch<'_> {
-        let range = &self.entities[place];
-        Touch { entries: &self.entries[range.start as usize..range.end as usize] }
+        let start = self.entities[place] as usize;
+        let end = self.entities.get(place + 1).map_or(self.entries.len(), |end| *end as usize);
+        Touch { entries: &self.entries[start..end] }
     }
 
     fn has(&self, kind: KindId, sourced_id: Uuid) -> bool {
-        let key = |range: &Range<u32>| {
-            let first = &self.entries[range.start as usize];
-            (first.kind, first.sourced_id)
-        };
-        self.entities.binary_search_by_key(&(kind, sourced_id), key).is_ok()
+        let name = |start: &u32| self.entries[*start as usize].name();
+        self.entities.binary_search_by_key(&(kind, sourced_id), name).is_ok()
     }
 
     /// The records without a turn whose statements are needed to fold the touched entities.
@@ -165,13 +189,21 @@ impl Touched {
     }
 
     /// The entities that the turns refer to and do not touch: whether they are there has to be asked.
-    pub fn references(&self, turns: &[Turn<'_>]) -> BTreeSet<(KindId, Uuid)> {
+    pub fn references(
+        &self,
+        turns: &[Turn<'_>],
+        reading: Reading<'_>,
+    ) -> Result<BTreeSet<(KindId, Uuid)>, DecodeError> {
         let elsewhere = |turn: &Turn<'_>| {
-            let needs = turn.after.map_or(&[][..], Said::needs).iter();
-            let references = needs.filter(|need| !need.adds).map(|need| (need.kind, need.sourced_id));
-            references.filter(|(kind, sourced_id)| !self.has(*kind, *sourced_id)).collect::<BTreeSet<_>>()
+            let needs = turn.needs(reading)?;
+            let references = needs.iter().filter(|need| !need.adds).map(|need| (need.kind, need.sourced_id));
+            Ok(references.filter(|(kind, sourced_id)| !self.has(*kind, *sourced_id)).collect::<BTreeSet<_>>())
         };
-        turns.par_iter().flat_map_iter(elsewhere).collect()
+        let both = |mut one: BTreeSet<_>, mut other: BTreeSet<_>| {
+            one.append(&mut other);
+            Ok(one)
+        };
+        turns.par_iter().map(elsewhere).try_reduce(BTreeSet::new, both)
     }
 
     /// The records that refer to an entity that will not be there, or only add to one, with the kind they wait for.
@@ -181,18 +213,19 @@ impl Touched {
         turns: &[Turn<'_>],
         absent: &BTreeSet<(KindId, Uuid)>,
         held: &Held,
-    ) -> BTreeMap<RecordId, KindId> {
+        reading: Reading<'_>,
+    ) -> Result<BTreeMap<RecordId, KindId>, DecodeError> {
         let going = self.entities().enumerate().filter(|(at, _)| !self.at(*at).will_be_active(turns, held.get(*at)));
         let missing: HashSet<_> = going.map(|(_, name)| name).chain(absent.iter().copied()).collect();
         if missing.is_empty() {
-            return BTreeMap::new();
+            return Ok(BTreeMap::new());
         }
         let waits = |turn: &Turn<'_>| {
-            let needs = turn.after.map_or(&[][..], Said::needs);
-            let first = needs.iter().find(|need| missing.contains(&(need.kind, need.sourced_id)))?;
-            Some((turn.record, first.kind))
+            let needs = turn.needs(reading)?;
+            let first = needs.iter().find(|need| missing.contains(&(need.kind, need.sourced_id)));
+            Ok(first.map(|first| (turn.record, first.kind)))
         };
-        turns.iter().filter_map(waits).collect()
+        turns.iter().map(waits).filter_map(Result::transpose).collect()
     }
 }
 
@@ -210,9 +243,9 @@ impl<'t> Touch<'t> {
         self.entries.len()
     }
 
-    /// The new words about it: places of turns, and of statements in them.
-    pub(super) fn new_words(&self) -> impl Iterator<Item = (usize, usize)> + use<'t> {
-        self.entries.iter().filter(|entry| entry.words == Words::New).map(Entry::place)
+    /// The new words about it.
+    pub(super) fn new_words(&self) -> impl Iterator<Item = &'t Word> + use<'t> {
+        self.entries.iter().filter(|entry| entry.words == Words::New)
     }
 
     /// The turns whose words about it have changed.
@@ -223,9 +256,8 @@ impl<'t> Touch<'t> {
     }
 
     /// The words about it that a turn uses now as before.
-    pub(super) fn same_words(&self, turn: usize) -> impl Iterator<Item = (usize, usize)> + use<'t> {
-        let same = self.entries.iter().filter(|entry| entry.words == Words::Same).map(Entry::place);
-        same.filter(move |(of, _)| *of == turn)
+    pub(super) fn same_words(&self, turn: usize) -> impl Iterator<Item = &'t Word> + use<'t> {
+        self.entries.iter().filter(move |entry| entry.words == Words::Same && entry.turn() == turn)
     }
 
     /// The records without a change of words that also speak of it.
@@ -238,22 +270,17 @@ impl<'t> Touch<'t> {
 
     /// Whether it will be there afterwards.
     pub(super) fn will_be_active(&self, turns: &[Turn<'_>], held: Option<&HeldEntity>) -> bool {
-        let is_stated = self.new_words().any(|(turn, nth)| mark(turns, turn, nth).is_some_and(|mark| mark.whole));
+        let is_stated = self.new_words().any(|word| word.whole);
         is_stated || held.is_some_and(|held| held.active) && !self.others(turns, held).is_empty()
     }
 
     /// Whether what is held already says what would come out, so that nobody else need be asked.
     pub(super) fn settled_by(&self, turns: &[Turn<'_>], held: Option<&HeldEntity>) -> bool {
         held.is_some_and(|it| {
-            let says_so = |(turn, nth)| mark(turns, turn, nth).is_some_and(|mark| mark.digest == it.digest);
+            let says_so = |word: &Word| word.digest == it.digest.sketch();
             it.active && it.uniform && self.new_words().all(says_so) && self.will_be_active(turns, held)
         })
     }
-}
-
-/// What a turn says now of an entity.
-pub(super) fn mark<'t>(turns: &[Turn<'t>], turn: usize, nth: usize) -> Option<&'t Mark> {
-    turns.get(turn)?.after?.marks().get(nth)
 }
 
 impl Held {

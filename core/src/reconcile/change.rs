@@ -131,14 +131,16 @@ impl Work<'_> {
             true => Outcome::Updated,
         };
         let as_of = self.situation.as_of;
+        let is_packed = sent.body.loose().is_none();
         let now = self.touch(name);
         let bytes = body.len();
-        now.body = Some(body.into());
+        let is_as_sent = is_packed && *sent.body.read() == *body;
+        now.body = Some(if is_as_sent { sent.body.clone() } else { body.into() });
         now.as_of = as_of.or(now.as_of);
         now.pointer = Some(sent.pointer.clone());
         now.sorted.clone_from(&sent.sorted);
         now.entries.push(nth);
-        if sent.body.loose().is_none() {
+        if is_packed && !is_as_sent {
             self.pack(name, bytes);
         }
         self.rows.remove(&name.0);

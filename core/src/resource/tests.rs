@@ -15,7 +15,7 @@ use crate::digest::Digest;
 use crate::fixture;
 use crate::record::digest_alone;
 use crate::store::sqlite::{SqliteOptions, SqliteStore};
-use crate::store::{Commit, RecordId, RecordRow, RecordStep, Store as _};
+use crate::store::{Commit, Finish, RecordId, RecordRow, RecordStep, Store as _};
 use crate::table::{ColumnForm, Table, columns, table_name};
 use crate::validate::Schema;
 
@@ -243,7 +243,7 @@ impl Library {
             received: Some(&received),
             numbers: changes.numbers().clone().into_iter().collect(),
             sends: Vec::new(),
-            is_synced_later: true,
+            finish: Finish::Committed,
             keeps_origins: false,
         };
         self.store.commit(&self.canonical, &self.partner, commit).await.unwrap();

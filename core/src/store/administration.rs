@@ -1,7 +1,7 @@
 //! What operators decide while servers run, as a store keeps it: versions of partners, which of them is active, connections
-//! that are set up, and a log of all of it.
+//! and readers that are set up, and a log of all of it.
 //!
-//! Nothing is overwritten but what a connection is now. A partner's activations are numbered from 1; each is made as the
+//! Nothing is overwritten but what a connection or a reader is now. A partner's activations are numbered from 1; each is made as the
 //! successor of the last one that its maker knew, so that of two operators who decide at the same time one is refused.
 //! What is active is what the last activation says.
 //!
@@ -106,7 +106,23 @@ pub struct Setup {
     pub terms: Map<String, Value>,
 }
 
-/// One of the credentials of a connection, as a digest.
+/// Somebody who reads a tenant and was set up while servers ran, as they are now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReaderSetup {
+    /// The tenant's name.
+    pub tenant: String,
+    /// Their name.
+    pub reader: String,
+    /// Counts what was decided about them, from 1.
+    pub revision: i64,
+    /// Whether they may not read.
+    pub disabled: bool,
+    /// What they may read with.
+    pub credentials: Vec<SetupCredential>,
+}
+
+/// One of the credentials of a connection or of a reader, as a digest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SetupCredential {
@@ -174,6 +190,12 @@ pub trait Administration: Send + Sync {
 
     /// All connections that were set up, by tenant and name.
     async fn setups(&self) -> Result<Vec<Setup>, StoreError>;
+
+    /// Decides, durably, what a reader is. [`StoreError::Stale`] where this does not follow the last revision.
+    async fn put_reader(&self, reader: &ReaderSetup, act: &Act) -> Result<(), StoreError>;
+
+    /// All readers that were set up, by tenant and name.
+    async fn readers(&self) -> Result<Vec<ReaderSetup>, StoreError>;
 
     /// Keeps a plan; one that is there is replaced.
     async fn put_plan(&self, plan: &StoredPlan) -> Result<(), StoreError>;

@@ -11,6 +11,7 @@ mod gone;
 mod keep;
 mod lists;
 mod lookups;
+mod pieces;
 mod processes;
 mod queue;
 mod reads;

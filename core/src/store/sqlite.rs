@@ -59,15 +59,15 @@ use self::delivery::Kept;
 use self::readers::Readers;
 use self::receiving::Receiving;
 use self::rows::whose;
-use self::writer::Writer;
+use self::writer::{Transaction, Writer};
 use super::administration::Administration;
 use super::archive::Archive;
 use super::keep::Keeper;
 use super::read::Reader;
 use super::sql::{Sqlite, Wanted};
 use super::{
-    Attempt, Commit, Connection, ConnectionName, DueSend, Gone, Held, HeldEntity, HeldRecord, Matching, Queue, Queued,
-    RecordId, SendClaim, SendOutcome, Signal, Store, StoreError, Values, migration,
+    Attempt, Commit, Connection, ConnectionName, DueSend, Finish, Gone, Held, HeldEntity, HeldRecord, Matching, Queue,
+    Queued, RecordId, SendClaim, SendOutcome, Signal, Store, StoreError, Values, migration,
 };
 use crate::canonical::{Canonical, KindId};
 use crate::delivery::{Entry, Received, Report};
@@ -75,7 +75,7 @@ use crate::description::{Partner, RecordTypeId, Selection};
 use crate::table::Column;
 
 /// What is ours whatever the schemas say, oldest first: name and statements.
-const MIGRATIONS: [(&str, &str); 9] = [
+const MIGRATIONS: [(&str, &str); 10] = [
     ("hub", include_str!("../../migrations/sqlite/0001_hub.sql")),
     ("queue", include_str!("../../migrations/sqlite/0002_queue.sql")),
     ("number", include_str!("../../migrations/sqlite/0003_number.sql")),
@@ -85,6 +85,7 @@ const MIGRATIONS: [(&str, &str); 9] = [
     ("administration", include_str!("../../migrations/sqlite/0007_administration.sql")),
     ("call", include_str!("../../migrations/sqlite/0008_call.sql")),
     ("aside", include_str!("../../migrations/sqlite/0009_aside.sql")),
+    ("reader", include_str!("../../migrations/sqlite/0010_reader.sql")),
 ];
 
 /// Bytes of a page. Rows with JSON in them are large; fewer, larger pages are fewer writes.
@@ -516,21 +517,22 @@ impl Store for SqliteStore {
     }
 
     async fn synced(&self) -> Result<(), StoreError> {
-        match self.writer.disk() {
-            Some(disk) => disk.synced().await,
-            None => Ok(()),
-        }
+        self.writer.synced().await
     }
 
     async fn commit(&self, canonical: &Canonical, partner: &Partner, commit: Commit<'_>) -> Result<i64, StoreError> {
         let kept = |received| Kept::new(&self.writer, self.process(), commit.connection, received);
         let received = commit.received.map(kept).transpose()?;
-        let durability = if commit.is_synced_later { Durability::Normal } else { Durability::Full };
-        self.writer.write(durability, |transaction| {
+        let work = |transaction: &Transaction<'_>| {
             if let Some(received) = &received {
                 delivery::keep(transaction, received)?;
             }
             commit::apply(transaction, canonical, partner, self.process(), &commit)
-        })
+        };
+        match commit.finish {
+            Finish::Synced => self.writer.write(Durability::Full, work),
+            Finish::Committed => self.writer.write(Durability::Normal, work),
+            Finish::Open(fate) => self.writer.write_with_others(fate, work),
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use rollcall_server::newcomer::{Newcomer, Proposal};
+use rollcall_server::newcomer::{Newcomer, Proposal, project, write_project};
 use rollcall_server::partners::Folders;
 
 use super::Outcome;
@@ -17,6 +17,18 @@ pub(super) struct New {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     Partner(Partner),
+    Project(Project),
+}
+
+/// Begin a project that partners can be added to
+///
+/// Makes a folder with what mappers are built with: the SDK, the canonical schemas, and a Cargo.toml. Whoever has Rollcall's
+/// sources has one already. All of it is in this program, and belongs to its version; building fetches crates from crates.io.
+#[derive(Debug, clap::Args)]
+struct Project {
+    /// The folder
+    #[arg(default_value = ".")]
+    folder: PathBuf,
 }
 
 /// Begin a new partner
@@ -29,7 +41,7 @@ enum Command {
 struct Partner {
     /// What it is called: its routes are under `/<name>`
     name: String,
-    /// The project that it becomes a part of: Rollcall's sources, with the SDK and the canonical schemas
+    /// The project that it becomes a part of: Rollcall's sources, or what `rollcall new project` has made
     #[arg(long, value_name = "DIR", default_value = ".")]
     into: PathBuf,
     /// The vendor's own OpenAPI document, 3.0 or 3.1, YAML or JSON; taken as it is, with an overlay that is proposed beside it
@@ -44,7 +56,18 @@ impl New {
     pub(super) fn run(self) -> anyhow::Result<Outcome> {
         match self.command {
             Command::Partner(partner) => partner.run(),
+            Command::Project(project) => project.run(),
         }
+    }
+}
+
+impl Project {
+    fn run(self) -> anyhow::Result<Outcome> {
+        let files = project(&self.folder)?;
+        write_project(&files)?;
+        println!("wrote {} files in {}\n\nNext, there:\n", files.len(), self.folder.display());
+        println!("  rollcall new partner NAME        # a description and a mapper, to be changed");
+        Ok(Outcome::Done)
     }
 }
 

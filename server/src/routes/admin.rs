@@ -5,9 +5,11 @@ pub(super) mod erasures;
 mod explanation;
 pub(super) mod held;
 pub(super) mod likeness;
+pub(super) mod loss;
 pub(super) mod partners;
 pub(super) mod plans;
 pub(super) mod quarantine;
+mod readers;
 pub(super) mod rebuild;
 pub(super) mod records;
 pub(super) mod remaps;
@@ -33,9 +35,12 @@ pub(super) fn router() -> Router<Arc<App>> {
         .route("/tenants/{tenant}/connections/{connection}/erasures", post(erasures::erase))
         .route("/tenants/{tenant}/connections/{connection}", post(connections::change))
         .route("/connections", get(connections::list))
+        .route("/tenants/{tenant}/readers/{reader}", post(readers::change))
+        .route("/readers", get(readers::list))
         .route("/entities/{sourcedId}/explanation", get(explanation::show))
         .route("/bundles", post(partners::upload))
         .route("/partners", get(partners::list))
+        .route("/partners/{partner}/loss", get(loss::show))
         .route("/partners/{partner}/versions", get(partners::versions))
         .route("/partners/{partner}/activations", get(partners::history).post(partners::decide))
         .route("/partners/{partner}/shadow", get(shadow::show).post(shadow::decide))

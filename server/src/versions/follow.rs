@@ -43,7 +43,8 @@ pub async fn catch_up(app: &App) -> Result<(), StoreError> {
         return Ok(());
     }
     let _turn = app.versions.turn.lock().await;
-    let setups = store.administration().setups().await?;
+    let office = store.administration();
+    let (setups, readers) = (office.setups().await?, office.readers().await?);
     let before = app.registry.table();
     let (mut table, behind) = app.versions.table(store, app.canonical(), &before).await?;
     if !behind.is_empty() {
@@ -52,9 +53,9 @@ pub async fn catch_up(app: &App) -> Result<(), StoreError> {
     tell(&before, &table);
     app.registry.replace(table);
     shadow::follow(app, before.generation).await?;
-    match Access::with(&app.config, &setups, now) {
+    match Access::with(&app.config, &setups, &readers, now) {
         Ok(access) => app.access.store(Arc::new(access)),
-        Err(error) => tracing::error!(%error, "who may send stays as it was"), // it was right at the start
+        Err(error) => tracing::error!(%error, "who may do what stays as it was"), // it was right at the start
     }
     let was_behind = std::mem::replace(&mut *lock(&app.versions.behind), behind.clone());
     for reason in behind.iter().filter(|reason| !was_behind.contains(reason)) {

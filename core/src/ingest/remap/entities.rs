@@ -11,7 +11,7 @@ use super::difference::{Difference, EntityChange, Happening};
 use crate::canonical::KindId;
 use crate::fold::{Claim, Statement, fold};
 use crate::plan::{Plan, Situation, Turn};
-use crate::said::{Mark, marks};
+use crate::said::{Mark, Reading, marks};
 use crate::state::State;
 use crate::store::{Connection, EntityRow, EntityStep, HeldEntity, Placed, RecordId};
 
@@ -81,10 +81,11 @@ impl<'e> Entities<'e> {
         let speakers: BTreeSet<_> =
             updated.flat_map(|(row, held)| held.contributors.iter().chain(&row.link.contributors).copied()).collect();
         let (canonical, namespace) = (self.situation.canonical, self.situation.namespace);
+        let reading = Reading { canonical, namespace };
         let mut after = Words::new();
         for said in speakers.iter().filter_map(|record| Some((*record, self.turns.get(record)?.after?))) {
             let (record, said) = said;
-            after.insert(record, (Cow::Borrowed(said.marks()), said.words(canonical)?));
+            after.insert(record, (said.marks(reading)?, said.words(canonical)?));
         }
         let stored: Vec<_> = speakers.iter().filter_map(|record| self.state.find(*record)).collect();
         let stored = self.work.statements(self.connection, &stored).await?;

@@ -189,9 +189,9 @@ impl Looking<'_> {
         let mut ties = Vec::new();
         let mut parked = BTreeMap::new();
         let (touched, held) = loop {
-            let touched = plan::touch(&turns);
+            let touched = plan::touch(&turns, work.reading())?;
             let held = work.held(connection, &touched).await?;
-            let mut found = Ties::of(&turns, &touched, &held);
+            let mut found = Ties::of(&turns, &touched, &held, work.reading())?;
             self.needed_before(connection, state, &turns, &mut found).await?;
             ties.append(&mut found.pairs);
             let dangling = work.dangling(connection, &turns, &touched, &held).await?;

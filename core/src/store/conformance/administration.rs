@@ -12,7 +12,7 @@ use crate::bundle::VersionId;
 use crate::clock::Clock as _;
 use crate::store::StoreError;
 use crate::store::administration::{
-    Act, Action, Activation, Active, Administration, Setup, SetupCredential, StoredPlan, StoredVersion,
+    Act, Action, Activation, Active, Administration, ReaderSetup, Setup, SetupCredential, StoredPlan, StoredVersion,
 };
 
 conformance!(
@@ -20,6 +20,7 @@ conformance!(
     what_is_active_is_what_the_last_activation_says,
     of_two_who_decide_at_the_same_time_one_is_refused,
     a_connection_is_what_was_decided_last,
+    a_reader_is_what_was_decided_last,
     plans_are_kept_until_they_are_made_anew,
     every_decision_is_a_line_of_the_log,
 );
@@ -144,6 +145,35 @@ async fn a_connection_is_what_was_decided_last(database: &dyn Database) {
     let acts = world.office().acts(None, 10).await.unwrap();
     let done: Vec<_> = acts.iter().map(|(number, act)| (*number, act.what.as_str())).collect();
     assert_eq!(done, [(2, "connection.disable"), (1, "connection.create")]);
+}
+
+async fn a_reader_is_what_was_decided_last(database: &dyn Database) {
+    let world = World::new(database).await;
+    let act =
+        |what: &str| Act { at: world.clock.now(), who: "ann".to_owned(), what: what.to_owned(), about: json!({}) };
+    let reader = |tenant: &str, revision, disabled, digits: &str| ReaderSetup {
+        tenant: tenant.to_owned(),
+        reader: "board".to_owned(),
+        revision,
+        disabled,
+        credentials: vec![SetupCredential { digest: digits.repeat(32), since: world.clock.now(), until: None }],
+    };
+    let (south, first) = (reader("south", 1, false, "0f"), reader("north", 1, false, "1f"));
+    for created in [&south, &first] {
+        world.office().put_reader(created, &act("reader.create")).await.unwrap();
+        let again = world.office().put_reader(created, &act("reader.create")).await;
+        assert!(matches!(again, Err(StoreError::Stale)), "{again:?}");
+    }
+    assert_eq!(world.office().readers().await.unwrap(), [first, south.clone()]);
+    let second = reader("north", 2, true, "2f");
+    world.office().put_reader(&second, &act("reader.disable")).await.unwrap();
+    let late = world.office().put_reader(&second, &act("reader.disable")).await;
+    assert!(matches!(late, Err(StoreError::Stale)), "{late:?}");
+    assert_eq!(world.office().readers().await.unwrap(), [second, south]);
+    assert!(world.office().setups().await.unwrap().is_empty());
+    let acts = world.office().acts(None, 10).await.unwrap();
+    let done: Vec<_> = acts.iter().map(|(number, act)| (*number, act.what.as_str())).collect();
+    assert_eq!(done, [(3, "reader.disable"), (2, "reader.create"), (1, "reader.create")]);
 }
 
 async fn plans_are_kept_until_they_are_made_anew(database: &dyn Database) {

@@ -11,7 +11,8 @@ use crate::delivery::{Applied, Outcome, Report, Status};
 use crate::digest::Digest;
 use crate::identity::Namespace;
 use crate::store::{
-    EntityLink, EntityRow, EntityStep, HeldEntity, HeldRecord, RecordId, RecordRow, RecordStep, StoreError, WaitStep,
+    Commit, EntityLink, EntityRow, EntityStep, Fate, Finish, HeldEntity, HeldRecord, RecordId, RecordRow, RecordStep,
+    StoreError, WaitStep,
 };
 use crate::table::Cell;
 
@@ -32,6 +33,7 @@ conformance!(
     what_was_applied_is_remembered,
     a_commit_may_bring_its_delivery_along,
     a_commit_that_fails_leaves_nothing_of_the_delivery_it_brought,
+    what_is_left_open_is_seen_by_the_next_and_one_that_fails_costs_no_other,
     no_number_is_given_out_twice,
 );
 
@@ -393,6 +395,42 @@ async fn a_commit_that_fails_leaves_nothing_of_the_delivery_it_brought(database:
     }
     let now = world.received("").at;
     assert_eq!(world.store.bury(now, now).await.unwrap(), 0);
+}
+
+async fn what_is_left_open_is_seen_by_the_next_and_one_that_fails_costs_no_other(database: &dyn Database) {
+    let world = World::new(database).await;
+    let report = Report::new(Status::Applied);
+    let there = id("org", "branch:1");
+    let put = |record, entity| Plan { records: vec![RecordStep::Put(record)], entities: vec![entity] };
+    let plans = [
+        ("one", put(branch(1, "[1]", "North"), EntityStep::Put(org(there, "branch:1", "North")))),
+        ("failing", put(branch(2, "[2]", "South"), EntityStep::Put(org(there, "branch:1", "North")))),
+        ("other", put(branch(2, "[2]", "East"), EntityStep::Retire(ORG, there))),
+    ];
+    let mut open = Vec::new();
+    for (body, plan) in plans {
+        let connection = world.connection("demo", "school").await;
+        let received = world.received(body);
+        let fate = Fate::default();
+        let commit = world.commit(&connection, received.id, plan, &report);
+        let commit = Commit { received: Some(&received), finish: Finish::Open(&fate), ..commit };
+        let done = world.store.commit(&world.canonical, &world.partner, commit).await;
+        assert_eq!(done.is_err(), body == "failing", "{done:?}");
+        open.push((received.id, fate));
+    }
+    world.store.synced().await.unwrap();
+    assert!(open.iter().all(|(_, fate)| fate.lost().is_none()));
+    let again = database.open().await.unwrap();
+    let connection = again.connection("demo", "school", "school").await.unwrap();
+    assert_eq!(connection.generation, 2);
+    let held = again.held_records(&connection, &world.partner).await.unwrap();
+    assert_eq!(
+        held.iter().map(|held| held.digest).collect::<Vec<_>>(),
+        [Some(Digest::of(b"North")), Some(Digest::of(b"East"))]
+    );
+    for ((delivery, _), is_kept) in open.into_iter().zip([true, false, true]) {
+        assert_eq!(again.delivery("demo", delivery).await.unwrap().is_some(), is_kept);
+    }
 }
 
 async fn no_number_is_given_out_twice(database: &dyn Database) {

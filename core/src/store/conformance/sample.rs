@@ -16,7 +16,7 @@ use crate::digest::Digest;
 use crate::identity::Namespace;
 use crate::json::Pointer;
 use crate::store::{
-    Commit, Connection, EntityLink, EntityRow, EntityStep, RecordId, RecordRow, RecordStep, StoreError,
+    Commit, Connection, EntityLink, EntityRow, EntityStep, Finish, RecordId, RecordRow, RecordStep, StoreError,
 };
 use crate::table::{Cell, ColumnForm, Table, columns, table_name};
 use crate::validate::Schema;
@@ -185,7 +185,7 @@ impl World {
             received: None,
             numbers: Vec::new(),
             sends: Vec::new(),
-            is_synced_later: false,
+            finish: Finish::Synced,
             keeps_origins: false,
         }
     }

@@ -1,6 +1,7 @@
 //! What operators decide.
 
 use async_trait::async_trait;
+use serde::de::DeserializeOwned;
 use sqlx::Row as _;
 use sqlx::postgres::{PgConnection, PgRow};
 use uuid::Uuid;
@@ -9,7 +10,7 @@ use super::PostgresStore;
 use super::rows::storable;
 use crate::bundle::VersionId;
 use crate::store::StoreError;
-use crate::store::administration::{Act, Activation, Administration, Setup, StoredPlan, StoredVersion};
+use crate::store::administration::{Act, Activation, Administration, ReaderSetup, Setup, StoredPlan, StoredVersion};
 use crate::store::contributors::damaged;
 use crate::store::stored::{instant, parsed, word};
 
@@ -90,32 +91,35 @@ impl Administration for PostgresStore {
     }
 
     async fn put_setup(&self, setup: &Setup, act: &Act) -> Result<(), StoreError> {
-        let work = async {
-            let mut transaction = self.pool.begin().await?;
-            let statement = if setup.revision == 1 {
+        let Setup { tenant, connection, revision, .. } = setup;
+        let statement = match revision {
+            1 => {
                 "insert into setup (tenant, connection, revision, body) values ($1, $2, $3, $4) on conflict do nothing"
-            } else {
-                "update setup set revision = $3, body = $4 where tenant = $1 and connection = $2 and revision = $3 - 1"
-            };
-            let statement = sqlx::query(statement).bind(storable(&setup.tenant)).bind(storable(&setup.connection));
-            let written = statement.bind(setup.revision).bind(json(setup)?).execute(&mut *transaction).await?;
-            if written.rows_affected() == 0 {
-                return Err(StoreError::Stale);
             }
-            note(&mut transaction, act).await?;
-            Ok(transaction.commit().await?)
+            _ => {
+                "update setup set revision = $3, body = $4 where tenant = $1 and connection = $2 and revision = $3 - 1"
+            }
         };
-        self.patience.soon(work).await
+        self.decide(statement, (tenant, connection), *revision, json(setup)?, act).await
     }
 
     async fn setups(&self) -> Result<Vec<Setup>, StoreError> {
-        let work = async {
-            let rows =
-                sqlx::query_scalar("select body from setup order by tenant collate \"C\", connection collate \"C\"");
-            let bodies: Vec<String> = rows.fetch_all(&self.pool).await?;
-            bodies.iter().map(|body| parsed(body, "a connection")).collect()
+        let rows = "select body from setup order by tenant collate \"C\", connection collate \"C\"";
+        self.bodies(rows, "a connection").await
+    }
+
+    async fn put_reader(&self, setup: &ReaderSetup, act: &Act) -> Result<(), StoreError> {
+        let ReaderSetup { tenant, reader, revision, .. } = setup;
+        let statement = match revision {
+            1 => "insert into reader (tenant, reader, revision, body) values ($1, $2, $3, $4) on conflict do nothing",
+            _ => "update reader set revision = $3, body = $4 where tenant = $1 and reader = $2 and revision = $3 - 1",
         };
-        self.patience.soon(work).await
+        self.decide(statement, (tenant, reader), *revision, json(setup)?, act).await
+    }
+
+    async fn readers(&self) -> Result<Vec<ReaderSetup>, StoreError> {
+        let rows = "select body from reader order by tenant collate \"C\", reader collate \"C\"";
+        self.bodies(rows, "a reader").await
     }
 
     async fn put_plan(&self, plan: &StoredPlan) -> Result<(), StoreError> {
@@ -190,6 +194,39 @@ impl Administration for PostgresStore {
         let work = async {
             let number = sqlx::query_scalar("select coalesce(max(number), 0) from act");
             Ok(number.fetch_one(&self.pool).await?)
+        };
+        self.patience.soon(work).await
+    }
+}
+
+impl PostgresStore {
+    /// Writes what somebody is from now on, with a line of the log.
+    async fn decide(
+        &self,
+        statement: &'static str,
+        (tenant, name): (&str, &str),
+        revision: i64,
+        body: String,
+        act: &Act,
+    ) -> Result<(), StoreError> {
+        let work = async {
+            let mut transaction = self.pool.begin().await?;
+            let statement = sqlx::query(statement).bind(storable(tenant)).bind(storable(name));
+            let written = statement.bind(revision).bind(body).execute(&mut *transaction).await?;
+            if written.rows_affected() == 0 {
+                return Err(StoreError::Stale);
+            }
+            note(&mut transaction, act).await?;
+            Ok(transaction.commit().await?)
+        };
+        self.patience.soon(work).await
+    }
+
+    /// What is stored as JSON in each row.
+    async fn bodies<T: DeserializeOwned>(&self, rows: &'static str, what: &'static str) -> Result<Vec<T>, StoreError> {
+        let work = async {
+            let bodies: Vec<String> = sqlx::query_scalar(rows).fetch_all(&self.pool).await?;
+            bodies.iter().map(|body| parsed(body, what)).collect()
         };
         self.patience.soon(work).await
     }

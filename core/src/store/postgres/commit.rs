@@ -1,24 +1,21 @@
 //! Turns a [`Commit`] into rows, within one transaction: connection, delivery, records, and at last, because it makes
-//! others wait, the tenant's part of the feed with the entities.
+//! others wait, the tenant's part of the feed with the [entities](super::entities).
 
-use sqlx::Row as _;
 use sqlx::postgres::{PgBindIterExt as _, PgConnection};
 use uuid::Uuid;
 
-use super::copy::{self, Copied};
-use super::rows::{ROWS_PER_STATEMENT_MAX, Statement, all_changed, bind_cells, check, statement, storable};
+use super::copy::{self, Copying};
+use super::entities::Entities;
+use super::rows::{ROWS_PER_STATEMENT_MAX, Statement, all_changed, bind_cells, check, statement};
 use super::{delivery, gone, jsonb, number, send, waiting};
-use crate::canonical::{Canonical, KindId};
+use crate::canonical::Canonical;
 use crate::description::{Partner, RecordTypeId};
-use crate::store::contributors::encode;
 use crate::store::sql::bulk;
-use crate::store::stored::integer;
-use crate::store::{Commit, EntityLink, EntityRow, EntityStep, Pieces, RecordRow, RecordStep, StoreError};
-use crate::table::{Cell, Table};
+use crate::store::{Commit, RecordRow, RecordStep, StoreError};
+use crate::table::Table;
 
-/// How many of the store's own columns a new record, and a new entity, has.
-const RECORD_COLUMNS: usize = 10;
-const ENTITY_COLUMNS: usize = 11;
+/// How many of the store's own columns a new record has.
+const OWN_COLUMNS: usize = 10;
 
 /// Applies all of it; says the end of the tenant's feed.
 pub(super) async fn apply(
@@ -28,6 +25,20 @@ pub(super) async fn apply(
     process: Option<Uuid>,
     commit: &Commit<'_>,
 ) -> Result<i64, StoreError> {
+    let mut entities = Entities::of(canonical, commit);
+    // While one waits for the server, the other makes what comes next.
+    let (written, made) = tokio::join!(before(database, partner, process, commit), entities.make());
+    written.and(made)?;
+    entities.write(database).await
+}
+
+/// Applies all but what happens to entities.
+async fn before(
+    database: &mut PgConnection,
+    partner: &Partner,
+    process: Option<Uuid>,
+    commit: &Commit<'_>,
+) -> Result<(), StoreError> {
     advance(database, commit).await?;
     if let Some(received) = commit.received {
         delivery::keep(database, process, commit.connection, received).await?;
@@ -38,8 +49,7 @@ pub(super) async fn apply(
     waiting::apply(database, partner, commit).await?;
     gone::remember(database, partner, commit).await?;
     number::apply(database, commit).await?;
-    send::apply(database, commit).await?;
-    entities(database, canonical, commit).await
+    send::apply(database, commit).await
 }
 
 /// Takes the connection to its next generation. Its row stays locked: whoever else commits to it waits, and is stale.
@@ -140,10 +150,11 @@ async fn copy_records(
     put: &[&RecordRow<'_>],
     commit: &Commit<'_>,
 ) -> Result<(), StoreError> {
-    let mut rows = Copied::new();
+    let mut copying = Copying::start(database, &bulk::copy_records(table)).await?;
+    let rows = copying.rows();
     for row in put {
         check(table, &row.cells)?;
-        rows.row(RECORD_COLUMNS + table.columns.len())?;
+        rows.row(OWN_COLUMNS + table.columns.len())?;
         rows.integer(Some(commit.connection.tenant_id))?;
         rows.integer(Some(commit.connection.id))?;
         rows.id(commit.delivery)?;
@@ -157,36 +168,8 @@ async fn copy_records(
         rows.integer(row.as_of)?;
         rows.cells(table, &row.cells)?;
     }
-    all_changed(rows.run(database, &bulk::copy_records(table)).await?, put.len(), "a record")
-}
-
-/// Writes new entities as [`bulk::insert_entities`] does.
-async fn copy_entities(
-    database: &mut PgConnection,
-    table: &Table,
-    placed: &[Placed<'_, '_>],
-    commit: &Commit<'_>,
-) -> Result<(), StoreError> {
-    let mut rows = Copied::new();
-    for (place, step) in placed {
-        let EntityStep::Put(row) = step else { continue };
-        let (first, others) = encoded(&row.link)?;
-        check(table, &row.cells)?;
-        rows.row(ENTITY_COLUMNS + table.columns.len())?;
-        rows.integer(Some(commit.connection.tenant_id))?;
-        rows.integer(Some(commit.connection.id))?;
-        rows.integer(Some(commit.at.as_millisecond()))?;
-        rows.boolean(true)?;
-        rows.id(row.link.sourced_id)?;
-        rows.boolean(row.link.uniform)?;
-        rows.integer(Some(first))?;
-        rows.field(others.as_deref())?;
-        rows.integer(Some(*place))?;
-        rows.field(Some(storable(&row.source_id).as_bytes()))?;
-        rows.field(Some(row.digest.as_bytes()))?;
-        rows.cells(table, &row.cells)?;
-    }
-    all_changed(rows.run(database, &bulk::copy_entities(table)).await?, placed.len(), "an entity")
+    copying.send().await?;
+    all_changed(copying.finish().await?, put.len(), "a record")
 }
 
 fn bind_records(rows: Statement, table: &Table, put: &[&RecordRow<'_>]) -> Result<Statement, StoreError> {
@@ -206,154 +189,4 @@ fn bind_records(rows: Statement, table: &Table, put: &[&RecordRow<'_>]) -> Resul
         .bind(put.iter().map(|row| row.as_of).bind_iter());
     let cells: Vec<_> = put.iter().map(|row| row.cells.as_slice()).collect();
     bind_cells(rows, table, &cells)
-}
-
-/// An entity's step, with its place in the feed.
-type Placed<'s, 'c> = (i64, &'s EntityStep<'c>);
-
-/// Writes the entities and gives those that changed their places in the feed, in the plan's order; says its end.
-async fn entities(database: &mut PgConnection, canonical: &Canonical, commit: &Commit<'_>) -> Result<i64, StoreError> {
-    let changes = commit.entities.iter().filter(|step| !matches!(step, EntityStep::Relink(_))).count();
-    let changes = integer(changes);
-    let later = commit.pieces.map_or(0, Pieces::changes);
-    let end = move_feed(database, commit.connection.tenant_id, changes + later).await?;
-    let mut place = end - later - changes;
-    let mut steps = Vec::with_capacity(commit.entities.len());
-    for step in &commit.entities {
-        place += i64::from(!matches!(step, EntityStep::Relink(_)));
-        steps.push((entity_order(step), (place, step)));
-    }
-    some_entities(database, canonical, commit, steps).await?;
-    if let Some(pieces) = commit.pieces {
-        let all: Vec<_> = (0..pieces.entities_count()).collect();
-        for some in all.chunks(pieces.entities_together()) {
-            let mut placed = Vec::new();
-            for piece in some {
-                placed.append(&mut pieces.entities(*piece)?);
-            }
-            let steps = placed.iter().map(|(nth, step)| (entity_order(step), (place + 1 + nth, step))).collect();
-            some_entities(database, canonical, commit, steps).await?;
-        }
-    }
-    Ok(end)
-}
-
-/// Writes some entities, table by table in the order of their ids, which is the order of the index.
-async fn some_entities(
-    database: &mut PgConnection,
-    canonical: &Canonical,
-    commit: &Commit<'_>,
-    mut steps: Vec<((KindId, EntityAction), Placed<'_, '_>)>,
-) -> Result<(), StoreError> {
-    steps.sort_by_key(|(order, (_, step))| (*order, *sourced_id(step).as_bytes()));
-    for alike in steps.chunk_by(|(one, _), (other, _)| one == other) {
-        let (kind, action) = alike[0].0;
-        for some in alike.chunks(ROWS_PER_STATEMENT_MAX) {
-            let placed: Vec<_> = some.iter().map(|(_, placed)| *placed).collect();
-            if action == EntityAction::Insert && placed.len() >= copy::ROWS_MIN {
-                copy_entities(database, &canonical.kind(kind).table, &placed, commit).await?;
-                continue;
-            }
-            let rows = entity_rows(&canonical.kind(kind).table, action, &placed, commit)?;
-            all_changed(rows.execute(&mut *database).await?.rows_affected(), some.len(), "an entity")?;
-        }
-    }
-    Ok(())
-}
-
-/// Takes so many places in the feed of a tenant, and keeps it locked; says the last of them. None is taken by reading.
-async fn move_feed(database: &mut PgConnection, tenant: i64, places: i64) -> Result<i64, StoreError> {
-    let sql = match places {
-        0 => "select sequence from tenant where id = $1 and $2 = 0::bigint",
-        _ => "update tenant set sequence = sequence + $2 where id = $1 returning sequence",
-    };
-    Ok(sqlx::query(sql).bind(tenant).bind(places).fetch_one(database).await?.try_get(0)?)
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum EntityAction {
-    Retire,
-    Relink,
-    Update,
-    Insert,
-}
-
-fn entity_order(step: &EntityStep<'_>) -> (KindId, EntityAction) {
-    match step {
-        EntityStep::Put(row) if row.new => (row.link.kind, EntityAction::Insert),
-        EntityStep::Put(row) => (row.link.kind, EntityAction::Update),
-        EntityStep::Relink(link) => (link.kind, EntityAction::Relink),
-        EntityStep::Retire(kind, _) => (*kind, EntityAction::Retire),
-    }
-}
-
-fn sourced_id<'a>(step: &'a EntityStep<'_>) -> &'a Uuid {
-    match step {
-        EntityStep::Put(row) => &row.link.sourced_id,
-        EntityStep::Relink(link) => &link.sourced_id,
-        EntityStep::Retire(_, sourced_id) => sourced_id,
-    }
-}
-
-/// A statement that does to all of these entities what is done alike.
-fn entity_rows(
-    table: &Table,
-    action: EntityAction,
-    placed: &[Placed<'_, '_>],
-    commit: &Commit<'_>,
-) -> Result<Statement, StoreError> {
-    let sql = match action {
-        EntityAction::Retire => bulk::retire_entities(table),
-        EntityAction::Relink => bulk::relink_entities(table),
-        EntityAction::Update => bulk::update_entities(table),
-        EntityAction::Insert => bulk::insert_entities(table),
-    };
-    let mut rows = statement(sql).bind(commit.connection.tenant_id).bind(commit.connection.id);
-    if action != EntityAction::Relink {
-        rows = rows.bind(commit.at.as_millisecond());
-    }
-    let rows = rows.bind(placed.iter().map(|(_, step)| *sourced_id(step)).bind_iter());
-    let in_feed = placed.iter().map(|(place, _)| *place).bind_iter();
-    match action {
-        EntityAction::Retire => Ok(rows.bind(in_feed)),
-        EntityAction::Relink => bind_links(rows, placed),
-        EntityAction::Update | EntityAction::Insert => {
-            let put: Vec<_> = placed.iter().filter_map(|(_, step)| put(step)).collect();
-            let rows = bind_links(rows, placed)?
-                .bind(in_feed)
-                .bind(put.iter().map(|row| storable(&row.source_id)).bind_iter())
-                .bind(put.iter().map(|row| row.digest.as_bytes().as_slice()).bind_iter());
-            let cells: Vec<&[Cell<'_>]> = put.iter().map(|row| row.cells.as_slice()).collect();
-            bind_cells(rows, table, &cells)
-        }
-    }
-}
-
-fn put<'s, 'c>(step: &'s EntityStep<'c>) -> Option<&'s EntityRow<'c>> {
-    if let EntityStep::Put(row) = step { Some(row) } else { None }
-}
-
-fn link<'s>(step: &'s EntityStep<'_>) -> Option<&'s EntityLink> {
-    match step {
-        EntityStep::Put(row) => Some(&row.link),
-        EntityStep::Relink(link) => Some(link),
-        EntityStep::Retire(..) => None,
-    }
-}
-
-/// Binds uniform, record, contributors.
-fn bind_links(rows: Statement, placed: &[Placed<'_, '_>]) -> Result<Statement, StoreError> {
-    let links = placed.iter().filter_map(|(_, step)| link(step));
-    let encoded = links.clone().map(encoded).collect::<Result<Vec<_>, _>>()?;
-    Ok(rows
-        .bind(links.map(|link| link.uniform).bind_iter())
-        .bind(encoded.iter().map(|(first, _)| *first).bind_iter())
-        .bind(encoded.iter().map(|(_, others)| others.as_deref()).bind_iter()))
-}
-
-/// The first contributor, and the others if there are any.
-fn encoded(link: &EntityLink) -> Result<(i64, Option<Vec<u8>>), StoreError> {
-    let (first, others) = encode(&link.contributors);
-    let none = || StoreError::Inconsistent("an entity without contributors is not active".to_owned());
-    Ok((first.ok_or_else(none)?, others))
 }

@@ -1,9 +1,10 @@
-//! Turns many new rows into the stream that PostgreSQL copies into a table, in its binary format.
+//! Turns many new rows into the stream that PostgreSQL copies into a table, in its binary format. It works on what has
+//! arrived while the rest is made.
 //!
 //! That takes about half of what an insert from arrays takes, but a round trip more, and nothing of it is kept prepared:
 //! it is for many rows, see [`ROWS_MIN`].
 
-use sqlx::postgres::PgConnection;
+use sqlx::postgres::{PgConnection, PgCopyIn};
 use uuid::Uuid;
 
 use super::jsonb;
@@ -20,23 +21,48 @@ pub(super) const ROWS_MIN: usize = 2_000;
 /// What every stream begins with: a signature, no flags, no extension.
 const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 
-/// What stands in the place of a length where there is no value, and of a number of fields where there is no row.
+/// What stands in the place of a length where there is no value.
 const NULL: i32 = -1;
-const END: i16 = -1;
 
 /// The version of the format of `jsonb`.
 const JSONB: u8 = 1;
+
+/// A stream that is under way. The connection is of no use any more where it is dropped before its end.
+pub(super) struct Copying<'d> {
+    stream: PgCopyIn<&'d mut PgConnection>,
+    rows: Copied,
+}
+
+impl<'d> Copying<'d> {
+    /// Begins to copy into the table, and the columns, that the statement names.
+    pub(super) async fn start(database: &'d mut PgConnection, sql: &Sql) -> Result<Self, StoreError> {
+        Ok(Self { stream: database.copy_in_raw(sql).await?, rows: Copied(HEADER.to_vec()) })
+    }
+
+    /// Where the next rows are made.
+    pub(super) fn rows(&mut self) -> &mut Copied {
+        &mut self.rows
+    }
+
+    /// Sends the rows that were made; does not wait until they are in the table.
+    pub(super) async fn send(&mut self) -> Result<(), StoreError> {
+        self.stream.send(self.rows.0.as_slice()).await?;
+        self.rows.0.clear();
+        Ok(())
+    }
+
+    /// Says how many rows there were, once they are all in the table. The end of the stream is that of its rows: a mark for
+    /// it would be a packet more.
+    pub(super) async fn finish(self) -> Result<u64, StoreError> {
+        Ok(self.stream.finish().await?)
+    }
+}
 
 /// Rows in the making.
 #[derive(Debug)]
 pub(super) struct Copied(Vec<u8>);
 
 impl Copied {
-    /// No rows so far.
-    pub(super) fn new() -> Self {
-        Self(HEADER.to_vec())
-    }
-
     /// Begins a row of so many fields, which follow in the order of the statement's columns.
     pub(super) fn row(&mut self, fields: usize) -> Result<(), StoreError> {
         let fields = i16::try_from(fields).map_err(|_| StoreError::Inconsistent("a row is too wide".to_owned()))?;
@@ -91,13 +117,5 @@ impl Copied {
             }
         }
         Ok(())
-    }
-
-    /// Copies the rows into the table that the statement names; says how many there were.
-    pub(super) async fn run(mut self, database: &mut PgConnection, sql: &Sql) -> Result<u64, StoreError> {
-        self.0.extend_from_slice(&END.to_be_bytes());
-        let mut stream = database.copy_in_raw(sql).await?;
-        stream.send(self.0).await?;
-        Ok(stream.finish().await?)
     }
 }

@@ -1,13 +1,14 @@
 //! What operators decide.
 
 use async_trait::async_trait;
-use rusqlite::{OptionalExtension as _, Row, Transaction, params};
+use rusqlite::{OptionalExtension as _, Params, Row, params};
 use uuid::Uuid;
 
+use super::writer::Transaction;
 use super::{Durability, SqliteStore};
 use crate::bundle::VersionId;
 use crate::store::StoreError;
-use crate::store::administration::{Act, Activation, Administration, Setup, StoredPlan, StoredVersion};
+use crate::store::administration::{Act, Activation, Administration, ReaderSetup, Setup, StoredPlan, StoredVersion};
 use crate::store::contributors::damaged;
 use crate::store::stored::{instant, parsed, uuid, word};
 
@@ -95,28 +96,38 @@ impl Administration for SqliteStore {
     async fn put_setup(&self, setup: &Setup, act: &Act) -> Result<(), StoreError> {
         let Setup { tenant, connection, revision, .. } = setup;
         let body = json(setup)?;
-        self.writer.write(Durability::Full, |database| {
-            let written = if *revision == 1 {
-                database.execute(
-                    "insert into setup (tenant, connection, revision, body) values (?1, ?2, ?3, ?4) \
-                     on conflict do nothing",
-                    params![tenant, connection, revision, body],
-                )?
-            } else {
-                database.execute(
-                    "update setup set revision = ?3, body = ?4 where tenant = ?1 and connection = ?2 \
-                     and revision = ?3 - 1",
-                    params![tenant, connection, revision, body],
-                )?
-            };
-            if written == 0 { Err(StoreError::Stale) } else { note(database, act).map(drop) }
-        })
+        let statement = match revision {
+            1 => {
+                "insert into setup (tenant, connection, revision, body) values (?1, ?2, ?3, ?4) on conflict do nothing"
+            }
+            _ => {
+                "update setup set revision = ?3, body = ?4 where tenant = ?1 and connection = ?2 and revision = ?3 - 1"
+            }
+        };
+        self.decide(statement, params![tenant, connection, revision, body], act)
     }
 
     async fn setups(&self) -> Result<Vec<Setup>, StoreError> {
         self.writer.read(|database| {
             let mut statement = database.prepare_cached("select body from setup order by tenant, connection")?;
             all(statement.query([])?, |row| parsed(&row.get::<_, String>(0)?, "a connection"))
+        })
+    }
+
+    async fn put_reader(&self, setup: &ReaderSetup, act: &Act) -> Result<(), StoreError> {
+        let ReaderSetup { tenant, reader, revision, .. } = setup;
+        let body = json(setup)?;
+        let statement = match revision {
+            1 => "insert into reader (tenant, reader, revision, body) values (?1, ?2, ?3, ?4) on conflict do nothing",
+            _ => "update reader set revision = ?3, body = ?4 where tenant = ?1 and reader = ?2 and revision = ?3 - 1",
+        };
+        self.decide(statement, params![tenant, reader, revision, body], act)
+    }
+
+    async fn readers(&self) -> Result<Vec<ReaderSetup>, StoreError> {
+        self.writer.read(|database| {
+            let mut statement = database.prepare_cached("select body from reader order by tenant, reader")?;
+            all(statement.query([])?, |row| parsed(&row.get::<_, String>(0)?, "a reader"))
         })
     }
 
@@ -168,6 +179,16 @@ impl Administration for SqliteStore {
         self.writer.read(|database| {
             let mut statement = database.prepare_cached("select coalesce(max(number), 0) from act")?;
             Ok(statement.query_row([], |row| row.get(0))?)
+        })
+    }
+}
+
+impl SqliteStore {
+    /// Writes what somebody is from now on, with a line of the log.
+    fn decide(&self, statement: &str, values: impl Params, act: &Act) -> Result<(), StoreError> {
+        self.writer.write(Durability::Full, |database| match database.execute(statement, values)? {
+            0 => Err(StoreError::Stale),
+            _ => note(database, act).map(drop),
         })
     }
 }

@@ -2,11 +2,12 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use rusqlite::{Row, Transaction, params};
+use rusqlite::{Row, params};
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 use uuid::Uuid;
 
+use super::writer::Transaction;
 use super::{Durability, SqliteStore, reader};
 use crate::delivery::{Entry, Report, Status};
 use crate::store::archive::{Archive, ArchiveQuery, Archived, StoredCall};

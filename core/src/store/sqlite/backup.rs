@@ -16,6 +16,7 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
+use super::writer::Transaction;
 use super::{BUSY_TIMEOUT, MIGRATIONS, erase};
 use crate::store::StoreError;
 use crate::store::keep::Erasure;
@@ -170,7 +171,7 @@ pub fn erasures(database: &Path) -> Result<Vec<Erasure>, BackupError> {
     }
     let transaction = connection.unchecked_transaction()?;
     let unsound = |error: StoreError| BackupError::Unsound { path: database.to_owned(), reason: error.to_string() };
-    erase::all(&transaction).map_err(unsound)
+    erase::all(&Transaction::of(&transaction)).map_err(unsound)
 }
 
 /// The database, as long as nobody else may use it.

@@ -2,11 +2,12 @@
 
 use std::ops::AddAssign as _;
 
+use rusqlite::params;
 use rusqlite::types::ValueRef;
-use rusqlite::{Transaction, params};
 use uuid::Uuid;
 
 use super::rows::{Rows, optional_bytes, optional_text};
+use super::writer::Transaction;
 use super::{ahead, delivery, gone, number, send, waiting};
 use crate::canonical::{Canonical, KindId};
 use crate::description::{Partner, RecordTypeId};

@@ -1,10 +1,11 @@
 //! Deliveries and their bodies, from receiving to what became of them.
 
 use jiff::Timestamp;
-use rusqlite::{OptionalExtension as _, Transaction, params};
+use rusqlite::{OptionalExtension as _, params};
 use uuid::Uuid;
 
 use super::entry;
+use super::writer::Transaction;
 use super::writer::Writer;
 use crate::delivery::{Entry, Received, Report, Status};
 use crate::store::packed::pack;

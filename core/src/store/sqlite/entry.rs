@@ -1,8 +1,9 @@
 //! The logs of deliveries: a line per record sent, told anew when a record that waited is linked or waited too long.
 
-use rusqlite::{OptionalExtension as _, Transaction, params};
+use rusqlite::{OptionalExtension as _, params};
 use uuid::Uuid;
 
+use super::writer::Transaction;
 use crate::delivery::{Entry, Outcome};
 use crate::json::Pointer;
 use crate::note::Note;

@@ -1,11 +1,12 @@
 //! Finds, rewrites and blanks what is to be erased.
 
 use jiff::Timestamp;
-use rusqlite::{OptionalExtension as _, Row, Transaction, params};
+use rusqlite::{OptionalExtension as _, Row, params};
 use uuid::Uuid;
 
 use super::prune::drop_unused;
 use super::rows::Rows;
+use super::writer::Transaction;
 use super::{entry, send};
 use crate::canonical::{Canonical, KindId};
 use crate::delivery::Entry;

@@ -1,7 +1,8 @@
 //! When deleted records were deleted, where their partner tells: what is older must not bring them back.
 
-use rusqlite::{Transaction, params};
+use rusqlite::params;
 
+use super::writer::Transaction;
 use crate::description::{Partner, RecordTypeId};
 use crate::store::{Commit, Connection, Gone, RecordStep, StoreError};
 

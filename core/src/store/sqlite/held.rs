@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use rusqlite::Row;
 use rusqlite::types::ValueRef;
-use rusqlite::{Row, Transaction};
 use uuid::Uuid;
 
 use super::rows::Rows;
 use super::waiting;
+use super::writer::Transaction;
 
 use crate::canonical::{Canonical, KindId};
 use crate::delivery::Applied;

@@ -1,9 +1,8 @@
 //! Looks up single records, so that a call that changes one need not know all: by key, by number, by what they say.
 
-use rusqlite::Transaction;
-
 use super::held::held;
 use super::rows::{Rows, whose};
+use super::writer::Transaction;
 use crate::description::{Partner, RecordType, RecordTypeId};
 use crate::store::sql::{self, Sqlite};
 use crate::store::{Connection, HeldRecord, Matching, RecordId, StoreError};

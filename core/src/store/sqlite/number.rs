@@ -1,7 +1,8 @@
 //! The last numbers that were given out, by what they number, so that none is ever given out again.
 
-use rusqlite::{OptionalExtension as _, Transaction, params};
+use rusqlite::{OptionalExtension as _, params};
 
+use super::writer::Transaction;
 use crate::store::{Commit, Connection, StoreError};
 
 /// The last one of each; 0 where none was given out.

@@ -3,8 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use rusqlite::{OptionalExtension as _, Transaction, params};
+use rusqlite::{OptionalExtension as _, params};
 
+use super::writer::Transaction;
 use crate::canonical::Canonical;
 use crate::description::{Partner, RecordType};
 use crate::store::StoreError;

@@ -1,9 +1,10 @@
 //! Which processes work on the database, and what each of them has claimed.
 
 use jiff::Timestamp;
-use rusqlite::{OptionalExtension as _, Transaction, params};
+use rusqlite::{OptionalExtension as _, params};
 use uuid::Uuid;
 
+use super::writer::Transaction;
 use crate::delivery::Status;
 use crate::store::{ConnectionName, Held, StoreError};
 

@@ -1,7 +1,8 @@
 //! Deletes what is old, a few rows at a time, so that nobody waits long for the one who writes.
 
-use rusqlite::{Transaction, params};
+use rusqlite::params;
 
+use super::writer::Transaction;
 use crate::canonical::Canonical;
 use crate::retention::Prune;
 use crate::store::stored::{integer, unsigned};

@@ -1,8 +1,9 @@
 //! Deliveries that were acknowledged before they are worked on: in which order, how often, how far.
 
-use rusqlite::{Row, Transaction, params};
+use rusqlite::{Row, params};
 use uuid::Uuid;
 
+use super::writer::Transaction;
 use crate::store::contributors::damaged;
 use crate::store::packed::unpack;
 use crate::store::stored::{instant, integer, unsigned};

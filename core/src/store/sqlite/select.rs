@@ -1,12 +1,13 @@
 //! Turns a question for the records that a selection comes to into what each of them says.
 
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection as Database, OptionalExtension as _, Row, Transaction, TransactionBehavior};
+use rusqlite::{Connection as Database, OptionalExtension as _, Row, TransactionBehavior};
 use serde_json::{Map, Value};
 
 use super::held::held;
 use super::readers::Readers;
 use super::rows::{Rows, whose};
+use super::writer::Transaction;
 use crate::description::Partner;
 use crate::store::contributors::damaged;
 use crate::store::read::{SelectQuery, SelectedRecords};

@@ -4,11 +4,12 @@
 //! its time, so that what is due is found without looking at what waits behind it.
 
 use jiff::Timestamp;
-use rusqlite::{OptionalExtension as _, Row, Transaction, params};
+use rusqlite::{OptionalExtension as _, Row, params};
 use sqlx::Row as _;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use uuid::Uuid;
 
+use super::writer::Transaction;
 use crate::store::contributors::damaged;
 use crate::store::read::{SendQuery, Sends, StoredSend};
 use crate::store::stored::{instant, integer, parsed, unsigned, uuid};

@@ -6,9 +6,10 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use rusqlite::{OptionalExtension as _, Row, Transaction, params};
+use rusqlite::{OptionalExtension as _, Row, params};
 
 use super::entry::Line;
+use super::writer::Transaction;
 use crate::delivery::Outcome;
 use crate::description::Partner;
 use crate::store::quarantine::quarantined;

@@ -7,17 +7,15 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
-use rollcall_core::description::ProblemClass;
-use rollcall_core::json::Pointer;
-use rollcall_core::note::Note;
 use serde_json::{Value, json};
 
 use super::parsed;
 use crate::access::Connection;
 use crate::app::App;
-use crate::connections::{self, ConnectionError, Done, Wish};
+use crate::connections::{self, Done, Wish};
 use crate::intake::blocking;
 use crate::problem::Problem;
+use crate::setup::shown;
 
 /// Lists all connections; never what they send with.
 pub(super) async fn list(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Json<Value>, Problem> {
@@ -55,19 +53,7 @@ pub(super) async fn change(
     let wish: Wish = parsed(&body)?;
     let changing = Arc::clone(&app);
     let done = async move { connections::change(&changing, &who, (&tenant, &connection), wish).await };
-    let Done { setup, credential } = blocking(done).await?.map_err(|error| match error {
-        ConnectionError::ReadOnly => Problem::new(ProblemClass::Clash, "read-only", error.to_string()),
-        ConnectionError::Clash(what) => Problem::new(ProblemClass::Clash, "stale", what),
-        ConnectionError::Unknown => Problem::unknown(error.to_string()),
-        ConnectionError::Refused(reasons) => {
-            let note = |reason: String| Note::new(Pointer::root(), "connection-refused", reason);
-            let notes = reasons.into_iter().map(note).collect();
-            Problem::new(ProblemClass::Invalid, "connection-refused", "the connection is refused").with_errors(notes, 0)
-        }
-        ConnectionError::Random(error) => Problem::fault(error.to_string()),
-        ConnectionError::Store(error) => Problem::from(error),
-    })?;
-    let until: Vec<_> = setup.credentials.iter().map(|one| json!({"since": one.since, "until": one.until})).collect();
+    let Done { setup, credential } = blocking(done).await??;
     Ok(Json(json!({
         "tenant": setup.tenant,
         "connection": setup.connection,
@@ -76,7 +62,7 @@ pub(super) async fn change(
         "terms": setup.terms,
         "disabled": setup.disabled,
         "revision": setup.revision,
-        "credentials": until,
+        "credentials": shown(&setup.credentials),
         "credential": credential.as_ref().map(|credential| credential.expose().to_owned()),
     })))
 }

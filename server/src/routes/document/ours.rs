@@ -153,12 +153,26 @@ fn versions() -> Vec<Endpoint> {
         .takes("application/json", json!({"type": "object"}))
         .answers(json!({"type": "object"}))
         .problems(&[404, 409, 422]),
+        Endpoint::get("/admin/v1/readers", "listReaders", "Who may read; never with what")
+            .answers(object(&[("readers", objects())])),
+        Endpoint::post("/admin/v1/tenants/{tenant}/readers/{reader}", "changeReader", "Set up or change a reader")
+            .takes("application/json", json!({"type": "object"}))
+            .answers(json!({"type": "object"}))
+            .problems(&[404, 409, 422]),
         Endpoint::post("/admin/v1/bundles", "uploadBundle", "Bring a version of a partner, which is not active yet")
             .takes("application/octet-stream", json!({}))
             .answers(json!({"type": "object"}))
             .problems(&[413, 422]),
         Endpoint::get("/admin/v1/partners", "listPartners", "Partners, with what is active")
             .answers(object(&[("partners", objects())])),
+        Endpoint::get(
+            "/admin/v1/partners/{partner}/loss",
+            "showLoss",
+            "What no reader ever sees of what a partner sent",
+        )
+        .query::<admin::loss::Asked>()
+        .answers(json!({"type": "object"}))
+        .problems(&[404]),
         Endpoint::get("/admin/v1/partners/{partner}/versions", "listVersions", "The versions of a partner")
             .answers(object(&[("versions", objects())])),
         Endpoint::get(
