@@ -55,7 +55,7 @@ use crate::json::Json;
 use crate::limits::Limits;
 use crate::map::Mapper;
 use crate::parcel::Content;
-use crate::store::{Connection, Store, StoreError};
+use crate::store::{Connection, Finish, Store, StoreError};
 
 /// One loaded version of a partner: its description and its mapper. Never changed, only replaced.
 #[derive(Debug)]
@@ -250,11 +250,13 @@ impl Ingest {
     ) -> Result<Uuid, IngestError> {
         let connection = self.known.connection(&*self.store, sender, &loaded.partner.name).await?;
         let id = received.id;
-        self.store.conclude(&connection, &received, self.clock.now(), report).await?;
+        self.store.conclude(&connection, &received, self.clock.now(), report, Finish::Synced).await?;
         Ok(id)
     }
 
+    /// The connection as it is when everything that calls have written is committed.
     async fn connect(&self, sender: &Sender, loaded: &Loaded) -> Result<Connection, StoreError> {
+        self.store.committed().await?;
         self.store.connection(&sender.tenant, &sender.connection, &loaded.partner.name).await
     }
 

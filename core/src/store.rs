@@ -373,14 +373,22 @@ pub trait Store: Send + Sync {
     async fn settle(&self, delivery: Uuid, at: Timestamp, report: &Report, entries: &[Entry])
     -> Result<(), StoreError>;
 
-    /// Keeps a payload that changes nothing as durably as [`Store::receive`], with the report that says why.
+    /// Keeps a payload that changes nothing, with the report that says why. Where it becomes part of a transaction that is
+    /// left [open](Finish::Open), [`StoreError::Stale`] if the connection is not what it was when that was found.
     async fn conclude(
         &self,
         connection: &Connection,
         received: &Received,
         at: Timestamp,
         report: &Report,
+        finish: Finish<'_>,
     ) -> Result<(), StoreError> {
+        if let Finish::Open(_) = finish {
+            let now = self.connection(&connection.tenant, &connection.name, &connection.partner).await?;
+            if now.generation != connection.generation {
+                return Err(StoreError::Stale);
+            }
+        }
         self.receive(connection, received).await?;
         self.settle(received.id, at, report, &[]).await
     }
@@ -542,7 +550,13 @@ pub trait Store: Send + Sync {
     /// process took it on meanwhile.
     async fn note_attempt(&self, send: Uuid, attempt: &Attempt, outcome: SendOutcome) -> Result<(), StoreError>;
 
-    /// Waits until everything that was committed before survives a power cut, what was left [open](Finish::Open) included.
+    /// Commits what was left [open](Finish::Open); says how often that was in vain since the store was opened. Whoever has
+    /// read between two calls that say the same has read what is there.
+    async fn committed(&self) -> Result<u64, StoreError> {
+        Ok(0)
+    }
+
+    /// Waits until everything that was committed before survives a power cut.
     async fn synced(&self) -> Result<(), StoreError>;
 
     /// Tries whether something could be stored now: writes next to nothing, and waits until that is safe.

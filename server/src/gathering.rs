@@ -90,7 +90,8 @@ impl Gathering {
 }
 
 /// Does what a call says when it is its turn, and waits until that survives a power cut. Whoever leaves before its turn has
-/// come is not worked on.
+/// come is not worked on. A problem names the delivery only where it may have been kept: not of a call that was lost with the
+/// transaction that it shared.
 pub async fn write(app: &Arc<App>, call: Call) -> Result<Written, Problem> {
     let sender = &call.from.sender;
     let place = app.turns.enter(&sender.tenant, &sender.connection);
@@ -144,6 +145,7 @@ async fn tell(app: Arc<App>, mut is_done: mpsc::Receiver<Done>) {
         timeout(patience, others).await.ok();
         let are_synced = app.ingest.synced().await.is_ok();
         for done in all {
+            // Each error is one call's. Where it works after all, what waited is on the disk with it.
             let synced = if are_synced { Ok(()) } else { app.ingest.synced().await };
             done.tell(synced);
         }
@@ -182,7 +184,8 @@ impl Call {
         let answering = app.hands.answer(id);
         let _working = metrics::in_progress(partner);
         let operation = &loaded.partner.operations[operation];
-        let written = app.ingest.write_with_others(sender, &loaded, operation, received, fate).await?;
+        let written = app.ingest.write_with_others(sender, &loaded, operation, received, fate).await;
+        let written = written.map_err(|error| Problem::from(error).kept_as(Some(id)))?;
         answering.end();
         metrics::stage(sender, partner, Stage::Ingest, start.elapsed());
         Ok(written)

@@ -148,7 +148,7 @@ pub async fn write(
         let (from, loaded) = (Arc::clone(from), Arc::clone(loaded));
         gathering::write(app, Call { from, loaded, operation, received }).await
     };
-    let written = written.map_err(|problem| problem.kept_as(delivery))?;
+    let written = written?;
     ended(from, loaded, size, &written.report, dry_run);
     if written.concerns_subscribers && !dry_run {
         app.told(&loaded.partner);

@@ -14,6 +14,7 @@ mod receiving;
 mod rounds;
 mod stored;
 
+use std::env;
 use std::fmt::Write as _;
 use std::fs;
 use std::process::{Command, Stdio};
@@ -50,7 +51,7 @@ const PARTS: [Part; 5] = [
 
 fn main() {
     // Cargo says `--bench` to whatever it runs as a benchmark.
-    let only: Vec<_> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let only: Vec<_> = env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let mut figures = Figures::default();
     for round in 1..=ROUNDS {
         for (name, rounds, measure) in PARTS {
@@ -101,7 +102,17 @@ fn first_line(program: &str, argument: &str) -> String {
 }
 
 /// What a program says in this project's folder.
+///
+/// What Cargo tells this program of its package is kept from it: libraries whose build asks for that would be built anew.
 fn output(program: &str, arguments: &[&str]) -> String {
-    let output = Command::new(program).args(arguments).current_dir(project()).stderr(Stdio::inherit()).output();
+    let mut command = Command::new(program);
+    command.args(arguments).current_dir(project()).stderr(Stdio::inherit());
+    for (name, _) in env::vars_os() {
+        let told = name.to_string_lossy();
+        if told.starts_with("CARGO_PKG_") || told.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(&name);
+        }
+    }
+    let output = command.output();
     output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default()
 }

@@ -64,8 +64,8 @@ impl Ingest {
         self.write_within(self.work(sender, loaded, operation, &received, dry_run), received).await
     }
 
-    /// The same, in a transaction that others may share. When [`synced`](Self::synced) has returned, `fate` says whether it
-    /// was lost after all.
+    /// The same, in a transaction that others may share, whatever the call comes to. When [`synced`](Self::synced) has
+    /// returned, `fate` says whether it was lost after all.
     pub async fn write_with_others(
         &self,
         sender: &Sender,
@@ -80,14 +80,18 @@ impl Ingest {
 
     async fn write_within(&self, work: Work<'_>, received: Received) -> Result<Written, IngestError> {
         let (sender, loaded) = (work.sender, work.loaded);
-        let connection = self.connect(sender, loaded).await?;
+        let connection = match work.fate {
+            Some(_) => self.store.connection(&sender.tenant, &sender.connection, &loaded.partner.name).await?,
+            None => self.connect(sender, loaded).await?,
+        };
         let done = work.write(connection, received).await;
         self.meter.spent(sender, &loaded.partner.name, &work.costs);
         done
     }
 
-    /// Waits until all that was written survives a power cut; calls that come at the same time wait together.
+    /// Waits until all that was written is committed and survives a power cut; calls that come at the same time wait together.
     pub async fn synced(&self) -> Result<(), IngestError> {
+        self.store.committed().await?;
         Ok(self.store.synced().await?)
     }
 
@@ -102,11 +106,13 @@ impl Ingest {
         asked: &Asked,
     ) -> Result<Result<Vec<Value>, Report>, IngestError> {
         let connection = self.connect(sender, loaded).await?;
+        let lost = self.store.committed().await?;
         let mut changes = Changes::new(self.desk(sender, loaded, &connection, &*self.clock, false));
         let (costs, options) = (Costs::default(), &*sender.options);
         let mut called = Called { loaded, limits: &self.limits, options, asked, costs: &costs, changes: &mut changes };
         let decided = called.decide(call, &Members::new(), None, None).await;
         self.meter.spent(sender, &loaded.partner.name, &costs);
+        self.unmoved(lost).await?;
         match decided {
             Ok(mut decision) => match decision.told.remove("rows") {
                 Some(Value::Array(rows)) => Ok(Ok(rows)),
@@ -114,6 +120,11 @@ impl Ingest {
             },
             Err(stop) => report_of(stop).map(Err).map_err(IngestError::from),
         }
+    }
+
+    /// [`StoreError::Stale`] where something was taken back since so much was lost: it may have been read.
+    async fn unmoved(&self, lost: u64) -> Result<(), StoreError> {
+        if self.store.committed().await? == lost { Ok(()) } else { Err(StoreError::Stale) }
     }
 
     fn desk<'d>(
@@ -181,7 +192,24 @@ impl Work<'_> {
         done
     }
 
+    /// Does it once. What is not stored is told at once, and must not have read what was taken back.
     async fn attempt(
+        &self,
+        connection: &Connection,
+        asked: &Asked,
+        body: &[u8],
+        keeping: &mut Option<Keeping>,
+    ) -> Result<Written, IngestError> {
+        if !self.dry_run {
+            return self.done(connection, asked, body, keeping).await;
+        }
+        let lost = self.ingest.store.committed().await?;
+        let done = self.done(connection, asked, body, keeping).await;
+        self.ingest.unmoved(lost).await?;
+        done
+    }
+
+    async fn done(
         &self,
         connection: &Connection,
         asked: &Asked,
@@ -360,8 +388,15 @@ impl Work<'_> {
         acted: Acted,
         keeping: &mut Option<Keeping>,
     ) -> Result<Written, IngestError> {
-        self.kept(connection, keeping).await?;
-        self.settle(&report, &[]).await?;
+        if let Some(received) = Keeping::within(keeping.as_ref()) {
+            let (at, finish) = (self.ingest.clock.now(), self.finish(true));
+            let concluded = self.ingest.store.conclude(connection, received, at, &report, finish);
+            self.costs.stage_of(Stage::Keep, concluded).await?;
+            *keeping = None;
+        } else {
+            self.kept(connection, keeping).await?;
+            self.settle(&report, &[]).await?;
+        }
         Ok(told(report, draft, acted))
     }
 }

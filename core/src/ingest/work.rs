@@ -25,7 +25,7 @@ use crate::reconcile::{self, Needs, Reconciled, Resulting, Shelf, reconcile};
 use crate::record::{Record, Sent};
 use crate::rule;
 use crate::state::State;
-use crate::store::{self, Commit, Connection, Fate, NewSend, RecordId, StoreError, WaitStep};
+use crate::store::{self, Commit, Connection, Fate, Finish, NewSend, RecordId, StoreError, WaitStep};
 
 /// How often a reconciliation may ask for more; each time it knows more than before.
 const ROUNDS_MAX: usize = 32;
@@ -174,7 +174,8 @@ impl Work<'_> {
     /// Keeps a delivery that changes nothing, with the report that says why.
     async fn end(&self, connection: &Connection, received: Received, report: Report) -> Result<Ingested, IngestError> {
         if self.is_kept_now() {
-            let concluded = self.ingest.store.conclude(connection, &received, self.ingest.clock.now(), &report);
+            let at = self.ingest.clock.now();
+            let concluded = self.ingest.store.conclude(connection, &received, at, &report, Finish::Synced);
             self.costs.stage_of(Stage::Keep, concluded).await?;
         } else {
             self.settle(&report, &[]).await?;
@@ -195,8 +196,7 @@ impl Work<'_> {
         if self.operation.asynchronous { entries } else { &[] }
     }
 
-    /// Whether this very body is what was applied last, in this very setting, and nothing has touched the records
-    /// since.
+    /// Whether this very body was applied last, in this very setting, and nothing has touched the records since.
     async fn already_applied(&self, connection: &Connection) -> Result<bool, IngestError> {
         match connection.applied {
             Some(applied) if (applied.sha256, applied.setting) == (self.sha256, self.setting) => {

@@ -1,10 +1,10 @@
-//! How far a commit is when a store says that it is done: some are worth a wait of their own, others share one.
+//! How far what is written is when a store says that it is done: some is worth a wait of its own, other shares one.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::StoreError;
 
-/// How far a commit is when [`Store::commit`](super::Store::commit) returns.
+/// How far it is when [`Store::commit`](super::Store::commit) or [`Store::conclude`](super::Store::conclude) returns.
 #[derive(Debug, Clone, Copy)]
 pub enum Finish<'a> {
     /// It survives a power cut.
@@ -12,13 +12,13 @@ pub enum Finish<'a> {
     /// It survives the end of the process. The caller waits for the disk, together with others:
     /// [`Store::synced`](super::Store::synced).
     Committed,
-    /// Whoever commits next sees it, and may become part of the same transaction. The caller waits likewise, and has to
-    /// look afterwards what became of it.
+    /// Who works on the same connection next sees it, and may become part of the same transaction. The caller lets it be
+    /// committed ([`Store::committed`](super::Store::committed)), waits likewise, and looks what became of it.
     Open(&'a Fate),
 }
 
-/// What becomes of a commit that was left [open](Finish::Open). Known when [`Store::synced`](super::Store::synced) has
-/// returned.
+/// What becomes of something that was left [open](Finish::Open). Known when [`Store::committed`](super::Store::committed)
+/// has returned.
 #[derive(Debug, Clone, Default)]
 pub struct Fate(Arc<Mutex<Option<StoreError>>>);
 

@@ -304,17 +304,26 @@ impl Store for SqliteStore {
         received: &Received,
         at: Timestamp,
         report: &Report,
+        finish: Finish<'_>,
     ) -> Result<(), StoreError> {
         let kept = Kept::new(&self.writer, self.process(), connection, received)?;
-        let waits = self.writer.write(Durability::Normal, |transaction| {
+        let work = |transaction: &Transaction<'_>| {
             let waits = delivery::keep(transaction, &kept)?;
             delivery::finish(transaction, self.process(), received.id, at, report, &[], None)?;
             Ok(waits)
-        })?;
-        match self.writer.disk().filter(|_| waits) {
-            Some(disk) => disk.synced().await,
-            None => Ok(()),
-        }
+        };
+        let waits = match finish {
+            Finish::Open(fate) => {
+                let work = |transaction: &Transaction<'_>| {
+                    held::unmoved(transaction, connection)?;
+                    work(transaction)
+                };
+                return self.writer.write_with_others(fate, work).map(drop);
+            }
+            Finish::Committed => return self.writer.write(Durability::Normal, work).map(drop),
+            Finish::Synced => self.writer.write(Durability::Normal, work)?,
+        };
+        if waits { self.synced().await } else { Ok(()) }
     }
 
     async fn queues(&self) -> Result<Vec<Queue>, StoreError> {
@@ -514,6 +523,10 @@ impl Store for SqliteStore {
 
     async fn probe(&self) -> Result<(), StoreError> {
         self.writer.probe()
+    }
+
+    async fn committed(&self) -> Result<u64, StoreError> {
+        self.writer.committed().await
     }
 
     async fn synced(&self) -> Result<(), StoreError> {

@@ -418,6 +418,17 @@ async fn what_is_left_open_is_seen_by_the_next_and_one_that_fails_costs_no_other
         assert_eq!(done.is_err(), body == "failing", "{done:?}");
         open.push((received.id, fate));
     }
+    let unchanged = Report::new(Status::Unchanged);
+    for is_stale in [false, true] {
+        let mut connection = world.connection("demo", "school").await;
+        connection.generation -= i64::from(is_stale);
+        let (received, fate) = (world.received("nothing new"), Fate::default());
+        let concluded =
+            world.store.conclude(&connection, &received, received.at, &unchanged, Finish::Open(&fate)).await;
+        assert_eq!(matches!(concluded, Err(StoreError::Stale)), is_stale, "{concluded:?}");
+        open.push((received.id, fate));
+    }
+    assert_eq!(world.store.committed().await.unwrap(), 0, "nothing was lost");
     world.store.synced().await.unwrap();
     assert!(open.iter().all(|(_, fate)| fate.lost().is_none()));
     let again = database.open().await.unwrap();
@@ -428,7 +439,7 @@ async fn what_is_left_open_is_seen_by_the_next_and_one_that_fails_costs_no_other
         held.iter().map(|held| held.digest).collect::<Vec<_>>(),
         [Some(Digest::of(b"North")), Some(Digest::of(b"East"))]
     );
-    for ((delivery, _), is_kept) in open.into_iter().zip([true, false, true]) {
+    for ((delivery, _), is_kept) in open.into_iter().zip([true, false, true, true, false]) {
         assert_eq!(again.delivery("demo", delivery).await.unwrap().is_some(), is_kept);
     }
 }

@@ -8,7 +8,7 @@ use super::{Database, conformance};
 use crate::delivery::{Counts, Entry, Outcome, Received, Report, Status};
 use crate::json::Pointer;
 use crate::note::Note;
-use crate::store::StoreError;
+use crate::store::{Finish, StoreError};
 
 conformance!(
     a_body_comes_back_as_it_was_sent,
@@ -118,11 +118,12 @@ async fn a_delivery_that_changes_nothing_is_kept_with_its_end(database: &dyn Dat
     let connection = world.connection("demo", "school").await;
     for (status, body) in [(Status::Rejected, "{\"odd\":1}"), (Status::Unchanged, "{}"), (Status::Unchanged, "{}")] {
         let (received, report) = (world.received(body), Report::new(status));
-        world.store.conclude(&connection, &received, received.at, &report).await.unwrap();
+        world.store.conclude(&connection, &received, received.at, &report, Finish::Synced).await.unwrap();
         let delivery = world.store.delivery("demo", received.id).await.unwrap().unwrap();
         assert_eq!((delivery.status, delivery.finished_at, delivery.report), (status, Some(received.at), Some(report)));
         assert_eq!(world.store.body("demo", received.id).await.unwrap().unwrap().bytes, body.as_bytes());
-        let again = world.store.conclude(&connection, &received, received.at, &Report::new(status)).await;
+        let again =
+            world.store.conclude(&connection, &received, received.at, &Report::new(status), Finish::Synced).await;
         assert!(again.is_err(), "its id is taken");
     }
     assert_eq!(world.connection("demo", "school").await.generation, 0);

@@ -1,6 +1,6 @@
 //! Turns the steps of entities into rows of their tables, and gives those that change their places in the feed.
 //!
-//! New ones are copied, in one stream per kind however many pieces they come in: the server works on what is there while
+//! New ones are copied, in few streams per kind however many pieces they come in: the server works on what is there while
 //! the next piece is made. All others take a statement for what is done alike.
 
 mod gathered;
@@ -17,6 +17,9 @@ use crate::store::contributors::encode;
 use crate::store::sql::bulk;
 use crate::store::{Commit, EntityLink, EntityRow, EntityStep, StoreError};
 use crate::table::{Cell, Table};
+
+/// New entities that one stream takes: what takes longer than a statement may is no statement, and making them counts.
+const STREAM_ROWS_MAX: usize = 100_000;
 
 /// How many of the store's own columns a new entity has.
 const OWN_COLUMNS: usize = 11;
@@ -56,12 +59,14 @@ impl<'c> Entities<'c> {
         Ok(end)
     }
 
-    /// Copies new entities of a kind, as many as come one after the other.
+    /// Copies new entities of a kind, as many as come one after the other and one stream takes.
     async fn copy(&mut self, database: &mut PgConnection, rows: &Rows<'_>, kind: KindId) -> Result<(), StoreError> {
         let table = &self.canonical.kind(kind).table;
         let mut copying = Copying::start(database, &bulk::copy_entities(table)).await?;
         let mut count = 0;
-        while let Some(placed) = self.gathered.new_of(kind)? {
+        while count < STREAM_ROWS_MAX
+            && let Some(placed) = self.gathered.new_of(kind)?
+        {
             count += placed.len();
             rows.copy(&mut copying, table, &placed)?;
             copying.send().await?;

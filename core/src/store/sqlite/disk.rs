@@ -1,5 +1,4 @@
-//! Waits for the disk on behalf of many at once: those who come while it is busy share the next wait. What they left open
-//! is committed before.
+//! Waits for the disk on behalf of many at once: those who come while it is busy share the next wait.
 //!
 //! A commit that does not wait for the disk survives the end of the process, not a power cut. Who has committed so asks
 //! here before saying so to anybody; the pages of all commits up to then are in the write-ahead log, and one wait brings
@@ -13,14 +12,12 @@
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Builder;
 
 use tokio::sync::oneshot;
 
-use super::Durability;
 use super::log::{log_of, write_again};
 use super::writer::{Inner, lock};
 use crate::store::StoreError;
@@ -41,8 +38,6 @@ struct Log {
     path: PathBuf,
     /// Who writes to it.
     writer: Arc<Mutex<Inner>>,
-    /// Whether it has left something open.
-    is_open: Arc<AtomicBool>,
     /// Whether a wait has failed, and the log has not been written again since: nothing is told to be on the disk then.
     is_doubtful: Mutex<bool>,
 }
@@ -57,27 +52,23 @@ enum Waiting {
 }
 
 impl Disk {
-    /// Starts the threads for the database at `path`, whose write-ahead log is there already. With [`Durability::Normal`]
-    /// there is one, which does not wait for the disk.
-    pub(super) fn start(path: &Path, writer: Arc<Mutex<Inner>>, durability: Durability) -> Result<Self, StoreError> {
+    /// Starts the threads for the database at `path`, whose write-ahead log is there already.
+    pub(super) fn start(path: &Path, writer: Arc<Mutex<Inner>>) -> Result<Self, StoreError> {
         let log = Log::new(log_of(path), writer);
-        if durability == Durability::Normal {
-            return Self::waiting(vec![None], log);
-        }
         // That there is a log at all is an entry of its folder.
         File::open(folder_of(path))?.sync_all()?;
         // A failure is told once to each file that was opened: each thread has to hear of it.
-        let files = (0..WAITS_MAX).map(|_| Ok(Some(File::open(&log.path)?))).collect::<io::Result<_>>()?;
+        let files = (0..WAITS_MAX).map(|_| File::open(&log.path)).collect::<io::Result<_>>()?;
         Self::waiting(files, log)
     }
 
     /// Starts a thread for each of these files, which are one.
-    fn waiting(files: Vec<Option<File>>, log: Log) -> Result<Self, StoreError> {
+    fn waiting(files: Vec<File>, log: Log) -> Result<Self, StoreError> {
         let (asks, asked) = channel();
         let (asked, log) = (Arc::new(Mutex::new(asked)), Arc::new(log));
         for file in files {
             let (log, asked) = (Arc::clone(&log), Arc::clone(&asked));
-            Builder::new().name("disk".to_owned()).spawn(move || run(file.as_ref(), &log, &asked))?;
+            Builder::new().name("disk".to_owned()).spawn(move || run(&file, &log, &asked))?;
         }
         Ok(Self { asks })
     }
@@ -130,7 +121,7 @@ fn folder_of(path: &Path) -> &Path {
     }
 }
 
-fn run(file: Option<&File>, log: &Log, asked: &Mutex<Receiver<Waiting>>) {
+fn run(file: &File, log: &Log, asked: &Mutex<Receiver<Waiting>>) {
     loop {
         let waiting: Vec<_> = {
             let asked = asked.lock().unwrap_or_else(PoisonError::into_inner);
@@ -146,17 +137,12 @@ fn run(file: Option<&File>, log: &Log, asked: &Mutex<Receiver<Waiting>>) {
 
 impl Log {
     fn new(path: PathBuf, writer: Arc<Mutex<Inner>>) -> Self {
-        let is_open = lock(&writer).is_open();
-        Self { path, writer, is_open, is_doubtful: Mutex::new(false) }
+        Self { path, writer, is_doubtful: Mutex::new(false) }
     }
 
-    /// Commits what was left open, and waits until all of it is on the disk, if there is a file to wait with. After a wait that failed no other one is believed until all of it was written
+    /// Waits until all of it is on the disk. After a wait that failed no other one is believed until all of it was written
     /// once more, see [`log`](super::log).
-    fn sync(&self, file: Option<&File>) -> io::Result<()> {
-        if self.is_open.load(Ordering::Acquire) {
-            lock(&self.writer).close();
-        }
-        let Some(file) = file else { return Ok(()) };
+    fn sync(&self, file: &File) -> io::Result<()> {
         let synced = file.sync_data();
         let mut is_doubtful = self.is_doubtful.lock().unwrap_or_else(PoisonError::into_inner);
         if let Err(error) = synced {
@@ -199,7 +185,7 @@ mod tests {
         let write = || writer.write(Durability::Normal, |it| Ok(it.execute_batch("insert into book values (1)")?));
         write().unwrap();
         let log = |name: &str| Log::new(folder.path().join(name), writer.inner());
-        let nowhere = || vec![Some(File::open(NOWHERE).unwrap())];
+        let nowhere = || vec![File::open(NOWHERE).unwrap()];
         assert!(File::open(NOWHERE).unwrap().sync_data().is_err(), "it can be waited for");
 
         let lost = Disk::waiting(nowhere(), log("gone")).unwrap();
@@ -212,7 +198,7 @@ mod tests {
             write().unwrap();
             held.wait().unwrap();
         }
-        let real = Disk::start(&path, writer.inner(), Durability::Full).unwrap();
+        let real = Disk::start(&path, writer.inner()).unwrap();
         real.wait().unwrap();
     }
 }

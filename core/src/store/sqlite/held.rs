@@ -25,6 +25,13 @@ const CONNECTION: &str = "select c.id, c.partner, c.generation, c.next_record, c
                           exists (select 1 from delivery d where d.connection = c.id and d.status = 'held') \
                           from connection c join tenant t on t.id = c.tenant where t.name = ?1 and c.name = ?2";
 
+/// [`StoreError::Stale`] where something was written to a connection, or taken back, since it was read.
+pub(super) fn unmoved(transaction: &Transaction<'_>, connection: &Connection) -> Result<(), StoreError> {
+    let mut statement = transaction.prepare_cached("select generation = ?2 from connection where id = ?1")?;
+    let is_same: bool = statement.query_row([connection.id, connection.generation], |row| row.get(0))?;
+    if is_same { Ok(()) } else { Err(StoreError::Stale) }
+}
+
 /// The connection, if there is one; it must be of `partner`.
 pub(super) fn connection(
     transaction: &Transaction<'_>,

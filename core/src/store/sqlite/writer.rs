@@ -5,14 +5,18 @@
 //!
 //! Small commits that follow each other share a transaction where those who make them can wait for its end: most pages
 //! that one of them changes are changed by the next as well, and are written to the log once. Such a transaction stays
-//! open while nobody holds the connection, and everybody reads in it; who writes something else ends it first.
+//! open while nobody holds the connection, and who reads on it reads in it; who writes something else ends it first. All
+//! who had a part in it are told whether it is there. Who only read in it ends it before telling anybody, and begins anew
+//! where it was lost.
 
 use std::ops::Deref;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::{Connection, DropBehavior, OpenFlags, TransactionBehavior};
+use tokio::sync::watch;
+use tokio::task::spawn_blocking;
 
 use super::analysis::{self, keep_plans};
 use super::checkpoint::Checkpointer;
@@ -38,12 +42,18 @@ const ROOM_PAGES_MIN: i64 = 16;
 #[error("the database is as large as it may be")]
 struct NoRoom;
 
+/// SQLite does so where the machine keeps it from reading or writing, in the middle of a statement that reads, too.
+#[derive(Debug, thiserror::Error)]
+#[error("the database took back the transaction that it was part of")]
+struct TakenBack;
+
 /// The connection that writes.
 #[derive(Debug)]
 pub(super) struct Writer {
-    durability: Durability,
-    disk: Disk,
+    /// `None` where nobody waits for it.
+    disk: Option<Disk>,
     inner: Arc<Mutex<Inner>>,
+    shared: watch::Sender<Shared>,
     checkpointer: Checkpointer,
     analysed: Arc<AtomicU64>,
 }
@@ -53,12 +63,22 @@ pub(super) struct Inner {
     connection: Connection,
     /// Of what was written in the transaction that is open; none where none is.
     open: Vec<Fate>,
-    /// Whether one is, for who does not want to wait for the connection only to find out.
-    is_open: Arc<AtomicBool>,
+    shared: watch::Sender<Shared>,
     /// How many rows had changed when the tables were last looked at.
     looked_at: u64,
     /// How often that found anything.
     analysed: Arc<AtomicU64>,
+}
+
+/// The transactions that were left open, for who does not want to wait for the connection only to find out.
+#[derive(Debug, Clone, Copy, Default)]
+struct Shared {
+    /// Whether one is.
+    is_open: bool,
+    /// How many have ended.
+    ended: u64,
+    /// How many of these are lost.
+    lost: u64,
 }
 
 /// The connection, within a transaction.
@@ -98,17 +118,19 @@ impl Writer {
         }
         keep_plans(&connection)?;
         let analysed = Arc::new(AtomicU64::new(0));
+        let shared = watch::Sender::default();
         let inner = Inner {
             connection,
             open: Vec::new(),
-            is_open: Arc::default(),
+            shared: shared.clone(),
             looked_at: 0,
             analysed: Arc::clone(&analysed),
         };
         let inner = Arc::new(Mutex::new(inner));
         let checkpointer = Checkpointer::start(path, Arc::clone(&inner))?;
-        let disk = Disk::start(path, Arc::clone(&inner), options.durability)?;
-        Ok(Self { durability: options.durability, disk, inner, checkpointer, analysed })
+        let waits = options.durability == Durability::Full;
+        let disk = waits.then(|| Disk::start(path, Arc::clone(&inner))).transpose()?;
+        Ok(Self { disk, inner, shared, checkpointer, analysed })
     }
 
     /// Runs `work` in a transaction of its own: all of it is there afterwards, or, when it fails, none of it. With
@@ -120,14 +142,15 @@ impl Writer {
     ) -> Result<T, StoreError> {
         let value = self.lock().alone(work)?;
         self.checkpointer.wake();
-        if durability == Durability::Full && self.durability == Durability::Full {
-            self.disk.wait()?;
+        if let Some(disk) = self.disk().filter(|_| durability == Durability::Full) {
+            disk.wait()?;
         }
         Ok(value)
     }
 
-    /// Runs `work` in the transaction that others have left open, or opens one, and leaves it open, until somebody waits for
-    /// the disk or writes something else. When `work` fails nothing of it is left; what others did is.
+    /// Runs `work` in the transaction that others have left open, or opens one, and leaves it open, until somebody asks
+    /// whether it is [committed](Self::committed) or writes something else. When `work` fails nothing of it is left; what
+    /// others did is.
     pub(super) fn write_with_others<T>(
         &self,
         fate: &Fate,
@@ -145,12 +168,33 @@ impl Writer {
 
     /// What waits for the disk; `None` where nobody does.
     pub(super) fn disk(&self) -> Option<&Disk> {
-        (self.durability == Durability::Full).then_some(&self.disk)
+        self.disk.as_ref()
     }
 
-    /// Waits until everything that was written before is committed, and as safe as it has to be.
+    /// Waits until everything that was committed before is as safe as it has to be.
     pub(super) async fn synced(&self) -> Result<(), StoreError> {
-        self.disk.synced().await
+        match self.disk() {
+            Some(disk) => disk.synced().await,
+            None => Ok(()),
+        }
+    }
+
+    /// Commits what was left open, or waits until somebody else has; says how often that was in vain until now.
+    pub(super) async fn committed(&self) -> Result<u64, StoreError> {
+        let mut shared = self.shared.subscribe();
+        let Shared { is_open, ended, lost } = *shared.borrow();
+        if !is_open {
+            return Ok(lost);
+        }
+        let inner = Arc::clone(&self.inner);
+        let close = spawn_blocking(move || lock(&inner).close());
+        // Who holds the connection has perhaps ended it already, and goes on writing for long.
+        tokio::select! {
+            _ = shared.wait_for(|it| it.ended > ended) => {}
+            _ = close => {}
+        }
+        let now = *shared.borrow();
+        if now.ended > ended { Ok(now.lost) } else { Err(StoreError::unavailable(Trouble::Unreachable, TakenBack)) }
     }
 
     /// Tries whether something could be written: a page that is there, with room for some that are not.
@@ -171,11 +215,14 @@ impl Writer {
         work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let mut inner = self.lock();
+        inner.look_whether_open();
         if inner.open.is_empty() {
             let transaction = inner.connection.transaction_with_behavior(TransactionBehavior::Deferred)?;
             return work(&Transaction(&transaction));
         }
-        work(&Transaction(&inner.connection))
+        let read = work(&Transaction(&inner.connection));
+        inner.look_whether_open();
+        read
     }
 
     /// How often the database has been analysed.
@@ -210,7 +257,7 @@ impl Writer {
     }
 }
 
-/// A panic while the lock was held has rolled its transaction back, so the connection is as good as before.
+/// A panic while the lock was held has taken back what it was about to write, so the connection is as good as before.
 pub(super) fn lock(inner: &Mutex<Inner>) -> MutexGuard<'_, Inner> {
     inner.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -229,28 +276,40 @@ impl Inner {
         fate: &Fate,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
+        self.look_whether_open();
         let value = if self.open.is_empty() {
             let mut transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let value = work(&Transaction(&transaction))?;
             transaction.set_drop_behavior(DropBehavior::Ignore);
             value
         } else {
-            self.savepoint(work).inspect_err(|error| {
-                if self.connection.is_autocommit() {
-                    self.lose(error); // what the machine keeps from being written takes everything back
-                }
-            })?
+            self.savepoint(work)?
         };
         self.open.push(fate.clone());
-        self.is_open.store(true, Ordering::Release);
+        self.shared.send_if_modified(|shared| !std::mem::replace(&mut shared.is_open, true));
         Ok(value)
     }
 
+    /// Where not even what `work` wrote could be taken back, nothing is left of what the others wrote either.
     fn savepoint<T>(&mut self, work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        let savepoint = self.connection.savepoint()?;
-        let value = work(&Transaction(&savepoint))?;
-        savepoint.commit()?;
-        Ok(value)
+        let mut savepoint = self.connection.savepoint()?;
+        let done = work(&Transaction(&savepoint));
+        let taken_back = if done.is_ok() { Ok(()) } else { savepoint.rollback() };
+        match (taken_back.and_then(|()| savepoint.commit()), done) {
+            (Ok(()), done) => done,
+            (Err(error), done) => {
+                let error = done.err().unwrap_or(error.into());
+                self.take_back(&error);
+                Err(error)
+            }
+        }
+    }
+
+    /// SQLite may have taken back by itself what was left open.
+    fn look_whether_open(&mut self) {
+        if !self.open.is_empty() && self.connection.is_autocommit() {
+            self.take_back(&StoreError::unavailable(Trouble::Unreachable, TakenBack));
+        }
     }
 
     /// Commits what was left open, if anything was; who left it is told where that cannot be.
@@ -259,33 +318,27 @@ impl Inner {
             return;
         }
         match self.connection.execute_batch("commit") {
-            Ok(()) => self.closed(),
-            Err(error) => {
-                if !self.connection.is_autocommit() {
-                    self.connection.execute_batch("rollback").ok(); // what fails now has failed before
-                }
-                self.lose(&error.into());
-            }
+            Ok(()) => self.ended(0),
+            Err(error) => self.take_back(&error.into()),
         }
     }
 
-    /// Whether a transaction is open.
-    pub(super) fn is_open(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.is_open)
-    }
-
-    fn lose(&mut self, why: &StoreError) {
+    /// Takes back what was left open, and tells everybody who had a part in it.
+    fn take_back(&mut self, why: &StoreError) {
+        if !self.connection.is_autocommit() {
+            self.connection.execute_batch("rollback").ok(); // what fails now has failed before
+        }
         let apart = || StoreError::Inconsistent(format!("the transaction that it was part of has failed: {why}"));
-        for fate in self.open.drain(..) {
+        for fate in &self.open {
             fate.lose(why.shared().unwrap_or_else(apart));
         }
-        self.closed();
+        self.ended(1);
     }
 
     /// Only now: whoever is told that nothing is open believes that all is committed, or that it was told otherwise.
-    fn closed(&mut self) {
+    fn ended(&mut self, lost: u64) {
         self.open.clear();
-        self.is_open.store(false, Ordering::Release);
+        self.shared.send_modify(|it| *it = Shared { is_open: false, ended: it.ended + 1, lost: it.lost + lost });
     }
 
     /// How many frames of the write-ahead log count.
@@ -314,6 +367,9 @@ impl Inner {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::mpsc::channel;
+
     use super::{Durability, Fate, SqliteOptions, StoreError, Transaction, Writer, analysis, lock};
 
     #[test]
@@ -355,7 +411,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_left_open_is_read_here_and_by_others_only_when_it_was_waited_for() {
+    async fn what_is_left_open_is_read_here_and_by_others_only_when_it_was_asked_for() {
         let folder = tempfile::tempdir().unwrap();
         let (writer, seen) = shelves(folder.path());
         let own = || {
@@ -367,7 +423,7 @@ mod tests {
         writer.write_with_others(&fates[1], shelf(1)).unwrap_err();
         writer.write_with_others(&fates[2], shelf(2)).unwrap();
         assert_eq!((own(), seen()), (2, 0));
-        writer.synced().await.unwrap();
+        assert_eq!(writer.committed().await.unwrap(), 0);
         assert_eq!((own(), seen()), (2, 2));
         writer.write_with_others(&fates[0], shelf(3)).unwrap();
         writer.write(Durability::Normal, shelf(1)).unwrap_err();
@@ -383,10 +439,59 @@ mod tests {
         writer.write_with_others(&fates[0], shelf(1)).unwrap();
         writer.write_with_others(&fates[1], shelf(2)).unwrap();
         lock(&writer.inner).connection.execute_batch("rollback").unwrap();
-        writer.synced().await.unwrap();
         writer.write_with_others(&fates[2], shelf(3)).unwrap();
-        writer.synced().await.unwrap();
+        assert_eq!(writer.committed().await.unwrap(), 1);
         assert_eq!(fates.map(|fate| fate.lost().is_some()), [true, true, false]);
         assert_eq!(seen(), 1);
+    }
+
+    #[tokio::test]
+    async fn what_fails_with_all_that_was_left_open_is_told_to_everybody_and_no_half_of_it_is_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let (writer, seen) = shelves(folder.path());
+        let fates = [Fate::default(), Fate::default(), Fate::default()];
+        writer.write_with_others(&fates[0], shelf(1)).unwrap();
+        let half = |transaction: &Transaction<'_>| {
+            shelf(2)(transaction)?;
+            Ok(transaction.execute_batch("rollback; insert into shelf values (0), (0)")?)
+        };
+        writer.write_with_others(&fates[1], half).unwrap_err();
+        writer.write_with_others(&fates[2], shelf(3)).unwrap();
+        assert_eq!(writer.committed().await.unwrap(), 1);
+        assert_eq!(fates.map(|fate| fate.lost().is_some()), [true, false, false]);
+        assert_eq!(seen(), 1);
+    }
+
+    #[tokio::test]
+    async fn who_was_committed_by_one_who_writes_for_long_does_not_wait_for_that() {
+        let folder = tempfile::tempdir().unwrap();
+        let (writer, seen) = shelves(folder.path());
+        let (fate, writer) = (Fate::default(), Arc::new(writer));
+        writer.write_with_others(&fate, shelf(1)).unwrap();
+        let ((reads, is_reading), (end_reading, may_read)) = (channel::<()>(), channel::<()>());
+        let (end_writing, may_write) = channel::<()>();
+        let own = Arc::clone(&writer);
+        let reader = std::thread::spawn(move || {
+            own.read(|_| {
+                drop(reads);
+                Ok(may_read.recv().unwrap_err())
+            })
+        });
+        is_reading.recv().unwrap_err();
+        let own = Arc::clone(&writer);
+        let long = std::thread::spawn(move || {
+            own.write(Durability::Normal, |transaction| {
+                may_write.recv().unwrap_err();
+                shelf(2)(transaction)
+            })
+        });
+        let mut committed = std::pin::pin!(writer.committed());
+        assert!(futures_util::poll!(&mut committed).is_pending());
+        drop(end_reading);
+        assert_eq!((committed.await.unwrap(), seen()), (0, 1));
+        drop(end_writing);
+        reader.join().unwrap().unwrap();
+        long.join().unwrap().unwrap();
+        assert_eq!(seen(), 2);
     }
 }
