@@ -64,7 +64,10 @@ pub async fn serve(
         tracing::warn!("what is still running is given back");
     }
     leaving.send_replace(true);
-    let farewell = async { tokio::try_join!(presence, counting).map(drop) };
+    let farewell = async {
+        let (left, counted) = tokio::join!(presence, counting);
+        left.and(counted)
+    };
     timeout(FAREWELL, farewell).await.unwrap_or(Ok(())).map_err(io::Error::other)?;
     finished.unwrap_or(Ok(())).map_err(io::Error::other)
 }

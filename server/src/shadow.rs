@@ -1,5 +1,5 @@
 //! Runs a stored version of a partner beside the one that is in use, on what is really sent: what the two make of each
-//! delivery is compared and counted, and never stored.
+//! delivery is compared and counted, and itself never stored.
 //!
 //! It begins after the delivery has been worked on, one at a time, and what there is no room for is left out and counted: no
 //! call is slower for it, none can fail by it. Each delivery is looked at by itself, as if it were the first of its
