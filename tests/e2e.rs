@@ -62,6 +62,8 @@ mod replaying;
 #[cfg(test)]
 mod scenario;
 #[cfg(test)]
+mod shadowing;
+#[cfg(test)]
 mod simulation;
 #[cfg(test)]
 mod skipping;

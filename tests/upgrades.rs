@@ -35,8 +35,13 @@ const PATIENCE: Duration = Duration::from_mins(3);
 
 /// Packs what a site has of the partner; where the file is.
 fn build(site: &Site, name: &str) -> PathBuf {
+    build_of(site, PARTNER, name)
+}
+
+/// Packs what a site has of a partner; where the file is.
+pub(crate) fn build_of(site: &Site, partner: &str, name: &str) -> PathBuf {
     let file = site.path().join(name);
-    let folder = site.path().join("schemas").join(PARTNER);
+    let folder = site.path().join("schemas").join(partner);
     let said = rollcall(site, &["bundle", "build"], &[&folder, Path::new("--output"), &file]);
     assert!(said.0, "{}", said.1);
     file
@@ -51,7 +56,7 @@ fn rollcall(site: &Site, words: &[&str], more: &[&Path]) -> (bool, String) {
 }
 
 /// Changes the site's description.
-fn describe(site: &Site, from: &str, to: &str) {
+pub(crate) fn describe(site: &Site, from: &str, to: &str) {
     let path = site.path().join("schemas").join(PARTNER).join("openapi.yaml");
     let text = fs::read_to_string(&path).unwrap();
     assert!(text.contains(from), "there is no `{from}` in the description");
@@ -64,11 +69,13 @@ pub(crate) fn second(site: &Site) -> Vec<u8> {
     fs::read(build(site, "second.rcb")).unwrap()
 }
 
-fn post(client: &Client, path: &str, body: &[u8]) -> Answer {
+/// Calls as the operator.
+pub(crate) fn post(client: &Client, path: &str, body: &[u8]) -> Answer {
     client.post(path, &[("authorization", "Bearer operator"), ("content-type", "application/json")], body)
 }
 
-fn upload(client: &Client, bundle: &[u8]) -> String {
+/// Has a server keep a bundle; its version.
+pub(crate) fn upload(client: &Client, bundle: &[u8]) -> String {
     let answer = post(client, "/admin/v1/bundles", bundle);
     assert_eq!(answer.status, 200, "{}", answer.text());
     answer.json()["version"].as_str().unwrap().to_owned()

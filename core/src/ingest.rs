@@ -25,6 +25,7 @@ mod sparse;
 mod trial;
 mod webhook;
 mod work;
+mod written;
 
 use std::sync::Arc;
 
@@ -38,9 +39,10 @@ use self::known::Known;
 use self::payload::check;
 pub use self::rebuild::{Difference, Different, Folded, REBUILD, Rebuild, removal};
 pub use self::remap::REMAP;
-pub use self::resource::{Written, given};
+pub use self::resource::given;
 pub use self::trial::Trial;
 use self::work::{Keeping, Work};
+pub use self::written::{Written, WrittenRecord};
 use crate::bundle::VersionId;
 use crate::canonical::Canonical;
 use crate::clock::Clock;

@@ -30,6 +30,7 @@ mod send;
 mod sql;
 pub mod sqlite;
 mod stored;
+pub mod tally;
 mod trouble;
 
 use std::borrow::Cow;
@@ -573,6 +574,9 @@ pub trait Store: Send + Sync {
 
     /// What was received, to be worked on again.
     fn archive(&self) -> &dyn archive::Archive;
+
+    /// What versions come to that run beside the ones in use.
+    fn tallies(&self) -> &dyn tally::Tallies;
 
     /// Applies a plan in one transaction; says the feed's new end. Refused where this process is not, or no longer, at
     /// the delivery.

@@ -73,7 +73,7 @@ impl Site {
     }
 
     /// A place for a server whose partner is described so; `options` are those of the connection with a name.
-    fn described(description: &str, options: impl Fn(&str) -> Value) -> Self {
+    pub(crate) fn described(description: &str, options: impl Fn(&str) -> Value) -> Self {
         let folder = Arc::new(tempfile::tempdir().unwrap());
         let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let schemas = folder.path().join("schemas");

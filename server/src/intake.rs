@@ -148,8 +148,12 @@ pub async fn write(
         let (from, loaded) = (Arc::clone(from), Arc::clone(loaded));
         gathering::write(app, Call { from, loaded, operation, received }).await
     };
-    let written = written?;
+    let mut written = written?;
     ended(from, loaded, size, &written.report, dry_run);
+    let records = std::mem::take(&mut written.records);
+    if let Some(offered) = Offered::written(id, operation, records).filter(|_| !dry_run) {
+        shadow::offer(app, from, loaded, offered);
+    }
     if written.concerns_subscribers && !dry_run {
         app.told(&loaded.partner);
     }

@@ -3,6 +3,7 @@
 //!
 //! The same stages as an ingest, in the same order, but the mapper may also be its native build: the two must agree.
 
+mod mapping;
 mod native;
 #[cfg(test)]
 mod tests;
@@ -11,19 +12,19 @@ use std::collections::BTreeMap;
 
 use rollcall_core::canonical::Canonical;
 use rollcall_core::delivery::{Entry, Outcome as Became, Report};
-use rollcall_core::description::{Operation, RecordType};
-use rollcall_core::fold::{Claim, Rank, Statement, fold, is_stated};
+use rollcall_core::description::Operation;
 use rollcall_core::ingest::{Loaded, Trial};
 use rollcall_core::json::{Json, Pointer};
 use rollcall_core::limits::Limits;
-use rollcall_core::map::{self, Budget, Cost, Diagnostic, Input, MapError, Mapped, Outcome, Reliance, Severity};
+use rollcall_core::map::{self, Cost, Diagnostic, MapError, Mapped, Outcome, Reliance, Severity};
 use rollcall_core::note::Note;
 use rollcall_core::record::Record;
-use rollcall_core::store::RecordId;
 use rollcall_core::validate::Schema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+pub use self::mapping::Mapping;
+use self::mapping::value_of;
 pub use self::native::{Native, NativeError};
 
 /// What becomes of a payload.
@@ -137,7 +138,7 @@ impl Previewer<'_> {
     /// What becomes of a payload, of a connection that holds nothing but what was sent `before`.
     pub fn preview(&self, before: Option<&[u8]>, body: &[u8]) -> Result<Preview, PreviewError> {
         match self.send(before, body)? {
-            Ok((trial, preview)) => trial.look(|records| self.made_of(records, preview)),
+            Ok((trial, preview)) => trial.look(|records| self.mapping().made_of(records, preview)),
             Err(rejected) => Ok(rejected),
         }
     }
@@ -159,13 +160,13 @@ impl Previewer<'_> {
     pub fn costs(&self, before: Option<&[u8]>, body: &[u8]) -> Result<Vec<Cost>, PreviewError> {
         match self.send(before, body)? {
             Ok((trial, _)) => trial.look(|records| {
-                let options = self.options.to_string();
+                let (options, mapping) = (self.options.to_string(), self.mapping());
                 let cost = |record: &Record<'_>| {
                     let body = record.content.read();
-                    let input = self.input(record, &body);
+                    let input = mapping.input(record, &body);
                     self.loaded.mapper.cost(self.canonical, options.as_bytes(), &input, self.limits)
                 };
-                self.mapped(records).map(cost).collect::<Result<_, _>>().map_err(PreviewError::from)
+                mapping.mapped(records).map(cost).collect::<Result<_, _>>().map_err(PreviewError::from)
             }),
             Err(_) => Ok(Vec::new()),
         }
@@ -190,8 +191,9 @@ impl Previewer<'_> {
         match media.filter(|media| !media.one_by_one) {
             Some(media) => look("", &media.schema, body),
             None => trial.look(|records| {
+                let mapping = self.mapping();
                 for record in records {
-                    let of = self.record_type(record);
+                    let of = mapping.record_type(record);
                     look(&of.name, &of.schema, &record.content.read());
                 }
             }),
@@ -209,11 +211,11 @@ impl Previewer<'_> {
     ) -> Result<Vec<Relied>, PreviewError> {
         match self.send(before, body)? {
             Ok((trial, _)) => trial.look(|records| {
-                let options = self.options.to_string();
-                let tried = self.mapped(records).filter(|record| is_tried(&self.record_type(record).name));
+                let (options, mapping) = (self.options.to_string(), self.mapping());
+                let tried = mapping.mapped(records).filter(|record| is_tried(&mapping.record_type(record).name));
                 let relied = tried.map(|record| {
                     let body = record.content.read();
-                    let (input, mapper) = (self.input(record, &body), &self.loaded.mapper);
+                    let (input, mapper) = (mapping.input(record, &body), &self.loaded.mapper);
                     let reliance = mapper.reliance(self.canonical, options.as_bytes(), &input, self.limits)?;
                     Ok(Relied { record: input.record.to_owned(), pointer: record.pointer.clone(), reliance })
                 });
@@ -223,35 +225,22 @@ impl Previewer<'_> {
         }
     }
 
-    /// The records that become something.
-    fn mapped<'r>(&self, records: &'r [Record<'r>]) -> impl Iterator<Item = &'r Record<'r>> {
-        records.iter().filter(|record| !self.record_type(record).kinds.is_empty())
-    }
-
-    /// What records become.
-    fn made_of(&self, records: &[Record<'_>], mut preview: Preview) -> Result<Preview, PreviewError> {
-        let mut statements = Vec::new();
-        for (nth, (record, mapped)) in records.iter().zip(self.map(records)?).enumerate() {
-            tell(record, &mapped, &mut preview);
-            if let Outcome::Contributions(contributions) = mapped.outcome {
-                let of = contributions.into_iter().map(|said| (nth, Statement::new(said, self.canonical)));
-                statements.extend(of);
-            }
-        }
-        self.fold(records, &statements, &mut preview);
-        Ok(preview)
-    }
-
     fn differing(&self, records: &[Record<'_>], native: &Native) -> Result<Vec<Pointer>, PreviewError> {
-        let sandboxed = self.map(records)?.into_iter().map(|mapped| self.said(mapped));
-        let mapped: Vec<_> = self.mapped(records).map(|record| (record, record.content.read())).collect();
-        let inputs: Vec<_> = mapped.iter().map(|(record, body)| self.input(record, body)).collect();
+        let mapping = self.mapping();
+        let sandboxed = mapping.map(records)?.into_iter().map(|mapped| self.said(mapped));
+        let mapped: Vec<_> = mapping.mapped(records).map(|record| (record, record.content.read())).collect();
+        let inputs: Vec<_> = mapped.iter().map(|(record, body)| mapping.input(record, body)).collect();
         let mut native = native.run(self.options, &inputs)?.into_iter();
         let differing = records.iter().zip(sandboxed).filter_map(|(record, sandboxed)| {
-            let same = self.record_type(record).kinds.is_empty() || native.next() == sandboxed;
+            let same = mapping.record_type(record).kinds.is_empty() || native.next() == sandboxed;
             (!same).then(|| record.pointer.clone())
         });
         Ok(differing.collect())
+    }
+
+    /// What records are mapped with.
+    fn mapping(&self) -> Mapping<'_> {
+        Mapping { canonical: self.canonical, loaded: self.loaded, options: self.options, limits: self.limits }
     }
 
     /// Sends what is sent before and the payload, or says what is wrong with it as a whole.
@@ -277,51 +266,6 @@ impl Previewer<'_> {
         })
     }
 
-    /// What the sandboxed mapper makes of the records; of those without kinds, nothing.
-    fn map(&self, records: &[Record<'_>]) -> Result<Vec<Mapped>, PreviewError> {
-        let has_kinds = |record: &Record<'_>| !self.record_type(record).kinds.is_empty();
-        let mapped: Vec<_> = self.mapped(records).map(|record| (record, record.content.read())).collect();
-        let inputs: Vec<_> = mapped.iter().map(|(record, body)| self.input(record, body)).collect();
-        let options = self.options.to_string();
-        let budget = Budget::new(self.limits);
-        let mapped = self.loaded.mapper.map(self.canonical, options.as_bytes(), &inputs, &budget)?;
-        let mut mapped = mapped.into_iter();
-        let nothing = || Mapped { outcome: Outcome::Contributions(Vec::new()), diagnostics: Vec::new() };
-        let all =
-            records.iter().map(|record| has_kinds(record).then(|| mapped.next()).flatten().unwrap_or_else(nothing));
-        Ok(all.collect())
-    }
-
-    fn record_type(&self, record: &Record<'_>) -> &RecordType {
-        &self.loaded.partner.records[usize::from(record.of.0)]
-    }
-
-    fn input<'r>(&'r self, record: &'r Record<'_>, body: &'r [u8]) -> Input<'r> {
-        let of = self.record_type(record);
-        Input { record: &of.name, kinds: &of.kinds, body, ancestors: &record.ancestors }
-    }
-
-    /// What records say to entities.
-    fn fold(&self, records: &[Record<'_>], statements: &[(usize, Statement)], preview: &mut Preview) {
-        let mut claims: BTreeMap<_, Vec<Claim<'_>>> = BTreeMap::new();
-        for (nth, statement) in statements {
-            let record = &records[*nth];
-            let rank = Rank { of: &self.record_type(record).name, key: &record.key };
-            let name = (statement.contribution.kind, statement.contribution.source_id.as_str());
-            let id = RecordId(i64::try_from(*nth).unwrap_or(i64::MAX));
-            claims.entry(name).or_default().push(Claim { record: id, rank, statement });
-        }
-        for ((kind, source_id), mut claims) in claims.into_iter().filter(|(_, claims)| is_stated(claims)) {
-            let kind = self.canonical.kind(kind);
-            let folded = fold(kind, &mut claims);
-            let fields = folded.fields.iter().filter_map(|(field, value)| {
-                Some((kind.fields.get(usize::from(*field))?.name.clone(), value_of(value)))
-            });
-            let of_kind = preview.entities.entry(kind.name.clone()).or_default();
-            of_kind.insert(source_id.to_owned(), fields.collect());
-        }
-    }
-
     /// What the sandboxed mapper says, in the words that both builds share; `None` for a fault.
     fn said(&self, mapped: Mapped) -> Option<Said> {
         let contributions = match mapped.outcome {
@@ -342,26 +286,6 @@ impl Previewer<'_> {
     }
 }
 
-/// Puts what the mapper made of one record into the preview.
-fn tell(record: &Record<'_>, mapped: &Mapped, preview: &mut Preview) {
-    let bare = |code: &str, message: &str| Note::new(record.pointer.clone(), code, message);
-    match &mapped.outcome {
-        Outcome::Contributions(_) => {}
-        Outcome::Refused => preview.refusals.push(bare("refused", "the mapper declines it")),
-        Outcome::Fault(message) => preview.faults.push(bare("fault", message)),
-    }
-    let refused = mapped.outcome == Outcome::Refused;
-    for diagnostic in &mapped.diagnostics {
-        let place = record.place(&diagnostic.pointer);
-        let note = Note::new(place, diagnostic.code.clone(), diagnostic.message.clone());
-        match diagnostic.severity {
-            Severity::Info => {}
-            Severity::Error if refused => preview.refusals.push(note),
-            Severity::Warning | Severity::Error => preview.warnings.push(note),
-        }
-    }
-}
-
 fn remark(diagnostic: Diagnostic) -> Remark {
     let severity = match diagnostic.severity {
         Severity::Info => "info",
@@ -373,17 +297,6 @@ fn remark(diagnostic: Diagnostic) -> Remark {
         code: diagnostic.code,
         pointer: diagnostic.pointer,
         message: diagnostic.message,
-    }
-}
-
-/// A field's value as JSON; references are the partner's own ids.
-fn value_of(value: &map::Value) -> Value {
-    match value {
-        map::Value::Text(text) | map::Value::Reference(text) => Value::String(text.clone()),
-        map::Value::Integer(integer) => Value::from(*integer),
-        map::Value::Number(spelled) => spelled.parse().map_or(Value::Null, Value::Number),
-        map::Value::Boolean(boolean) => Value::Bool(*boolean),
-        map::Value::Nested(json) => serde_json::from_str(json).unwrap_or_default(),
     }
 }
 

@@ -12,9 +12,10 @@ use tokio::time::timeout;
 
 use crate::app::App;
 use crate::routes::router;
-use crate::{condition, metrics, presence, pruning, socket, versions, webhook, worker};
+use crate::{condition, metrics, presence, pruning, shadow, socket, versions, webhook, worker};
 
-/// How long the other processes may take to be told that this one has gone; they find out by themselves.
+/// How long the other processes may take to be told that this one has gone, and what it has counted; they find out by
+/// themselves.
 const FAREWELL: Duration = Duration::from_secs(5);
 
 /// Serves until `stop` is done. Whether the app is ready is for the caller to say.
@@ -39,7 +40,8 @@ pub async fn serve(
     let following = tokio::spawn(versions::work(Arc::clone(&app), ended.clone()));
     let watching = tokio::spawn(versions::watch(Arc::clone(&app), ended.clone()));
     let (leaving, left) = watch::channel(false);
-    let presence = tokio::spawn(presence::keep(Arc::clone(&app), left));
+    let presence = tokio::spawn(presence::keep(Arc::clone(&app), left.clone()));
+    let counting = tokio::spawn(shadow::counting::work(Arc::clone(&app), left));
     let mut sockets = tokio::spawn(socket::serve(listener, router(Arc::clone(&app)), limits, ended));
     tokio::select! {
         () = stop => {}
@@ -62,7 +64,11 @@ pub async fn serve(
         tracing::warn!("what is still running is given back");
     }
     leaving.send_replace(true);
-    timeout(FAREWELL, presence).await.unwrap_or(Ok(())).map_err(io::Error::other)?;
+    let farewell = async {
+        let (left, counted) = tokio::join!(presence, counting);
+        left.and(counted)
+    };
+    timeout(FAREWELL, farewell).await.unwrap_or(Ok(())).map_err(io::Error::other)?;
     finished.unwrap_or(Ok(())).map_err(io::Error::other)
 }
 

@@ -129,7 +129,7 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<App>, S
         public_url: config.public_url.clone(),
         ready: AtomicBool::new(false),
     });
-    shadow::follow(&app, 0).await?;
+    shadow::follow(&app, &app.registry.table(), 0).await?;
     Ok(app)
 }
 

@@ -33,7 +33,7 @@ use crate::app::App;
 use crate::holding;
 use crate::metrics::{self, Stage};
 use crate::panic;
-use crate::shadow::{self, Offered};
+use crate::shadow::{self, Offered, What};
 
 /// How often is looked for what has waited too long, and for connections that could not be served before.
 const ROUND: Duration = Duration::from_mins(1);
@@ -280,8 +280,9 @@ impl First {
         match done {
             Ok(Ok(Ingested { report, .. })) if report.status != Status::Failed => {
                 self.told(&queued, &report);
-                let (delivery, operation, body) = (queued.delivery, queued.operation, queued.body.into());
-                shadow::offer(&self.app, &self.from, &self.loaded, Offered { delivery, operation, body });
+                let what = What::Sent { operation: queued.operation, body: queued.body.into() };
+                let offered = Offered { delivery: queued.delivery, what };
+                shadow::offer(&self.app, &self.from, &self.loaded, offered);
                 self.app.told(&self.loaded.partner);
                 Ok(Step::Ended)
             }

@@ -9,6 +9,7 @@ use super::logic::Called;
 use super::mapping::Changed;
 use super::payload::check;
 use super::work::{Beside, Keeping, Work};
+use super::written::{Written, WrittenRecord};
 use super::{ATTEMPTS_MAX, Ingest, IngestError, Loaded, Sender};
 use crate::clock::Clock;
 use crate::costs::{Costs, Stage};
@@ -20,21 +21,6 @@ use crate::note::Note;
 use crate::record::Record;
 use crate::resource::{Changes, Desk, Draft, Members, Stop, fill};
 use crate::store::{Connection, Fate, Finish, HeldRecord, Matching, StoreError};
-
-/// What became of a call about single records.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Written {
-    /// What is stored with the delivery. A rejected one says in `problem` of which kind the problem is.
-    pub report: Report,
-    /// The key of the record that the call is about, a canonical JSON list.
-    pub key: Option<String>,
-    /// What it says afterwards; what it said, where it is gone.
-    pub record: Value,
-    /// What the partner's own logic adds to the answer, by name.
-    pub told: Value,
-    /// Whether there is something to tell subscribers, or they are others than before.
-    pub concerns_subscribers: bool,
-}
 
 /// The record that a call is about.
 pub(super) type Subject = (RecordTypeId, String);
@@ -250,7 +236,8 @@ impl Work<'_> {
         let concerns_subscribers = !beside.sends.is_empty() || self.changes_subscriptions(&drafted);
         let report = Report::new(Status::Applied);
         let (report, _) = self.map_and_commit(connection, &state, &changed, &report, entries, beside, keeping).await?;
-        Ok(Written { concerns_subscribers, ..told(report, draft, acted) })
+        let written = reconciled.present.into_iter().map(WrittenRecord::from).collect();
+        Ok(Written { concerns_subscribers, records: written, ..told(report, draft, acted) })
     }
 
     /// Whether who is told, or of what, may be another from now on.
@@ -416,7 +403,7 @@ fn told(report: Report, draft: Option<Draft>, acted: Acted) -> Written {
         Some(draft) => (Some(draft.key), draft.after.or(draft.before).map_or(Value::Null, Value::Object)),
         None => (None, Value::Null),
     };
-    Written { report, key, record, told: Value::Object(acted.told), concerns_subscribers: false }
+    Written { report, key, record, told: Value::Object(acted.told), concerns_subscribers: false, records: Vec::new() }
 }
 
 /// The line of the log about the record that a call is about.

@@ -20,6 +20,7 @@ mod sample;
 mod schemas;
 mod selections;
 mod sends;
+mod tallies;
 mod waiting;
 
 use async_trait::async_trait;

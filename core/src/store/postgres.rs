@@ -39,6 +39,7 @@ mod rows;
 mod select;
 mod send;
 mod signal;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod waiting;
@@ -66,6 +67,7 @@ use super::archive::Archive;
 use super::keep::Keeper;
 use super::read::Reader;
 use super::sql::{Postgres, Wanted, Whose};
+use super::tally::Tallies;
 use super::{
     Attempt, Commit, Connection, ConnectionName, DueSend, Gone, Held, HeldEntity, HeldRecord, Matching, Queue, Queued,
     RecordId, SendClaim, SendOutcome, Signal, Store, StoreError, Trouble, Values, migration,
@@ -76,7 +78,7 @@ use crate::description::{Partner, RecordTypeId, Selection};
 use crate::table::Column;
 
 /// What is ours whatever the schemas say, oldest first: name and statements.
-const MIGRATIONS: [migration::File; 7] = [
+const MIGRATIONS: [migration::File; 8] = [
     ("hub", include_str!("../../migrations/postgres/0001_hub.sql")),
     ("process", include_str!("../../migrations/postgres/0002_process.sql")),
     ("keep", include_str!("../../migrations/postgres/0003_keep.sql")),
@@ -84,6 +86,7 @@ const MIGRATIONS: [migration::File; 7] = [
     ("call", include_str!("../../migrations/postgres/0005_call.sql")),
     ("aside", include_str!("../../migrations/postgres/0006_aside.sql")),
     ("reader", include_str!("../../migrations/postgres/0007_reader.sql")),
+    ("tally", include_str!("../../migrations/postgres/0008_tally.sql")),
 ];
 
 /// Statements that each connection keeps prepared: those of every table, with room to spare.
@@ -233,6 +236,10 @@ impl Store for PostgresStore {
     }
 
     fn archive(&self) -> &dyn Archive {
+        self
+    }
+
+    fn tallies(&self) -> &dyn Tallies {
         self
     }
 

@@ -37,6 +37,7 @@ mod receiving;
 mod rows;
 mod select;
 mod send;
+mod tally;
 mod waiting;
 mod writer;
 
@@ -65,6 +66,7 @@ use super::archive::Archive;
 use super::keep::Keeper;
 use super::read::Reader;
 use super::sql::{Sqlite, Wanted};
+use super::tally::Tallies;
 use super::{
     Attempt, Commit, Connection, ConnectionName, DueSend, Finish, Gone, Held, HeldEntity, HeldRecord, Matching, Queue,
     Queued, RecordId, SendClaim, SendOutcome, Signal, Store, StoreError, Values, migration,
@@ -75,7 +77,7 @@ use crate::description::{Partner, RecordTypeId, Selection};
 use crate::table::Column;
 
 /// What is ours whatever the schemas say, oldest first: name and statements.
-const MIGRATIONS: [(&str, &str); 10] = [
+const MIGRATIONS: [(&str, &str); 11] = [
     ("hub", include_str!("../../migrations/sqlite/0001_hub.sql")),
     ("queue", include_str!("../../migrations/sqlite/0002_queue.sql")),
     ("number", include_str!("../../migrations/sqlite/0003_number.sql")),
@@ -86,6 +88,7 @@ const MIGRATIONS: [(&str, &str); 10] = [
     ("call", include_str!("../../migrations/sqlite/0008_call.sql")),
     ("aside", include_str!("../../migrations/sqlite/0009_aside.sql")),
     ("reader", include_str!("../../migrations/sqlite/0010_reader.sql")),
+    ("tally", include_str!("../../migrations/sqlite/0011_tally.sql")),
 ];
 
 /// Bytes of a page. Rows with JSON in them are large; fewer, larger pages are fewer writes.
@@ -250,6 +253,10 @@ impl Store for SqliteStore {
     }
 
     fn archive(&self) -> &dyn Archive {
+        self
+    }
+
+    fn tallies(&self) -> &dyn Tallies {
         self
     }
 

@@ -1,6 +1,7 @@
 //! Turns stored words, times and numbers back into ours; what cannot be is damage that is told, not guessed around.
 
 use jiff::Timestamp;
+use serde::Serialize;
 use serde::de::{Deserialize, DeserializeOwned, IntoDeserializer as _};
 use uuid::Uuid;
 
@@ -26,6 +27,11 @@ pub(in crate::store) fn uuid(bytes: &[u8]) -> Result<Uuid, StoreError> {
 /// JSON that was written here.
 pub(in crate::store) fn parsed<T: DeserializeOwned>(text: &str, what: &str) -> Result<T, StoreError> {
     serde_json::from_str(text).map_err(|_| damaged(what))
+}
+
+/// Something as JSON.
+pub(in crate::store) fn json(value: &impl Serialize) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|error| StoreError::Database(Box::new(error)))
 }
 
 /// One of the words of an enumeration.

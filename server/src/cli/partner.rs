@@ -115,7 +115,7 @@ enum Action {
         #[command(flatten)]
         known: Known,
     },
-    /// Let a version run beside the one in use on what is really sent, and show what it comes to; nothing of it is stored
+    /// Let a version run beside the one in use on what is really sent, and show what it comes to; only that is stored
     Shadow {
         /// The partner
         partner: String,

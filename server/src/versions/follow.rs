@@ -50,9 +50,9 @@ pub async fn catch_up(app: &App) -> Result<(), StoreError> {
     if !behind.is_empty() {
         table.generation = before.generation; // it is looked again
     }
+    shadow::follow(app, &table, before.generation).await?;
     tell(&before, &table);
     app.registry.replace(table);
-    shadow::follow(app, before.generation).await?;
     match Access::with(&app.config, &setups, &readers, now) {
         Ok(access) => app.access.store(Arc::new(access)),
         Err(error) => tracing::error!(%error, "who may do what stays as it was"), // it was right at the start

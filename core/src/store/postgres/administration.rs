@@ -12,7 +12,7 @@ use crate::bundle::VersionId;
 use crate::store::StoreError;
 use crate::store::administration::{Act, Activation, Administration, ReaderSetup, Setup, StoredPlan, StoredVersion};
 use crate::store::contributors::damaged;
-use crate::store::stored::{instant, parsed, word};
+use crate::store::stored::{instant, json, parsed, word};
 
 #[async_trait]
 impl Administration for PostgresStore {
@@ -270,8 +270,4 @@ fn plan(row: &PgRow) -> Result<StoredPlan, StoreError> {
 
 fn version(bytes: &[u8]) -> Result<VersionId, StoreError> {
     VersionId::from_bytes(bytes).ok_or_else(|| damaged("a version"))
-}
-
-fn json(value: &impl serde::Serialize) -> Result<String, StoreError> {
-    serde_json::to_string(value).map_err(|error| StoreError::Database(Box::new(error)))
 }

@@ -10,7 +10,7 @@ use crate::bundle::VersionId;
 use crate::store::StoreError;
 use crate::store::administration::{Act, Activation, Administration, ReaderSetup, Setup, StoredPlan, StoredVersion};
 use crate::store::contributors::damaged;
-use crate::store::stored::{instant, parsed, uuid, word};
+use crate::store::stored::{instant, json, parsed, uuid, word};
 
 /// The columns of [`plan`].
 const PLAN: &str = "id, partner, version, after, at, who, body";
@@ -227,8 +227,4 @@ fn all<T>(
 
 fn version(bytes: &[u8]) -> Result<VersionId, StoreError> {
     VersionId::from_bytes(bytes).ok_or_else(|| damaged("a version"))
-}
-
-fn json(value: &impl serde::Serialize) -> Result<String, StoreError> {
-    serde_json::to_string(value).map_err(|error| StoreError::Database(Box::new(error)))
 }

@@ -25,14 +25,14 @@ pub(in crate::routes) struct Wish {
     version: Option<String>,
 }
 
-/// Shows what runs beside, and what it has come to in this process.
+/// Shows what runs beside, and what it has come to in all processes.
 pub(super) async fn show(
     State(app): State<Arc<App>>,
     Path(partner): Path<String>,
     headers: HeaderMap,
 ) -> Result<Json<Value>, Problem> {
     app.operator(&headers)?;
-    Ok(Json(shown(&app, &partner)))
+    shown(&app, partner).await
 }
 
 /// Lets a version run beside, or none.
@@ -61,9 +61,11 @@ pub(super) async fn decide(
         Ok::<_, StoreError>(Ok(()))
     });
     decided.await??.map_err(|reason| partners::refused("version-refused", "the version is refused", vec![reason]))?;
-    Ok(Json(shown(&app, &partner)))
+    shown(&app, partner).await
 }
 
-fn shown(app: &App, partner: &str) -> Value {
-    json!({"partner": partner, "shadow": app.shadows.of(partner).map(|shadow| shadow.shown())})
+async fn shown(app: &Arc<App>, partner: String) -> Result<Json<Value>, Problem> {
+    let (showing, name) = (Arc::clone(app), partner.clone());
+    let shown = blocking(async move { shadow::shown(&showing, &name).await }).await??;
+    Ok(Json(json!({"partner": partner, "shadow": shown})))
 }

@@ -185,8 +185,12 @@ fn versions() -> Vec<Endpoint> {
             .takes("application/json", decision)
             .answers(json!({"type": "object"}))
             .problems(&[404, 409, 422]),
-        Endpoint::get("/admin/v1/partners/{partner}/shadow", "showShadow", "What runs beside the version in use")
-            .answers(json!({"type": "object"})),
+        Endpoint::get(
+            "/admin/v1/partners/{partner}/shadow",
+            "showShadow",
+            "What runs beside, and what all processes counted",
+        )
+        .answers(json!({"type": "object"})),
         Endpoint::post(
             "/admin/v1/partners/{partner}/shadow",
             "decideShadow",
