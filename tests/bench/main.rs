@@ -82,7 +82,7 @@ fn main() {
     fs::write(&path, written).expect("BENCHMARKS.md can be written");
 }
 
-/// What it was measured on, in one line.
+/// What was measured, and on what, in one line.
 fn machine() -> String {
     let processor = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let processor = processor.lines().find_map(|line| line.strip_prefix("model name")?.split(": ").nth(1));
@@ -90,15 +90,16 @@ fn machine() -> String {
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let load = load.split(' ').next().unwrap_or("?");
     let (date, rust, node) =
-        (first_line("date", "-I"), first_line("rustc", "--version"), first_line("node", "--version"));
+        (first_line("date", &["-I"]), first_line("rustc", &["--version"]), first_line("node", &["--version"]));
+    let commit = first_line("git", &["rev-parse", "--short", "HEAD"]);
     format!(
-        "Measured {date} on {cores} cores ({}), load {load} at the end; {rust}; Node {node}; {ROUNDS} rounds.",
+        "Commit {commit}, measured {date} on {cores} cores ({}), load {load} at the end; {rust}; Node {node}; {ROUNDS} rounds.",
         processor.unwrap_or("unknown processor")
     )
 }
 
-fn first_line(program: &str, argument: &str) -> String {
-    output(program, &[argument]).lines().next().unwrap_or("?").to_owned()
+fn first_line(program: &str, arguments: &[&str]) -> String {
+    output(program, arguments).lines().next().unwrap_or("?").to_owned()
 }
 
 /// What a program says in this project's folder.
