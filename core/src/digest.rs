@@ -46,7 +46,8 @@ impl Digest {
     }
 }
 
-/// The first half of a [`Digest`], where there are millions of them: as good for telling apart what one delivery says.
+/// The first half of a [`Digest`], where there are millions of them: as good for telling apart what is said
+/// of one entity, now and before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Sketch([u8; 16]);
 
